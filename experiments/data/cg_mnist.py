@@ -1,0 +1,43 @@
+"""Colored-and-gray MNIST, from the files that `mnist` reads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data import mnist
+from experiments.data.colored_gray import Fields, colored_and_gray
+from experiments.errors import UserError
+
+SEED = 0
+"""Fixes the colours."""
+
+
+def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
+    """Make colored-and-gray MNIST in memory, the same at every call.
+
+    Args:
+        data_dir: the folder of the MNIST files; missing files are downloaded there.
+
+    Returns:
+        `train` (60,000 samples) and `test` (10,000), each with `gray`, uint8 [N, 28, 28, 1];
+        `colour`, uint8 [N, 28, 28, 3]; `label`, int32 [N].
+
+    Raises:
+        UserError: no folder is named, or `mnist.read` cannot read or download the files.
+
+    Example:
+        ```
+        arrays("data/mnist")["test"]["gray"]
+        ```
+    """
+    if data_dir is None:
+        raise UserError(
+            "cg-mnist is made from the MNIST files: name their folder with --data-dir "
+            "(files that it lacks are downloaded)"
+        )
+    splits = mnist.read(data_dir)
+    rng = np.random.default_rng(SEED)
+    return {
+        "train": colored_and_gray(*splits["train"], correlated=True, rng=rng),
+        "test": colored_and_gray(*splits["test"], correlated=False, rng=rng),
+    }

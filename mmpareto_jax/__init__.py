@@ -1,0 +1,27 @@
+"""MMPareto and its rivals as optax gradient transformations.
+
+``Encoder`` says which parameters several losses share, ``value_and_objective_grads`` gives their
+gradients, one row per loss, and ``mmpareto`` (or ``aggregate`` with another weighting) combines
+the rows, as the first link of an ``optax.chain``.
+"""
+
+from mmpareto_jax import weightings
+from mmpareto_jax.aggregate import aggregate, mmpareto
+from mmpareto_jax.diagnostics import Diagnostics, diagnostics
+from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.gradients import stack_objectives, value_and_objective_grads
+from mmpareto_jax.solvers import min_norm_weights
+from mmpareto_jax.weightings import Weighting
+
+__all__ = [
+    "Diagnostics",
+    "Encoder",
+    "Weighting",
+    "aggregate",
+    "diagnostics",
+    "min_norm_weights",
+    "mmpareto",
+    "stack_objectives",
+    "value_and_objective_grads",
+    "weightings",
+]

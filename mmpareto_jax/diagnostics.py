@@ -1,0 +1,94 @@
+"""What the state of an aggregator says about the last step."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.aggregate import AggregateState, EncoderState
+from mmpareto_jax.encoders import PLAIN
+from mmpareto_jax.solvers import is_stationary, min_norm_weights
+
+
+class Diagnostics(NamedTuple):
+    """What one encoder's objectives did in the last step; all arrays, K objectives.
+
+    Attributes:
+      gramian: ``[K, K]``, inner products of the objectives' gradients.
+      cosine: ``()``, the smallest cosine between two objectives' gradients (of two objectives:
+        the cosine); 0 where one of them is zero, 1 for a single objective.
+      norms: ``[K]``, norms of the gradients.
+      weights: ``[K]``, the weights that the gradients were combined with.
+      scale: ``()``, the mean weight: 1 for the uniform baseline, gamma times lambda for MMPareto.
+      conflict: ``()`` bool, whether two gradients have a negative inner product.
+      stationary: ``()`` bool, whether a convex combination of the gradients is zero to working
+        precision: Pareto stationarity.
+    """
+
+    gramian: jax.Array
+    cosine: jax.Array
+    norms: jax.Array
+    weights: jax.Array
+    scale: jax.Array
+    conflict: jax.Array
+    stationary: jax.Array
+
+
+def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
+    """Reads every encoder's diagnostics out of an optimiser state.
+
+    Finds the aggregator's state wherever it sits in the chain. Pure and jittable; it costs nothing
+    unless its results are used.
+
+    Args:
+      opt_state: The state of an optax optimiser that contains an aggregator of this library, after
+        at least one update (before it all gradients count as zero).
+
+    Returns:
+      For each encoder its :class:`Diagnostics`.
+
+    Raises:
+      ValueError: If the state contains no aggregator, or several with encoders of the same name.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import optax
+      >>> import mmpareto_jax as mmp
+      >>> encoders = {"net": mmp.Encoder(params="net", objectives=("joint", "audio"))}
+      >>> tx = optax.chain(mmp.mmpareto(encoders), optax.sgd(0.1, momentum=0.9))
+      >>> params = {"net": jnp.zeros(2)}
+      >>> grads = {"net": jnp.array([[3.0, 4.0], [0.0, -1.0]])}
+      >>> _, state = tx.update(grads, tx.init(params), params)
+      >>> net = mmp.diagnostics(state)["net"]
+      >>> print(net.cosine, net.norms, net.conflict)
+      -0.8 [5. 1.] True
+    """
+    nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AggregateState))
+    found: dict[str, Diagnostics] = {}
+    for node in nodes:
+        if isinstance(node, AggregateState):
+            for name, masked in node.partition.inner_states.items():
+                if name in found:
+                    raise ValueError(f"several aggregators have an encoder called {name!r}")
+                if name != PLAIN:
+                    found[name] = _read(masked.inner_state)
+    if not found:
+        raise ValueError("the optimiser state contains no aggregator of mmpareto_jax")
+    return found
+
+
+def _read(state: EncoderState) -> Diagnostics:
+    gramian, weights = jnp.asarray(state.gramian), jnp.asarray(state.weights)
+    norms = jnp.sqrt(jnp.diagonal(gramian))
+    products = norms[:, None] * norms[None, :]
+    cosines = jnp.where(products == 0, 0, gramian / jnp.where(products == 0, 1, products))
+    pairs = jnp.triu(jnp.ones_like(gramian, bool), k=1)
+    return Diagnostics(
+        gramian=gramian,
+        cosine=jnp.min(cosines, where=pairs, initial=1),
+        norms=norms,
+        weights=weights,
+        scale=jnp.mean(weights),
+        conflict=jnp.any(gramian < 0),
+        stationary=is_stationary(gramian, min_norm_weights(gramian)),
+    )

@@ -1,0 +1,109 @@
+"""Encoders: which parameters belong together, and which losses train them."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+PLAIN = "(no encoder)"
+"""The label of parameters in no encoder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """Parameters that several objectives share.
+
+    A parameter's path is its keys joined by slashes, as in
+    ``jax.tree_util.keystr(path, simple=True, separator="/")``: ``"audio_net/conv/kernel"``.
+
+    Attributes:
+      params: The parameters: a path prefix matched in whole components (``"audio_net"`` matches
+        ``"audio_net/conv"`` and not ``"audio_network"``), a tuple of prefixes, or a function from
+        the path to bool.
+      objectives: Names of the losses that train these parameters, in the order in which their
+        gradients are stacked. The paper's order is joint loss first.
+
+    Raises:
+      ValueError: If there is no objective, or one is named twice.
+
+    Examples:
+      >>> import mmpareto_jax as mmp
+      >>> encoder = mmp.Encoder(params="audio_net", objectives=("joint", "audio"))
+      >>> encoder.owns("audio_net/conv/kernel"), encoder.owns("audio_network/bias")
+      (True, False)
+    """
+
+    params: str | tuple[str, ...] | Callable[[str], bool]
+    objectives: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.objectives, str):
+            raise ValueError(f"objectives is a tuple of names, got the string {self.objectives!r}")
+        if not self.objectives:
+            raise ValueError("an encoder needs at least one objective")
+        for name, count in collections.Counter(self.objectives).items():
+            if count > 1:
+                raise ValueError(f"objective {name!r} is named {count} times in one encoder")
+
+    def owns(self, path: str) -> bool:
+        """Whether the parameter at ``path`` belongs to this encoder."""
+        if callable(self.params):
+            return bool(self.params(path))
+        return any(_matches(prefix, path) for prefix in self.prefixes)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The path prefixes; none where ``params`` is a function."""
+        if callable(self.params):
+            return ()
+        return (self.params,) if isinstance(self.params, str) else tuple(self.params)
+
+
+def label_parameters(tree: Any, encoders: Mapping[str, Encoder]) -> Any:
+    """The name of the encoder of each leaf, :data:`PLAIN` for leaves in none.
+
+    Args:
+      tree: Parameters, or anything with their structure.
+      encoders: Encoders by name.
+
+    Returns:
+      A tree of strings with the structure of ``tree``.
+
+    Raises:
+      ValueError: If a prefix or a function matches no leaf, or two encoders claim one leaf. The
+        message names the offender and the paths that exist.
+
+    Examples:
+      >>> encoders = {"audio": Encoder(params="audio_net", objectives=("joint", "audio"))}
+      >>> label_parameters({"audio_net": 0.0, "head": 0.0}, encoders)
+      {'audio_net': 'audio', 'head': '(no encoder)'}
+    """
+    if PLAIN in encoders:
+        raise ValueError(f"an encoder cannot be called {PLAIN!r}")
+    leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
+    paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+    owners = [[name for name, encoder in encoders.items() if encoder.owns(path)] for path in paths]
+    for path, names in zip(paths, owners, strict=True):
+        if len(names) > 1:
+            raise ValueError(f"parameter {path!r} is claimed by encoders {', '.join(names)}")
+    for name, encoder in encoders.items():
+        for prefix in encoder.prefixes:
+            if not any(_matches(prefix, path) for path in paths):
+                raise ValueError(
+                    f"encoder {name!r}: prefix {prefix!r} matches no parameter; "
+                    f"paths are {_listing(paths)}"
+                )
+        if not any(name in names for names in owners):
+            raise ValueError(f"encoder {name!r} matches no parameter; paths are {_listing(paths)}")
+    return jax.tree.unflatten(structure, [(*names, PLAIN)[0] for names in owners])
+
+
+def _matches(prefix: str, path: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def _listing(paths: list[str], most: int = 20) -> str:
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(paths[:most]) + more

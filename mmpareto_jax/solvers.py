@@ -1,0 +1,226 @@
+"""The small convex problems behind the weightings, solved exactly and on the device."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+def min_norm_weights(gramian: jax.Array) -> jax.Array:
+    r"""Weights of the point of smallest norm in the convex hull of K gradients.
+
+    Solves, for the Gramian :math:`M = G G^\top` of gradients :math:`G`,
+
+    .. math:: \min_{w \in \Delta^{K-1}} w^\top M w.
+
+    Two objectives use the closed form of the paper, each weight computed on its own so that the
+    small one keeps its digits. More use Wolfe's active-set method, which ends after finitely many
+    K x K solves at the exact support; its iterates are scaled by the norms of the gradients, so
+    badly scaled objectives lose nothing. Both aim a rounding error above the optimality conditions
+    ``(M w)_j >= w^T M w``, so that the rounded weights still descend on every objective.
+
+    If objectives have zero gradient the weight is shared among these. Non-finite input gives
+    non-finite weights.
+
+    Args:
+      gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
+
+    Returns:
+      Weights ``w`` of shape ``[K]`` on the probability simplex, in the dtype of ``gramian``.
+
+    Raises:
+      ValueError: If ``gramian`` is not a square matrix.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> from mmpareto_jax import min_norm_weights
+      >>> print(min_norm_weights(jnp.array([[1.0, 0.0], [0.0, 3.0]])))
+      [0.75 0.25]
+
+    References:
+      Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Eq. 5;
+      Wolfe, `Finding the nearest point in a polytope
+      <https://doi.org/10.1007/BF01580381>`_, 1976.
+    """
+    if gramian.ndim != 2 or gramian.shape[0] != gramian.shape[1]:
+        raise ValueError(f"a Gramian is a square matrix, got shape {gramian.shape}")
+    match gramian.shape[0]:
+        case 1:
+            return jnp.where(jnp.isfinite(gramian[0]), 1, jnp.nan).astype(gramian.dtype)
+        case 2:
+            return _nearest_on_segment(gramian)
+        case _:
+            return _nearest_on_simplex(gramian)
+
+
+def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
+    r"""Whether the point of smallest norm is zero to working precision (Pareto stationarity).
+
+    True where :math:`\alpha^\top M \alpha \le 32\,\epsilon\,(\sum_i \alpha_i |g_i|)^2` with
+    :math:`\epsilon` the machine precision of the Gramian: below that, the left side is rounding
+    error. In float32 two opposing gradients count as stationary within 0.2 degrees of opposite.
+
+    Args:
+      gramian: Gramian of shape ``[K, K]``.
+      alpha: The output of :func:`min_norm_weights`, shape ``[K]``.
+
+    Returns:
+      Boolean scalar; False where the Gramian is not finite.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> opposite = jnp.array([[1.0, -2.0], [-2.0, 4.0]])
+      >>> bool(is_stationary(opposite, min_norm_weights(opposite)))
+      True
+
+    References:
+      Désidéri, `Multiple-gradient descent algorithm
+      <https://doi.org/10.1016/j.crma.2012.03.014>`_, 2012.
+    """
+    tolerance = 32 * jnp.finfo(gramian.dtype).eps
+    norms = jnp.sqrt(jnp.diagonal(gramian))
+    return quadratic_form(gramian, alpha) <= tolerance * jnp.sum(alpha * norms) ** 2
+
+
+def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
+    r"""The squared norm :math:`w^\top M w` of a combination of gradients, at least zero.
+
+    Elementwise, since matrix products run in reduced precision on accelerators by default.
+
+    Args:
+      gramian: Gramian of shape ``[K, K]``.
+      weights: Weights of shape ``[K]``.
+
+    Returns:
+      Scalar in the dtype of ``gramian``.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> print(quadratic_form(jnp.eye(2), jnp.array([3.0, 4.0])))
+      25.0
+    """
+    # Rows first: at a minimum each of them is the small result, and none cancels in the second sum.
+    value = jnp.sum(weights * jnp.sum(gramian * weights, axis=1))
+    return jnp.where(value < 0, 0, value)
+
+
+def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
+    """Closed form for two objectives; see :func:`min_norm_weights`."""
+    gramian = gramian / _largest_entry(gramian)
+    shrink = 1 - 2 * jnp.finfo(gramian.dtype).eps
+    first, second, inner = gramian[0, 0] * shrink, gramian[1, 1] * shrink, gramian[0, 1]
+    distance = first + second - 2 * inner
+    identical = distance <= 0
+    weights = jnp.stack([second - inner, first - inner]) / jnp.where(identical, 1, distance)
+    return jnp.where(identical, 0.5, jnp.clip(weights, 0, 1))
+
+
+class _ActiveSet(NamedTuple):
+    point: jax.Array  # [K], feasible, zero outside the support
+    support: jax.Array  # [K] bool
+    barred: jax.Array  # [K] bool, entered without effect since the last progress
+    best: jax.Array  # [K], the best optimum over a support so far
+    value: jax.Array  # (), its squared norm
+    finished: jax.Array  # () bool
+    solves: jax.Array  # () int32
+
+
+def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
+    """Wolfe's method for three or more objectives; see :func:`min_norm_weights`."""
+    num_objectives = gramian.shape[0]
+    eps = jnp.finfo(gramian.dtype).eps
+    gramian = gramian / _largest_entry(gramian)
+    norms = jnp.sqrt(jnp.diagonal(gramian))
+    zero = norms == 0
+    norms = jnp.where(zero, 1, norms)
+    # In units of the norms the variable is point_i = w_i |g_i|, up to a factor, with p . point = 1.
+    # One eps off every cosine leaves each (M w)_j that rounding error above its bound.
+    cosines = gramian / norms[:, None] / norms[None, :] - eps
+    inverse_norms = jnp.min(norms) / norms
+    shortest = jnp.arange(num_objectives) == jnp.argmin(norms)
+
+    def optimum_over(support: jax.Array) -> jax.Array:
+        """Minimiser over the affine hull of the support: one bordered linear system."""
+        both = support[:, None] & support[None, :]
+        normalisation = jnp.where(support, inverse_norms, 0)
+        system = jnp.block(
+            [
+                [
+                    jnp.where(both, cosines, jnp.eye(num_objectives, dtype=cosines.dtype)),
+                    normalisation[:, None],
+                ],
+                [normalisation[None, :], jnp.zeros((1, 1), cosines.dtype)],
+            ]
+        )
+        target = jnp.zeros(num_objectives + 1, cosines.dtype).at[-1].set(1)
+        return jnp.where(support, jnp.linalg.solve(system, target)[:-1], 0)
+
+    def enter(state: _ActiveSet, optimum: jax.Array) -> _ActiveSet:
+        """The optimum over the support is feasible: done, or let the worst objective in."""
+        slopes = jnp.sum(cosines * optimum, axis=1)
+        value = jnp.sum(optimum * slopes)
+        progress = value < state.value * (1 - 4 * eps)
+        no_worse = value <= state.value * (1 + 4 * eps)
+        barred = state.barred & ~progress
+        slack = jnp.where(state.support | barred, jnp.inf, slopes - value * inverse_norms)
+        optimal = ~(jnp.min(slack) < -2 * eps * jnp.sum(optimum))
+        return _ActiveSet(
+            point=optimum,
+            support=state.support.at[jnp.argmin(slack)].set(True),
+            barred=barred,
+            best=jnp.where(no_worse, optimum, state.best),
+            value=jnp.where(progress, value, state.value),
+            finished=optimal | ~no_worse | (value <= 0),
+            solves=state.solves + 1,
+        )
+
+    def leave(state: _ActiveSet, optimum: jax.Array) -> _ActiveSet:
+        """The optimum lies outside the simplex: go towards it up to the boundary."""
+        outside = state.support & (optimum <= 0)
+        steps = jnp.where(outside, state.point / (state.point - optimum), jnp.inf)
+        step = jnp.min(steps)
+        blocking = steps <= step
+        support = state.support & ~blocking
+        return state._replace(
+            point=jnp.where(support, state.point + step * (optimum - state.point), 0),
+            support=support,
+            barred=state.barred | (blocking & (state.point == 0)),
+            finished=~jnp.isfinite(step),
+            solves=state.solves + 1,
+        )
+
+    def iterate(state: _ActiveSet) -> _ActiveSet:
+        optimum = optimum_over(state.support)
+        feasible = ~jnp.any(state.support & ~(optimum > 0))
+        return jax.tree.map(
+            lambda entered, left: jnp.where(feasible, entered, left),
+            enter(state, optimum),
+            leave(state, optimum),
+        )
+
+    def unfinished(state: _ActiveSet) -> jax.Array:
+        # The count is a guard against cycling in rounding error; 2K solves are typical at worst.
+        return ~state.finished & (state.solves < 8 * num_objectives)
+
+    start = shortest.astype(cosines.dtype)
+    end = jax.lax.while_loop(
+        unfinished,
+        iterate,
+        _ActiveSet(
+            point=start,
+            support=shortest,
+            barred=zero,
+            best=start,
+            value=jnp.full((), jnp.inf, cosines.dtype),
+            finished=jnp.asarray(False),
+            solves=jnp.zeros((), jnp.int32),
+        ),
+    )
+    weights = jnp.where(jnp.any(zero), zero.astype(cosines.dtype), end.best * inverse_norms)
+    return jnp.where(jnp.all(jnp.isfinite(gramian)), weights / jnp.sum(weights), jnp.nan)
+
+
+def _largest_entry(gramian: jax.Array) -> jax.Array:
+    """Largest diagonal entry, one where all are zero: keeps products of entries in range."""
+    largest = jnp.max(jnp.diagonal(gramian))
+    return jnp.where(largest == 0, 1, largest)

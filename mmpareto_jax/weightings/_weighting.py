@@ -1,0 +1,43 @@
+"""What a weighting is."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Weighting(NamedTuple):
+    """A pair of pure functions that turns a Gramian into the weights of the objectives.
+
+    Attributes:
+      init: ``init(num_objectives) -> state``, a pytree of fixed shapes and dtypes.
+      update: ``update(gramian, state, **extra) -> (weights, state)`` with ``gramian`` of shape
+        ``[K, K]`` and ``weights`` of shape ``[K]``, both float32 or both float64. ``extra`` holds
+        what the caller gave to ``tx.update`` by keyword, such as ``losses``; a weighting ignores
+        what it does not need.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.min_norm()
+      >>> weights, state = weighting.update(jnp.diag(jnp.array([1.0, 3.0])), weighting.init(2))
+      >>> print(weights)
+      [1.5 0.5]
+    """
+
+    init: Callable[[int], Any]
+    update: Callable[..., tuple[jax.Array, Any]]
+
+
+def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
+    """A weighting without state, from a function of the Gramian."""
+
+    def init(num_objectives: int) -> tuple[()]:
+        del num_objectives
+        return ()
+
+    def update(gramian: jax.Array, state: tuple[()], **extra: Any) -> tuple[jax.Array, tuple[()]]:
+        del extra
+        return weights(gramian), state
+
+    return Weighting(init, update)
