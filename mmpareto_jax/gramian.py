@@ -14,9 +14,9 @@ def accumulation_dtype(leaves: Sequence[jax.Array]) -> jnp.dtype:
 def gramian(gradient: jax.Array) -> jax.Array:
     r"""Gramian :math:`M_{ij} = \langle g_i, g_j \rangle` of one tensor's K gradients.
 
-    Elementwise products summed in float32, in float64 for float64 gradients, whatever the gradient
-    dtype: matrix products would run in reduced precision on accelerators. No axis is reshaped, so
-    a sharded tensor stays where it is.
+    Products are summed in float32, in float64 for float64 gradients, whatever the gradient dtype,
+    elementwise or at the highest precision: by default matrix products run in bfloat16 or TF32 on
+    accelerators. No axis is reshaped, so a sharded tensor stays where it is.
 
     Args:
       gradient: Gradients of shape ``[K, *shape]``, objectives first.
@@ -30,14 +30,20 @@ def gramian(gradient: jax.Array) -> jax.Array:
       [[ 5.  1.]
        [ 1. 10.]]
     """
-    rows = list(gradient.astype(accumulation_dtype([gradient])))
-    products = {(i, j): jnp.sum(rows[i] * rows[j]) for j in range(len(rows)) for i in range(j + 1)}
-    return jnp.stack(
-        [
-            jnp.stack([products[min(i, j), max(i, j)] for j in range(len(rows))])
-            for i in range(len(rows))
-        ]
-    )
+    gradient = gradient.astype(accumulation_dtype([gradient]))
+    if gradient.shape[0] > _MOST_PAIRWISE:
+        axes = tuple(range(1, gradient.ndim))
+        return jnp.tensordot(gradient, gradient, (axes, axes), precision=jax.lax.Precision.HIGHEST)
+    products = gradient[:, None] * gradient[None, :]
+    if products.ndim > 2:
+        # Rows first: XLA runs these sums in parallel, fused with the products, and the total of
+        # many sums loses fewer digits than one long sum.
+        products = jnp.sum(products, axis=-1)
+    return jnp.sum(products, axis=tuple(range(2, products.ndim)))
+
+
+_MOST_PAIRWISE = 4
+"""Beyond this many objectives a matrix product, at full precision, beats a sum for each pair."""
 
 
 def combine(weights: jax.Array, gradient: jax.Array) -> jax.Array:

@@ -1,0 +1,93 @@
+"""The configuration of a run: everything that decides its result."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UserError
+
+
+def _require(condition: bool, requirement: str, value: float) -> None:
+    if not condition:
+        raise UserError(f"{requirement}, got {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimisation:
+    """Hyper-parameters of SGD."""
+
+    learning_rate: float = 0.01
+    """Learning rate of SGD, constant."""
+    momentum: float = 0.9
+    """Momentum of SGD."""
+    weight_decay: float = 1e-4
+    """L2 penalty added to the combined gradient before the momentum."""
+    batch_size: int = 64
+    """Samples per step, over all devices together."""
+    epochs: int = 30
+    """Passes over the training set."""
+
+    def __post_init__(self) -> None:
+        _require(self.learning_rate > 0, "learning_rate must be positive", self.learning_rate)
+        _require(0 <= self.momentum < 1, "momentum must be in [0, 1)", self.momentum)
+        _require(self.weight_decay >= 0, "weight_decay must not be negative", self.weight_decay)
+        _require(self.batch_size > 0, "batch_size must be positive", self.batch_size)
+        _require(self.epochs > 0, "epochs must be positive", self.epochs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One training run."""
+
+    dataset: str = "cg-digits"
+    """Data set: cg-digits or cg-mnist."""
+    model: str = "cg-cnn"
+    """Model: cg-cnn."""
+    method: str = "mmpareto"
+    """Method: joint, uniform, uniform-gamma, pareto, mmpareto or mmpareto-released."""
+    gamma: float = 1.5
+    """Magnitude over the uniform baseline's, for the methods that have one."""
+    diagnose: bool = False
+    """Measure the conflict of the objectives at every step also for methods that do not need it,
+    at the price of a backward pass for each; the updates are the same."""
+    seed: int = 0
+    """Seed of the initial parameters and of the order of the samples."""
+    optimisation: Optimisation = Optimisation()
+
+    def __post_init__(self) -> None:
+        _require(0 < self.gamma < float("inf"), "gamma must be positive and finite", self.gamma)
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Config":
+        """The configuration that :meth:`to_json` wrote.
+
+        Example:
+            >>> Config.from_json(Config(seed=3).to_json()) == Config(seed=3)
+            True
+        """
+        return cls(**{**values, "optimisation": Optimisation(**values["optimisation"])})
+
+
+def differences(ours: Config, theirs: Config) -> list[str]:
+    """What differs between two configurations, apart from the number of epochs.
+
+    Example:
+        >>> differences(Config(seed=1), Config(seed=2))
+        ['seed 1 (here 2)']
+    """
+    flat = [{**config.to_json()["optimisation"], **config.to_json()} for config in (ours, theirs)]
+    return [
+        f"{name} {json.dumps(value)} (here {json.dumps(flat[1][name])})"
+        for name, value in flat[0].items()
+        if name not in ("optimisation", "epochs") and value != flat[1][name]
+    ]
+
+
+def default_run_dir(config: Config) -> Path:
+    """The folder of a run whose user names none: ``runs/DATASET-METHOD-SEED``."""
+    return Path("runs", f"{config.dataset}-{config.method}-{config.seed}")

@@ -1,0 +1,151 @@
+"""The compiled program of a run: one pure step over a Flax NNX model, on all devices."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import mmpareto_jax as mmp
+from experiments import methods, models
+from experiments.config import Config
+from experiments.data import DATASETS, Fields
+from experiments.errors import UserError
+from experiments.methods import Losses
+from mmpareto_jax import Encoder
+
+
+class TrainState(NamedTuple):
+    """Everything that a step changes or depends on; all of it goes into a checkpoint."""
+
+    step: jax.Array  # () int32, steps taken, and with them the position in the data
+    key: jax.Array  # [2] uint32, from which the order of the samples is drawn
+    params: Any
+    opt_state: optax.OptState
+
+
+class Program(NamedTuple):
+    """The data on the devices and the compiled functions of one run."""
+
+    heads: tuple[str, ...]
+    """The heads that the method trains."""
+    steps_per_epoch: int
+    """Full batches in the training set."""
+    train_set: Fields
+    test_set: Fields
+    initial_state: Callable[[int], TrainState]
+    """From a seed to the state before the first step."""
+    draw_order: Callable[[TrainState], jax.Array]
+    """From the state to this epoch's samples, [steps_per_epoch, batch_size] int32."""
+    step: Callable[[TrainState, Fields, jax.Array], tuple[TrainState, dict[str, Any]]]
+    """From state, training set and order to the next state and metrics; consumes the state."""
+    predict: Callable[[Any, Fields], dict[str, jax.Array]]
+    """From parameters and a batch to the predicted classes of every head, [B] int32."""
+    predict_batch_size: int
+
+
+def build(config: Config, arrays: Mapping[str, Fields]) -> Program:
+    """Puts the data on the devices and builds the functions of a run.
+
+    Args:
+      config: The configuration.
+      arrays: "train" and "test" sets, as :func:`experiments.data.load` returns them.
+
+    Raises:
+      UserError: If the model or the method is unknown, or the batch does not fit the data or the
+        devices.
+    """
+    dataset = DATASETS[config.dataset]
+    method = methods.build(config)
+    optimisation = config.optimisation
+    batch_size = optimisation.batch_size
+    num_samples = len(arrays["train"]["label"])
+    if batch_size > num_samples:
+        raise UserError(f"batch_size {batch_size} exceeds the {num_samples} training samples")
+    if batch_size % jax.device_count():
+        raise UserError(
+            f"batch_size {batch_size} must be a multiple of the {jax.device_count()} devices"
+        )
+    steps_per_epoch = num_samples // batch_size
+
+    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+    replicated = NamedSharding(mesh, PartitionSpec())
+    over_devices = NamedSharding(mesh, PartitionSpec("data"))
+
+    channels = {name: arrays["train"][name].shape[-1] for name in dataset.modalities}
+
+    def build_model(seed: int) -> nnx.Module:
+        return models.build(config.model, channels, dataset.num_classes, seed)
+
+    graph = nnx.graphdef(build_model(config.seed))
+    encoders = {
+        name: Encoder(params=f"encoders/{name}", objectives=method.encoder_objectives(name))
+        for name in dataset.modalities
+    }
+    tx = optax.chain(
+        method.aggregator(encoders),
+        optax.add_decayed_weights(optimisation.weight_decay),
+        optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),
+    )
+
+    def logits(params: Any, batch: Fields) -> dict[str, jax.Array]:
+        images = {name: batch[name].astype(jnp.float32) / 255 for name in dataset.modalities}
+        return nnx.merge(graph, params)(images)
+
+    def objectives(params: Any, batch: Fields) -> tuple[Losses, Losses]:
+        losses = {
+            head: jnp.mean(optax.softmax_cross_entropy_with_integer_labels(values, batch["label"]))
+            for head, values in logits(params, batch).items()
+        }
+        return method.objectives(losses), losses
+
+    def initial_state(seed: int) -> TrainState:
+        params = nnx.to_pure_dict(nnx.state(build_model(seed)))
+        state = TrainState(
+            step=jnp.zeros((), jnp.int32),
+            key=jax.random.PRNGKey(seed),
+            params=params,
+            opt_state=tx.init(params),
+        )
+        return jax.device_put(state, replicated)
+
+    @jax.jit
+    def draw_order(state: TrainState) -> jax.Array:
+        key = jax.random.fold_in(state.key, state.step // steps_per_epoch)
+        order = jax.random.permutation(key, num_samples)
+        return order[: steps_per_epoch * batch_size].reshape(steps_per_epoch, batch_size)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(
+        state: TrainState, train_set: Fields, order: jax.Array
+    ) -> tuple[TrainState, dict[str, Any]]:
+        samples = order[state.step % steps_per_epoch]
+        batch = {name: field[samples] for name, field in train_set.items()}
+        batch = jax.lax.with_sharding_constraint(batch, over_devices)
+        objective_grads = mmp.value_and_objective_grads(objectives, encoders, has_aux=True)
+        (_, losses), grads = objective_grads(state.params, batch)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {"loss": losses, "encoders": mmp.diagnostics(opt_state)}
+        return TrainState(state.step + 1, state.key, params, opt_state), metrics
+
+    @jax.jit
+    def predict(params: Any, batch: Fields) -> dict[str, jax.Array]:
+        batch = jax.lax.with_sharding_constraint(batch, over_devices)
+        return {head: jnp.argmax(values, -1) for head, values in logits(params, batch).items()}
+
+    return Program(
+        heads=method.trained_heads(dataset.modalities),
+        steps_per_epoch=steps_per_epoch,
+        train_set=jax.device_put(dict(arrays["train"]), replicated),
+        test_set=jax.device_put(dict(arrays["test"]), replicated),
+        initial_state=initial_state,
+        draw_order=draw_order,
+        step=step,
+        predict=predict,
+        predict_batch_size=8 * batch_size,
+    )

@@ -1,0 +1,62 @@
+"""The training loop."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.evaluate import accuracy
+from experiments.program import Program, TrainState
+
+
+def train(
+    program: Program,
+    state: TrainState,
+    epochs: int,
+    on_epoch: Callable[[TrainState, dict[str, Any]], None],
+    on_step: Callable[[], None] = lambda: None,
+) -> TrainState:
+    """Trains from a state up to a number of epochs.
+
+    Args:
+      program: The compiled program of the run.
+      state: Where to start: initial, or restored at the end of an epoch.
+      epochs: The number of epochs at the end, those before ``state`` included.
+      on_epoch: Called after each epoch with the state and its record: ``epoch`` and ``step``
+        (counts), ``seconds`` (training alone), ``loss`` (mean by head), ``accuracy`` (on the test
+        set, by trained head), ``encoders`` (by modality, the mean ``cosine`` and the shares of
+        steps in ``conflict`` and ``stationary``; for methods with several objectives).
+      on_step: Called after each step, for a progress bar.
+
+    Returns:
+      The state after the last epoch.
+    """
+    for epoch in range(int(state.step) // program.steps_per_epoch, epochs):
+        start = time.perf_counter()
+        order = program.draw_order(state)
+        metrics = []
+        for _ in range(program.steps_per_epoch):
+            state, step_metrics = program.step(state, program.train_set, order)
+            metrics.append(step_metrics)
+            on_step()
+        metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
+        record = {
+            "epoch": epoch + 1,
+            "step": int(state.step),
+            "seconds": time.perf_counter() - start,
+            "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
+            "accuracy": accuracy(program, state.params),
+            "encoders": {
+                name: {
+                    "cosine": float(np.mean(encoder.cosine)),
+                    "conflict": float(np.mean(encoder.conflict)),
+                    "stationary": float(np.mean(encoder.stationary)),
+                }
+                for name, encoder in metrics["encoders"].items()
+                if encoder.weights.shape[-1] > 1
+            },
+        }
+        on_epoch(state, record)
+    return state
