@@ -17,7 +17,7 @@ def main() -> None:
             {"demo": demo.main, "train": train, "evaluate": evaluate, "bench": bench.main},
             prog="python -m experiments",
             description="Experiments with MMPareto.",
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
+            config=(tyro.conf.OmitArgPrefixes,),
         )
     except UserError as error:
         sys.exit(_report(error))

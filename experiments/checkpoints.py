@@ -93,7 +93,7 @@ class Checkpoints:
     def _restore(self, args: ocp.args.Composite) -> ocp.args.Composite:
         step = self._manager.latest_step()
         if step is None:
-            raise UserError(f"no checkpoint in {self.folder.parent}: train there first")
+            raise UserError(f"no checkpoint in {self.folder.parent}: train there, without --resume")
         try:
             return self._manager.restore(step, args=args)
         except (ValueError, KeyError, OSError) as error:

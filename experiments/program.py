@@ -61,6 +61,7 @@ def build(config: Config, arrays: Mapping[str, Fields]) -> Program:
     """
     dataset = DATASETS[config.dataset]
     method = methods.build(config)
+    make_model = models.constructor(config.model)
     optimisation = config.optimisation
     batch_size = optimisation.batch_size
     num_samples = len(arrays["train"]["label"])
@@ -79,7 +80,7 @@ def build(config: Config, arrays: Mapping[str, Fields]) -> Program:
     channels = {name: arrays["train"][name].shape[-1] for name in dataset.modalities}
 
     def build_model(seed: int) -> nnx.Module:
-        return models.build(config.model, channels, dataset.num_classes, seed)
+        return make_model(channels, dataset.num_classes, rngs=nnx.Rngs(seed))
 
     graph = nnx.graphdef(build_model(config.seed))
     encoders = {

@@ -30,11 +30,13 @@ def train(
     """
     from tqdm import tqdm
 
-    from experiments import data, program
+    from experiments import data, methods, models, program
     from experiments.checkpoints import Checkpoints
     from experiments.logs import RunLog
     from experiments.train import train as train_epochs
 
+    methods.build(config)
+    models.constructor(config.model)
     run_dir = run_dir or default_run_dir(config)
     arrays = data.load(config.dataset, data_dir or Path("data", config.dataset), prepared_dir)
     compiled = program.build(config, arrays)

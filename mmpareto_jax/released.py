@@ -29,7 +29,8 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
     ) -> tuple[jax.Array, MMParetoState]:
         del extra
         alpha = min_norm_weights(gramian)
-        agreement = jnp.all(gramian > 0)
+        zero = jnp.diagonal(gramian) == 0  # a zero gradient takes no part, as there
+        agreement = jnp.all((gramian > 0) | zero[:, None] | zero[None, :])
         direction = jnp.where(agreement, 1, gramian.shape[0] * alpha)
         gamma_now = jnp.asarray(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
         weights = jnp.where(~agreement & is_stationary(gramian, alpha), 0, gamma_now * direction)

@@ -106,13 +106,14 @@ def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
 
 def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
     """Closed form for two objectives; see :func:`min_norm_weights`."""
-    gramian = gramian / _largest_entry(gramian)
+    gramian = _normalised(gramian)
     shrink = 1 - 2 * jnp.finfo(gramian.dtype).eps
     first, second, inner = gramian[0, 0] * shrink, gramian[1, 1] * shrink, gramian[0, 1]
-    distance = first + second - 2 * inner
-    identical = distance <= 0
-    weights = jnp.stack([second - inner, first - inner]) / jnp.where(identical, 1, distance)
-    return jnp.where(identical, 0.5, jnp.clip(weights, 0, 1))
+    shares = jnp.clip(jnp.stack([second - inner, first - inner]), 0)
+    total = jnp.sum(shares)
+    identical = total == 0
+    weights = jnp.where(identical, 0.5, shares / jnp.where(identical, 1, total))
+    return jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
 
 
 class _ActiveSet(NamedTuple):
@@ -129,7 +130,7 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
     """Wolfe's method for three or more objectives; see :func:`min_norm_weights`."""
     num_objectives = gramian.shape[0]
     eps = jnp.finfo(gramian.dtype).eps
-    gramian = gramian / _largest_entry(gramian)
+    gramian = _normalised(gramian)
     norms = jnp.sqrt(jnp.diagonal(gramian))
     zero = norms == 0
     norms = jnp.where(zero, 1, norms)
@@ -220,7 +221,9 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
     return jnp.where(jnp.all(jnp.isfinite(gramian)), weights / jnp.sum(weights), jnp.nan)
 
 
-def _largest_entry(gramian: jax.Array) -> jax.Array:
-    """Largest diagonal entry, one where all are zero: keeps products of entries in range."""
+def _normalised(gramian: jax.Array) -> jax.Array:
+    """The Gramian over its largest diagonal entry, so that products of entries stay in range."""
     largest = jnp.max(jnp.diagonal(gramian))
-    return jnp.where(largest == 0, 1, largest)
+    # Twice by the root: the reciprocal of an entry near the end of the range would underflow.
+    inverse = 1 / jnp.sqrt(jnp.where(largest == 0, 1, largest))
+    return gramian * inverse * inverse

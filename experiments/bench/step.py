@@ -9,8 +9,8 @@ import optax
 from flax import nnx
 
 import mmpareto_jax as mmp
-from experiments import models
 from experiments.bench.ratio import Ratio, times_in_turns
+from experiments.models.cg_cnn import ColouredAndGrayNetwork
 
 BATCH_SIZE = 64
 CHANNELS = {"gray": 1, "colour": 3}
@@ -24,7 +24,7 @@ Step = Callable[..., Any]
 
 def measure(rounds: int) -> dict[str, float | Ratio]:
     """FLOPs, by XLA's cost analysis, and wall time of the compiled steps, as ratios."""
-    model = models.build("cg-cnn", CHANNELS, num_classes=10, seed=0)
+    model = ColouredAndGrayNetwork(CHANNELS, num_classes=10, rngs=nnx.Rngs(0))
     graph, state = nnx.split(model)
     params = nnx.to_pure_dict(state)
     keys = jax.random.split(jax.random.key(0), len(CHANNELS) + 1)

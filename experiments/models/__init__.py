@@ -14,24 +14,18 @@ from experiments.models.cg_cnn import ColouredAndGrayNetwork
 MODELS: dict[str, Callable[..., nnx.Module]] = {"cg-cnn": ColouredAndGrayNetwork}
 
 
-def build(name: str, channels: dict[str, int], num_classes: int, seed: int) -> nnx.Module:
-    """A model with initial parameters drawn from ``seed``.
-
-    Args:
-      name: A key of ``MODELS``.
-      channels: Channels of the inputs of each modality, by name.
-      num_classes: Number of classes.
-      seed: Seed of the initial parameters.
+def constructor(name: str) -> Callable[..., nnx.Module]:
+    """The model class of that name, called with channels by modality, num_classes and rngs.
 
     Raises:
       UserError: If no model has that name.
 
     Example:
-      >>> build("resnet", {}, 10, seed=0)
+      >>> constructor("resnet")
       Traceback (most recent call last):
       ...
       experiments.errors.UserError: unknown model 'resnet': choose one of cg-cnn
     """
     if name not in MODELS:
         raise UserError(f"unknown model {name!r}: choose one of {', '.join(sorted(MODELS))}")
-    return MODELS[name](channels, num_classes, rngs=nnx.Rngs(seed))
+    return MODELS[name]

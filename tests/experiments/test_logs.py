@@ -1,0 +1,34 @@
+"""The log of a run."""
+
+import json
+
+from experiments.logs import RunLog, read
+
+
+def record(epoch):
+    return {"epoch": epoch, "step": 10 * epoch, "loss": {"joint": 1.0 / epoch}}
+
+
+def test_a_resumed_log_holds_each_epoch_once(tmp_path):
+    with RunLog(tmp_path, epochs=0) as log:
+        for epoch in (1, 2, 3):
+            log.write(record(epoch))
+    with RunLog(tmp_path, epochs=2) as log:
+        log.write(record(3))
+    assert read(tmp_path / "metrics.jsonl") == [record(1), record(2), record(3)]
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps(record(1)) + "\n" + json.dumps(record(2))[:9])
+    assert read(path) == [record(1)]
+    with RunLog(tmp_path, epochs=1) as log:
+        log.write(record(2))
+    assert read(path) == [record(1), record(2)]
+
+
+def test_tensorboard_holds_every_number_under_its_path(tmp_path):
+    with RunLog(tmp_path, epochs=0) as log:
+        log.write(record(2))
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"loss/joint" in events.read_bytes()

@@ -1,0 +1,142 @@
+"""The compiled program: what a step does, for each method."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from experiments import methods, program
+from experiments.config import Config, Optimisation
+from experiments.errors import UserError
+
+
+def one_step(config, arrays):
+    compiled = program.build(config, arrays)
+    start = compiled.initial_state(config.seed)
+    before = jax.device_get(start.params)
+    end, metrics = compiled.step(start, compiled.train_set, compiled.draw_order(start))
+    return before, jax.device_get(end.params), jax.device_get(metrics)
+
+
+def change(before, after):
+    return jax.tree.map(np.subtract, after, before)
+
+
+@pytest.mark.parametrize("method", ["uniform", "uniform-gamma"])
+def test_diagnosing_does_not_change_the_update(quick, digits, method):
+    _, plain, _ = one_step(quick(method=method), digits)
+    _, diagnosed, metrics = one_step(quick(method=method, diagnose=True), digits)
+    chex.assert_trees_all_close(plain, diagnosed, rtol=1e-5, atol=1e-7)
+    assert metrics["encoders"]["gray"].weights.shape == (2,)
+
+
+def test_uniform_gamma_scales_the_encoders_alone(quick, digits):
+    decay_free = Optimisation(epochs=1, batch_size=320, weight_decay=0.0)
+    before, uniform, _ = one_step(quick(method="uniform", optimisation=decay_free), digits)
+    _, scaled, _ = one_step(
+        quick(method="uniform-gamma", gamma=2.0, optimisation=decay_free), digits
+    )
+    by_uniform, by_scaled = change(before, uniform), change(before, scaled)
+    twice = jax.tree.map(lambda x: 2 * x, by_uniform["encoders"])
+    chex.assert_trees_all_close(by_scaled["encoders"], twice, rtol=1e-3, atol=1e-6)
+    chex.assert_trees_all_close(by_scaled["heads"], by_uniform["heads"], rtol=1e-3, atol=1e-6)
+
+
+def test_joint_leaves_the_unimodal_heads_alone(quick, digits):
+    decay_free = Optimisation(epochs=1, batch_size=320, weight_decay=0.0)
+    before, after, _ = one_step(quick(method="joint", optimisation=decay_free), digits)
+    chex.assert_trees_all_equal(after["heads"]["gray"], before["heads"]["gray"])
+    assert np.any(after["heads"]["joint"]["kernel"] != before["heads"]["joint"]["kernel"])
+
+
+def test_mmpareto_gives_gamma_times_the_norm_of_the_uniform_update(quick, digits):
+    plain = Optimisation(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+    before, uniform, _ = one_step(quick(method="uniform", optimisation=plain), digits)
+    _, after, _ = one_step(quick(method="mmpareto", gamma=3.0, optimisation=plain), digits)
+    for name in ("gray", "colour"):
+        norms = [
+            np.sqrt(sum(np.sum(np.square(x, dtype=np.float64)) for x in jax.tree.leaves(tree)))
+            for tree in (
+                change(before, after)["encoders"][name],
+                change(before, uniform)["encoders"][name],
+            )
+        ]
+        np.testing.assert_allclose(norms[0], 3 * norms[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", sorted(methods.METHODS))
+def test_every_method_trains_without_a_second_compilation(quick, digits, method):
+    compiled = program.build(quick(method=method), digits)
+    state = compiled.initial_state(0)
+    order = compiled.draw_order(state)
+    losses = []
+    for _ in range(3):
+        state, metrics = compiled.step(state, compiled.train_set, order)
+        losses.append(float(metrics["loss"]["joint"]))
+    assert compiled.step._cache_size() == 1
+    assert np.all(np.isfinite(losses))
+    assert int(state.step) == 3
+
+
+def test_an_epoch_visits_samples_once_in_an_order_of_its_own(quick, digits):
+    compiled = program.build(quick(), digits)
+    state = compiled.initial_state(0)
+    first = np.asarray(compiled.draw_order(state))
+    again = np.asarray(compiled.draw_order(state._replace(step=state.step + 1)))
+    second = np.asarray(compiled.draw_order(state._replace(step=state.step + len(first))))
+    assert first.shape == (compiled.steps_per_epoch, 320)
+    assert len(np.unique(first)) == first.size
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != second)
+
+
+def test_seeds_differ_in_parameters_and_order(quick, digits):
+    compiled = program.build(quick(), digits)
+    zero, one = compiled.initial_state(0), compiled.initial_state(1)
+    kernels = [s.params["heads"]["joint"]["kernel"] for s in (zero, one)]
+    assert np.any(np.asarray(kernels[0]) != np.asarray(kernels[1]))
+    orders = [np.asarray(compiled.draw_order(s)) for s in (zero, one)]
+    assert np.any(orders[0] != orders[1])
+
+
+def test_a_batch_larger_than_the_data_is_an_error(digits):
+    with pytest.raises(UserError, match="batch_size 2000 exceeds the 1297 training samples"):
+        program.build(Config(optimisation=Optimisation(batch_size=2000)), digits)
+
+
+PARALLEL = """
+import sys
+import jax, numpy as np
+from experiments import data, program
+from experiments.config import Config, Optimisation
+assert jax.device_count() == int(sys.argv[1])
+config = Config(optimisation=Optimisation(batch_size=320))
+compiled = program.build(config, data.load("cg-digits"))
+state = compiled.initial_state(0)
+order = compiled.draw_order(state)
+for _ in range(3):
+    state, _ = compiled.step(state, compiled.train_set, order)
+leaves = jax.tree.leaves(jax.device_get(state.params))
+np.save(sys.argv[2], np.concatenate([leaf.ravel() for leaf in leaves]))
+"""
+
+
+def test_four_devices_train_as_one_does(tmp_path):
+    parameters = []
+    for devices in (1, 4):
+        path = tmp_path / f"{devices}.npy"
+        environment = {
+            "PATH": "",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        }
+        subprocess.run(
+            [sys.executable, "-c", PARALLEL, str(devices), path], env=environment, check=True
+        )
+        parameters.append(np.load(path))
+    np.testing.assert_allclose(parameters[0], parameters[1], rtol=1e-4, atol=1e-6)

@@ -1,0 +1,70 @@
+"""A late-fusion problem in plain dicts, small enough to be compiled many times."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mmpareto_jax as mmp
+
+
+class LateFusion:
+    """Two encoders and three losses: each encoder has the joint loss and its own."""
+
+    encoders: dict[str, mmp.Encoder]
+    params: Any
+    batch: Any
+    losses: Callable[..., dict[str, jax.Array]]
+
+    def __init__(self):
+        normal = np.random.default_rng(0).standard_normal
+        self.encoders = {
+            "audio": mmp.Encoder(params="audio", objectives=("joint", "audio")),
+            "visual": mmp.Encoder(params="visual", objectives=("joint", "visual")),
+        }
+        shapes = {
+            "audio": {"w": (3, 4), "b": (4,)},
+            "visual": {"w": (5, 4), "b": (4,)},
+            "heads": {"joint": (8, 3), "audio": (4, 3), "visual": (4, 3)},
+        }
+        self.params = jax.tree.map(
+            lambda shape: jnp.asarray(normal(shape), jnp.float32),
+            shapes,
+            is_leaf=lambda node: isinstance(node, tuple),
+        )
+        self.batch = {
+            "audio": normal((16, 3)).astype(np.float32),
+            "visual": normal((16, 5)).astype(np.float32),
+            "label": np.arange(16) % 3,
+        }
+
+    def losses(self, params, batch):
+        features = {
+            name: jnp.tanh(batch[name] @ params[name]["w"] + params[name]["b"])
+            for name in ("audio", "visual")
+        }
+        features["joint"] = jnp.concatenate([features["audio"], features["visual"]], axis=1)
+        return {
+            name: -jnp.mean(
+                jnp.sum(
+                    jax.nn.log_softmax(features[name] @ head) * jax.nn.one_hot(batch["label"], 3),
+                    axis=1,
+                )
+            )
+            for name, head in params["heads"].items()
+        }
+
+    @cached_property
+    def grads(self):
+        """The stacked gradients at `params`."""
+        compute = mmp.value_and_objective_grads(self.losses, self.encoders)
+        return jax.jit(compute)(self.params, self.batch)[1]
+
+
+@pytest.fixture(scope="session")
+def late_fusion():
+    return LateFusion()

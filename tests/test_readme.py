@@ -1,0 +1,70 @@
+"""The README: its code runs and its numbers are those that the commands printed."""
+
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def batch():
+    keys = jax.random.split(jax.random.key(0), 2)
+    return {
+        "a": jax.random.normal(keys[0], (16, 3)),
+        "v": jax.random.normal(keys[1], (16, 5)),
+        "label": jnp.arange(16) % 4,
+    }
+
+
+def test_the_usage_example_is_short():
+    assert len(BLOCKS[0].splitlines()) <= 25
+
+
+def test_every_block_runs_in_order(batch, capsys):
+    names = {}
+    exec(BLOCKS[0], names)
+    params = {
+        "audio_net": jnp.ones((3, 8)) * 0.1,
+        "visual_net": jnp.ones((5, 8)) * 0.1,
+        "head": jax.random.normal(jax.random.key(2), (8, 4)),
+    }
+    opt_state = names["tx"].init(params)
+    first = None
+    for _ in range(200):
+        params, opt_state, values = names["step"](params, opt_state, batch)
+        first = first or values
+    assert sum(values.values()) < sum(first.values())
+    assert names["step"]._cache_size() == 1
+
+    names["opt_state"] = opt_state
+    exec(BLOCKS[1], names)
+    assert capsys.readouterr().out.count("[") == 2
+
+    for block in BLOCKS[2:]:
+        exec(block, names)
+    state, values = names["linen_step"](names["train_state"], batch)
+    assert int(state.step) == 1
+    assert set(values) == {"joint", "audio", "visual"}
+    tx = names["tx"]
+    nnx_params, names["losses"] = names["nnx_params"], names["nnx_losses"]
+    before = np.asarray(nnx_params["audio_net"]["kernel"])
+    after, _, _ = names["step"](nnx_params, tx.init(nnx_params), batch)
+    assert np.any(np.asarray(after["audio_net"]["kernel"]) != before)
+
+
+@pytest.mark.parametrize("path", re.findall(r"<!-- (results/\S+\.md) -->", README))
+def test_tables_are_what_the_commands_printed(path):
+    table = (ROOT / path).read_text()
+    assert f"<!-- {path} -->\n{table}<!-- end -->" in README
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)]+)\)", README))
+def test_links_lead_to_files(path):
+    assert (ROOT / path).exists()
