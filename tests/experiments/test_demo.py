@@ -45,6 +45,7 @@ def test_the_table_shows_what_was_not_measured_as_a_dash():
 
 def test_a_small_demo_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(run, "METHODS", {"uniform": "uniform", "mmpareto": "MMPareto"})
+    monkeypatch.setattr(run, "DIAGNOSED", ("uniform",))
     monkeypatch.setattr(run, "TIMED_STEPS", 2)
     run.main(run.Protocol(seeds=1, epochs=1), output=tmp_path)
     text = (tmp_path / "table.md").read_text()

@@ -1,0 +1,38 @@
+"""The same step on one device and on eight; `parallel_program.py` runs it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import parallel_program
+import pytest
+
+import mmpareto_jax as mmp
+
+
+@pytest.fixture(scope="module")
+def report():
+    root = pathlib.Path(mmp.__file__).parents[1]
+    flags = f"--xla_force_host_platform_device_count={parallel_program.DEVICES}"
+    result = subprocess.run(
+        [sys.executable, "-W", "error", parallel_program.__file__],
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("case", parallel_program.CASES)
+def test_eight_devices_take_the_step_of_one(report, case):
+    deviation = report["deviations"][case]
+    assert isinstance(deviation, float), deviation
+    assert deviation <= 1e-6
+
+
+def test_an_update_of_sharded_gradients_exchanges_only_gramians(report):
+    assert report["collectives"] == ["all-reduce"]
