@@ -56,8 +56,9 @@ def aggregate(
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
       axis_name: Mapped axis, or axes, over which the *parameters* are sharded (in ``shard_map`` or
-        ``pmap``), to sum the Gramian over. Not needed under ``jit``, nor for data parallelism,
-        where the gradients are averaged before they come here.
+        ``pmap``), to sum the Gramian over; every parameter of every encoder must be sharded over
+        it, since a replicated one would count once per device. Not needed under ``jit``, nor for
+        data parallelism, where the gradients are averaged before they come here.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``. Its ``update`` hands keyword arguments such
@@ -163,7 +164,9 @@ def _partitioned(
         for name, encoder in encoders.items()
     }
     inner = optax.partition(
-        {**groups, PLAIN: optax.identity()}, lambda tree: label_parameters(tree, encoders)
+        {**groups, PLAIN: optax.identity()},
+        # optax.tree_map_params calls init with a placeholder that has no leaves.
+        lambda tree: label_parameters(tree, encoders) if jax.tree.leaves(tree) else tree,
     )
 
     def init(params: optax.Params) -> AggregateState:
@@ -175,6 +178,7 @@ def _partitioned(
         params: optax.Params | None = None,
         **extra: Any,
     ) -> tuple[optax.Updates, AggregateState]:
+        label_parameters(updates, encoders)  # for its errors, where there is no leaf at all
         updates, partition = inner.update(updates, state.partition, params, **extra)
         return updates, AggregateState(partition)
 

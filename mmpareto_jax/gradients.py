@@ -117,6 +117,8 @@ def _check_losses(values: Any, encoders: Mapping[str, Encoder]) -> None:
     if not values:
         raise ValueError("losses returned an empty dict")
     for name, value in values.items():
+        if not jax.tree_util.all_leaves([value]):
+            raise ValueError(f"loss {name!r} must be a real scalar, got {type(value).__name__}")
         if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
             raise ValueError(
                 f"loss {name!r} must be a real scalar, got "

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 def accumulation_dtype(leaves: Sequence[jax.Array]) -> jnp.dtype:
     """The dtype in which inner products of these leaves are summed: at least float32."""
-    return jnp.result_type(jnp.float32, *leaves)
+    wide = any(jnp.result_type(leaf) == jnp.float64 for leaf in leaves)
+    return jnp.dtype(jnp.float64 if wide else jnp.float32)
 
 
 def gramian(gradient: jax.Array) -> jax.Array:
@@ -33,7 +34,15 @@ def gramian(gradient: jax.Array) -> jax.Array:
     gradient = gradient.astype(accumulation_dtype([gradient]))
     if gradient.shape[0] > _MOST_PAIRWISE:
         axes = tuple(range(1, gradient.ndim))
-        return jnp.tensordot(gradient, gradient, (axes, axes), precision=jax.lax.Precision.HIGHEST)
+        mesh = jax.typeof(gradient).sharding.mesh
+        everywhere = None if mesh.empty else jax.NamedSharding(mesh, jax.P())
+        return jnp.tensordot(
+            gradient,
+            gradient,
+            (axes, axes),
+            precision=jax.lax.Precision.HIGHEST,
+            out_sharding=everywhere,
+        )
     products = gradient[:, None] * gradient[None, :]
     if products.ndim > 2:
         # Rows first: XLA runs these sums in parallel, fused with the products, and the total of

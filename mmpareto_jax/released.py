@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form
+from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form, root
 from mmpareto_jax.weightings import Weighting
 from mmpareto_jax.weightings.mmpareto import MMParetoState, check_gamma
 
@@ -34,6 +34,7 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
         direction = jnp.where(agreement, 1, gramian.shape[0] * alpha)
         gamma_now = jnp.asarray(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
         weights = jnp.where(~agreement & is_stationary(gramian, alpha), 0, gamma_now * direction)
+        weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
         return weights, MMParetoState(step=optax.safe_increment(state.step))
 
     return Weighting(init, update)
@@ -43,8 +44,8 @@ def rescale_tensor(weights: jax.Array, gramian: jax.Array) -> jax.Array:
     """The encoder's weights, enhanced for one tensor from that tensor's own Gramian."""
     total = jnp.sum(weights)
     direction = weights * weights.shape[0] / jnp.where(total == 0, 1, total)
-    uniform_norm = jnp.sqrt(quadratic_form(gramian, jnp.ones_like(weights)))
-    norm = jnp.sqrt(quadratic_form(gramian, direction))
+    uniform_norm = root(quadratic_form(gramian, jnp.ones_like(weights)))
+    norm = root(quadratic_form(gramian, direction))
     vanishes = is_stationary(gramian, direction)
     return weights * jnp.where(
         vanishes, 1, jnp.maximum(1, uniform_norm / jnp.where(vanishes, 1, norm))

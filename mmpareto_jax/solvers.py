@@ -78,8 +78,15 @@ def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
       <https://doi.org/10.1016/j.crma.2012.03.014>`_, 2012.
     """
     tolerance = 32 * jnp.finfo(gramian.dtype).eps
-    norms = jnp.sqrt(jnp.diagonal(gramian))
-    return quadratic_form(gramian, alpha) <= tolerance * jnp.sum(alpha * norms) ** 2
+    norms = root(jnp.diagonal(gramian))
+    small = quadratic_form(gramian, alpha) <= tolerance * jnp.sum(alpha * norms) ** 2
+    return small & jnp.all(jnp.isfinite(gramian))
+
+
+def root(square: jax.Array) -> jax.Array:
+    """The square root, with derivative zero at zero."""
+    zero = square == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
 
 def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
@@ -128,33 +135,43 @@ class _ActiveSet(NamedTuple):
 
 def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
     """Wolfe's method for three or more objectives; see :func:`min_norm_weights`."""
-    num_objectives = gramian.shape[0]
     eps = jnp.finfo(gramian.dtype).eps
     gramian = _normalised(gramian)
-    norms = jnp.sqrt(jnp.diagonal(gramian))
-    zero = norms == 0
-    norms = jnp.where(zero, 1, norms)
+    zero = jnp.diagonal(gramian) == 0
+    norms = jnp.sqrt(jnp.where(zero, 1, jnp.diagonal(gramian)))
     # In units of the norms the variable is point_i = w_i |g_i|, up to a factor, with p . point = 1.
     # One eps off every cosine leaves each (M w)_j that rounding error above its bound.
     cosines = gramian / norms[:, None] / norms[None, :] - eps
     inverse_norms = jnp.min(norms) / norms
-    shortest = jnp.arange(num_objectives) == jnp.argmin(norms)
+    support = _optimal_support(*jax.lax.stop_gradient((cosines, inverse_norms)), zero)
+    weights = _optimum_over(support, cosines, inverse_norms) * inverse_norms
+    weights = jnp.where(jnp.any(zero), zero.astype(cosines.dtype), weights)
+    return jnp.where(jnp.all(jnp.isfinite(gramian)), weights / jnp.sum(weights), jnp.nan)
 
-    def optimum_over(support: jax.Array) -> jax.Array:
-        """Minimiser over the affine hull of the support: one bordered linear system."""
-        both = support[:, None] & support[None, :]
-        normalisation = jnp.where(support, inverse_norms, 0)
-        system = jnp.block(
+
+def _optimum_over(support: jax.Array, cosines: jax.Array, inverse_norms: jax.Array) -> jax.Array:
+    """Minimiser over the affine hull of the support: one bordered linear system."""
+    num_objectives = cosines.shape[0]
+    both = support[:, None] & support[None, :]
+    normalisation = jnp.where(support, inverse_norms, 0)
+    system = jnp.block(
+        [
             [
-                [
-                    jnp.where(both, cosines, jnp.eye(num_objectives, dtype=cosines.dtype)),
-                    normalisation[:, None],
-                ],
-                [normalisation[None, :], jnp.zeros((1, 1), cosines.dtype)],
-            ]
-        )
-        target = jnp.zeros(num_objectives + 1, cosines.dtype).at[-1].set(1)
-        return jnp.where(support, jnp.linalg.solve(system, target)[:-1], 0)
+                jnp.where(both, cosines, jnp.eye(num_objectives, dtype=cosines.dtype)),
+                normalisation[:, None],
+            ],
+            [normalisation[None, :], jnp.zeros((1, 1), cosines.dtype)],
+        ]
+    )
+    target = jnp.zeros(num_objectives + 1, cosines.dtype).at[-1].set(1)
+    return jnp.where(support, jnp.linalg.solve(system, target)[:-1], 0)
+
+
+def _optimal_support(cosines: jax.Array, inverse_norms: jax.Array, zero: jax.Array) -> jax.Array:
+    """The objectives with positive weight, by Wolfe's method; no derivative passes through it."""
+    num_objectives = cosines.shape[0]
+    eps = jnp.finfo(cosines.dtype).eps
+    shortest = jnp.arange(num_objectives) == jnp.argmax(inverse_norms)
 
     def enter(state: _ActiveSet, optimum: jax.Array) -> _ActiveSet:
         """The optimum over the support is feasible: done, or let the worst objective in."""
@@ -191,7 +208,7 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
         )
 
     def iterate(state: _ActiveSet) -> _ActiveSet:
-        optimum = optimum_over(state.support)
+        optimum = _optimum_over(state.support, cosines, inverse_norms)
         feasible = ~jnp.any(state.support & ~(optimum > 0))
         return jax.tree.map(
             lambda entered, left: jnp.where(feasible, entered, left),
@@ -217,8 +234,7 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
             solves=jnp.zeros((), jnp.int32),
         ),
     )
-    weights = jnp.where(jnp.any(zero), zero.astype(cosines.dtype), end.best * inverse_norms)
-    return jnp.where(jnp.all(jnp.isfinite(gramian)), weights / jnp.sum(weights), jnp.nan)
+    return end.best > 0
 
 
 def _normalised(gramian: jax.Array) -> jax.Array:

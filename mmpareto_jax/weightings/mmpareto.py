@@ -1,12 +1,13 @@
 """MMPareto."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form
+from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form, root
 from mmpareto_jax.weightings._weighting import Weighting
 
 
@@ -68,8 +69,8 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
         alpha = min_norm_weights(gramian)
         conflict = jnp.any(gramian < 0)
         direction = jnp.where(conflict, num_objectives * alpha, 1)
-        uniform_norm = jnp.sqrt(quadratic_form(gramian, jnp.ones_like(alpha)))
-        norm = jnp.sqrt(quadratic_form(gramian, direction))
+        uniform_norm = root(quadratic_form(gramian, jnp.ones_like(alpha)))
+        norm = root(quadratic_form(gramian, direction))
         stationary = conflict & is_stationary(gramian, alpha)
         enhancement = jnp.where(conflict, uniform_norm / jnp.where(stationary, 1, norm), 1)
         gamma_now = jnp.asarray(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
@@ -83,5 +84,5 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
 
 def check_gamma(gamma: optax.ScalarOrSchedule) -> None:
     """Raises ``ValueError`` for a number that is no magnitude."""
-    if isinstance(gamma, int | float) and not 0 < gamma < float("inf"):
+    if isinstance(gamma, numbers.Real) and not 0 < float(gamma) < float("inf"):
         raise ValueError(f"gamma must be positive and finite, got {gamma}")

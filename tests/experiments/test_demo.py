@@ -52,7 +52,7 @@ def test_a_small_demo_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     assert text in capsys.readouterr().out
     assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == ["| uniform", "| MMPareto"]
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["protocol"] == {"seeds": 1, "epochs": 1, "gamma": 1.5}
+    assert results["protocol"]["seeds"] == results["protocol"]["epochs"] == 1
     assert len(results["histories"]["mmpareto"][0]) == 1
     for name in ("accuracy", "cosine"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

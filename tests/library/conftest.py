@@ -30,6 +30,7 @@ class LateFusion:
             "audio": {"w": (3, 4), "b": (4,)},
             "visual": {"w": (5, 4), "b": (4,)},
             "heads": {"joint": (8, 3), "audio": (4, 3), "visual": (4, 3)},
+            "temperature": (),  # in no encoder, and trained by every loss
         }
         self.params = jax.tree.map(
             lambda shape: jnp.asarray(normal(shape), jnp.float32),
@@ -51,7 +52,8 @@ class LateFusion:
         return {
             name: -jnp.mean(
                 jnp.sum(
-                    jax.nn.log_softmax(features[name] @ head) * jax.nn.one_hot(batch["label"], 3),
+                    jax.nn.log_softmax(params["temperature"] * (features[name] @ head))
+                    * jax.nn.one_hot(batch["label"], 3),
                     axis=1,
                 )
             )

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import subprocess
 import sys
+from functools import cache
 from typing import Any, NamedTuple
 
 import chex
@@ -101,7 +102,7 @@ def test_process_of_optax_takes_the_aggregator():
     (updates,), state = run(tx, GRADS)
     assert isinstance(tx, aggregating.Aggregator)
     close(updates, scaled(combined(), -0.2))
-    assert set(mmp.diagnostics(state)) == set(ENCODERS)
+    assert set(jax.eval_shape(mmp.diagnostics, state)) == set(ENCODERS)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_without_encoders_the_whole_tree_is_one():
     params = {"a": np.zeros(2, "f"), "b": np.float32(0)}
     (update,), state = run(tx, grads, params=params)
     close(update, {"a": np.full(2, 1.5), "b": np.array(1.5)})
-    chex.assert_trees_all_equal(mmp.diagnostics(state)["all"].gramian, jnp.eye(3))
+    assert list(jax.eval_shape(mmp.diagnostics, state)) == ["all"]
 
 
 def test_no_encoder_at_all_changes_nothing():
@@ -256,7 +257,7 @@ def test_parameters_may_be_any_pytree_with_names(tree):
     (updates,), state = run(mmp.mmpareto(ENCODERS), tree(**GRADS), params=tree(**PARAMS))
     assert jax.tree.structure(updates) == jax.tree.structure(tree(**PARAMS))
     close(updates, tree(**combined()))
-    assert set(mmp.diagnostics(state)) == set(ENCODERS)
+    assert set(jax.eval_shape(mmp.diagnostics, state)) == set(ENCODERS)
 
 
 class Net(nnx.Module):
@@ -403,7 +404,8 @@ def test_float64_gradients_are_integrated_in_float64():
         params, grads = in_dtype(PARAMS, "float64"), in_dtype(GRADS, "float64")
         (updates,), state = run(mmp.mmpareto(ENCODERS), grads, params=params)
         close(updates, combined(), rtol=1e-14)
-        assert mmp.diagnostics(state)["visual"].gramian.dtype == jnp.float64
+        found = jax.eval_shape(mmp.diagnostics, state)["visual"]
+        assert found.gramian.dtype == jnp.float64
 
 
 def test_an_encoder_may_mix_dtypes():
@@ -441,7 +443,8 @@ def test_a_step_never_calls_back_to_the_host(num_objectives):
 def test_importing_the_library_imports_jax_and_optax_only():
     program = """
 import sys
-import jax, optax.experimental.aggregating
+import jax, optax
+from optax.experimental import aggregating
 before = set(sys.modules)
 import mmpareto_jax
 new = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
@@ -456,6 +459,13 @@ print(*sorted(new - {"jax", "jaxlib", "optax"}))
 # ---------------------------------------------------------------- bad gradients
 
 
+@cache
+def update_of_two_tensors(rescale):
+    tx = mmp.mmpareto(ENCODERS, rescale=rescale)
+    params = PARAMS | {"visual": {"x": np.zeros(2, "f"), "y": np.zeros(2, "f")}}
+    return jax.jit(lambda grads: tx.update(grads, tx.init(params), params)[0])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("rescale", ["encoder", "leaf"])
 @pytest.mark.parametrize("row", [0, 1])
@@ -463,12 +473,10 @@ print(*sorted(new - {"jax", "jaxlib", "optax"}))
 def test_a_bad_gradient_spoils_its_whole_encoder_and_no_other(bad, rescale, row, tensor):
     visual = {"x": GRADS["audio"].copy(), "y": GRADS["audio"].copy()}
     visual[tensor][row, 0] = bad
-    params = PARAMS | {"visual": {"x": np.zeros(2, "f"), "y": np.zeros(2, "f")}}
-    tx = mmp.mmpareto(ENCODERS, rescale=rescale)
-    updates, _ = tx.update(GRADS | {"visual": visual}, tx.init(params), params)
+    updates = update_of_two_tensors(rescale)(GRADS | {"visual": visual})
     close(updates["audio"], combined()["audio"])
     close(updates["head"], combined()["head"])
-    assert not np.isfinite(jnp.stack([updates["visual"]["x"], updates["visual"]["y"]])).any()
+    assert not np.isfinite([updates["visual"]["x"], updates["visual"]["y"]]).any()
 
 
 def test_a_step_after_a_bad_gradient_is_sound():

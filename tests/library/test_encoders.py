@@ -81,9 +81,9 @@ def test_pure_dicts_of_nnx_have_the_paths_of_the_module():
 def test_a_single_array_is_one_encoder_by_default():
     tx = mmp.mmpareto()
     params, grads = jnp.zeros(2), jnp.array([[1.0, 0.0], [0.0, 1.0]])
-    updates, state = tx.update(grads, tx.init(params), params)
+    updates, state = jax.jit(tx.update)(grads, tx.init(params), params)
     assert updates.tolist() == [1.5, 1.5]
-    assert list(mmp.diagnostics(state)) == ["all"]
+    assert list(jax.eval_shape(mmp.diagnostics, state)) == ["all"]
 
 
 def test_a_single_array_has_the_empty_path():
@@ -99,6 +99,13 @@ def test_a_prefix_that_matches_nothing_is_named_with_the_paths_that_exist(prefix
     assert repr(prefix) in message
     assert "nets/audio/conv/w" in message
     assert "layers/2/1" in message
+
+
+def test_gradients_without_any_leaf_are_an_error():
+    # What nnx.Optimizer hands on where gradients are plain dicts instead of an nnx.State.
+    tx = mmp.mmpareto({"it": encoder("net")})
+    with pytest.raises(ValueError, match="'net' matches no parameter"):
+        tx.update({}, tx.init({"net": jnp.zeros(2)}))
 
 
 def test_a_function_that_matches_nothing_is_reported_with_the_paths_that_exist():

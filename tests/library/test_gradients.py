@@ -276,9 +276,8 @@ def test_batch_statistics_advance_exactly_once(compiled, late_fusion):
     chex.assert_trees_all_close(means, 0.1 * seen, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("compiled", [nnx_network], ids=["nnx"], indirect=True)
 def test_a_stateful_random_stream_advances_exactly_once(compiled):
-    if isinstance(compiled.network.params, dict) and "heads" not in compiled.network.params:
-        pytest.skip("linen has no stateful stream")
     count = lambda stats: int(stats["visual"]["dropout"]["rngs"]["count"])
     assert count(compiled.stats) == count(compiled.network.stats) + 1
 
