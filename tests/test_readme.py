@@ -19,6 +19,7 @@ def batch():
     return {
         "a": jax.random.normal(keys[0], (16, 3)),
         "v": jax.random.normal(keys[1], (16, 5)),
+        "y": jnp.linspace(-1, 1, 16)[:, None] * jnp.ones(4),
         "label": jnp.arange(16) % 4,
     }
 
