@@ -1,5 +1,6 @@
 """The compiled program: what a step does, for each method."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_four_devices_train_as_one_does(tmp_path):
     for devices in (1, 4):
         path = tmp_path / f"{devices}.npy"
         environment = {
-            "PATH": "",
+            **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "JAX_PLATFORMS": "cpu",
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
