@@ -10,8 +10,9 @@ import optax
 from optax.experimental import aggregating
 
 from mmpareto_jax import weightings
-from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
+from mmpareto_jax.encoders import Encoder
 from mmpareto_jax.gramian import accumulation_dtype, combine, gramian
+from mmpareto_jax.partition import per_encoder
 from mmpareto_jax.released import released_direction, rescale_tensor
 from mmpareto_jax.weightings import Weighting
 
@@ -24,12 +25,6 @@ class EncoderState(NamedTuple):
     gramian: jax.Array  # [K, K] float32 (float64 for float64 parameters), zero before a step
     weights: jax.Array  # [K], same dtype
     weighting: Any  # the weighting's own state
-
-
-class AggregateState(NamedTuple):
-    """State of :func:`aggregate`; read it with :func:`~mmpareto_jax.diagnostics`."""
-
-    partition: optax.transforms.PartitionState
 
 
 def aggregate(
@@ -49,7 +44,8 @@ def aggregate(
     aggregator itself they would see gradients that are not shaped like the parameters. (Do not use
     ``optax.masked`` on an aggregator: use ``encoders``.)
 
-    A gradient that is not finite gives an update that is not finite for its encoder and no other.
+    A gradient that is not finite gives an update that is not finite for its encoder and no other,
+    and leaves the state of the weighting as it was; so does a loss that is not finite.
 
     Args:
       weighting: How the Gramian becomes weights; see :mod:`~mmpareto_jax.weightings`.
@@ -61,12 +57,14 @@ def aggregate(
         data parallelism, where the gradients are averaged before they come here.
 
     Returns:
-      An ``optax.experimental.aggregating.Aggregator``. Its ``update`` hands keyword arguments such
-      as ``losses=`` on to the weighting.
+      An ``optax.experimental.aggregating.Aggregator``. Its ``update`` hands keyword arguments on to
+      the weighting. ``losses=``, the dict of :func:`~mmpareto_jax.value_and_objective_grads` (or an
+      array of shape ``[K]`` where ``encoders`` is None), arrives there as an array of shape ``[K]``
+      in the order of the encoder's objectives.
 
     Raises:
       ValueError: From ``init`` and ``update``, if a prefix matches nothing, a parameter is claimed
-        twice, or a gradient lacks its leading axis of objectives.
+        twice, a gradient lacks its leading axis of objectives, or ``losses`` lacks an objective.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -80,7 +78,9 @@ def aggregate(
       >>> print(updates["net"], updates["head"])
       [-1. -1.] [-1.]
     """
-    return _partitioned(weighting, encoders, num_objectives, axis_name)
+    return per_encoder(
+        lambda encoder: _combining(encoder, weighting, axis_name), encoders, num_objectives
+    )
 
 
 def mmpareto(
@@ -131,12 +131,16 @@ def mmpareto(
     """
     match rescale:
         case "encoder":
-            return _partitioned(weightings.mmpareto(gamma), encoders, num_objectives, axis_name)
+            weighting, tensor_rule = weightings.mmpareto(gamma), _keep
         case "leaf":
-            return _partitioned(
-                released_direction(gamma), encoders, num_objectives, axis_name, rescale_tensor
-            )
-    raise ValueError(f'rescale must be "encoder" or "leaf", got {rescale!r}')
+            weighting, tensor_rule = released_direction(gamma), rescale_tensor
+        case _:
+            raise ValueError(f'rescale must be "encoder" or "leaf", got {rescale!r}')
+    return per_encoder(
+        lambda encoder: _combining(encoder, weighting, axis_name, tensor_rule),
+        encoders,
+        num_objectives,
+    )
 
 
 TensorRule = Callable[[jax.Array, jax.Array], jax.Array]
@@ -148,51 +152,13 @@ def _keep(weights: jax.Array, gramian: jax.Array) -> jax.Array:
     return weights
 
 
-def _partitioned(
-    weighting: Weighting,
-    encoders: Mapping[str, Encoder] | None,
-    num_objectives: int,
-    axis_name: AxisName | None,
-    tensor_rule: TensorRule = _keep,
-) -> aggregating.Aggregator:
-    """One aggregator per encoder, and the identity for all other parameters."""
-    if encoders is None:
-        objectives = tuple(f"objective {i}" for i in range(num_objectives))
-        encoders = {"all": Encoder(params=lambda path: True, objectives=objectives)}
-    groups = {
-        name: _encoder_aggregator(name, encoder, weighting, axis_name, tensor_rule)
-        for name, encoder in encoders.items()
-    }
-    inner = optax.partition(
-        {**groups, PLAIN: optax.identity()},
-        # optax.tree_map_params calls init with a placeholder that has no leaves.
-        lambda tree: label_parameters(tree, encoders) if jax.tree.leaves(tree) else tree,
-    )
-
-    def init(params: optax.Params) -> AggregateState:
-        return AggregateState(inner.init(params))
-
-    def update(
-        updates: optax.Updates,
-        state: AggregateState,
-        params: optax.Params | None = None,
-        **extra: Any,
-    ) -> tuple[optax.Updates, AggregateState]:
-        label_parameters(updates, encoders)  # for its errors, where there is no leaf at all
-        updates, partition = inner.update(updates, state.partition, params, **extra)
-        return updates, AggregateState(partition)
-
-    return aggregating.Aggregator(init, update)
-
-
-def _encoder_aggregator(
-    name: str,
+def _combining(
     encoder: Encoder,
     weighting: Weighting,
     axis_name: AxisName | None,
-    tensor_rule: TensorRule,
+    tensor_rule: TensorRule = _keep,
 ) -> aggregating.Aggregator:
-    """Gramian, weights and combination of one encoder, whose leaves are all that it is given."""
+    """Gramian, weights and combination of one encoder."""
     num_objectives = len(encoder.objectives)
 
     def init(params: optax.Params) -> EncoderState:
@@ -209,12 +175,18 @@ def _encoder_aggregator(
         params: optax.Params | None = None,
         **extra: Any,
     ) -> tuple[optax.Updates, EncoderState]:
-        _check_leading_axis(name, encoder, updates, params)
+        del params
         gramians = jax.tree.map(gramian, updates)
         if axis_name is not None:
             gramians = jax.lax.psum(gramians, axis_name)
         total = functools.reduce(jnp.add, jax.tree.leaves(gramians)).astype(state.gramian.dtype)
+        if extra.get("losses") is not None:
+            extra["losses"] = _in_order(extra["losses"], encoder).astype(total.dtype)
         weights, weighting_state = weighting.update(total, state.weighting, **extra)
+        sound = _all_finite((total, extra.get("losses")))
+        weighting_state = jax.tree.map(
+            functools.partial(jnp.where, sound), weighting_state, state.weighting
+        )
         updates = jax.tree.map(
             lambda tensor_gramian, gradient: combine(
                 tensor_rule(weights, tensor_gramian.astype(weights.dtype)), gradient
@@ -227,18 +199,23 @@ def _encoder_aggregator(
     return aggregating.Aggregator(init, update)
 
 
-def _check_leading_axis(name: str, encoder: Encoder, updates: Any, params: Any) -> None:
-    leaves = jax.tree_util.tree_leaves_with_path(updates)
-    shapes = (
-        [None] * len(leaves) if params is None else list(map(jnp.shape, jax.tree.leaves(params)))
-    )
-    num_objectives = len(encoder.objectives)
-    for (path, leaf), shape in zip(leaves, shapes, strict=True):
-        expected = leaf.shape[:1] == (num_objectives,)
-        if not expected or (shape is not None and leaf.shape[1:] != shape):
-            where = jax.tree_util.keystr(path, simple=True, separator="/")
-            wanted = "*shape" if shape is None else ", ".join(map(str, shape))
+def _all_finite(arrays: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in jax.tree.leaves(arrays)]))
+
+
+def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> jax.Array:
+    """The losses of the encoder's objectives, ``[K]``, in the order of its gradients."""
+    if isinstance(losses, Mapping):
+        missing = [name for name in encoder.objectives if name not in losses]
+        if missing:
             raise ValueError(
-                f"encoder {name!r}: the gradient of {where!r} has shape {leaf.shape}, expected "
-                f"({num_objectives}, {wanted}), one row per objective"
+                f"losses has no {missing[0]!r}, which trains an encoder; it has {', '.join(losses)}"
             )
+        losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
+    losses = jnp.asarray(losses)
+    if losses.shape != (len(encoder.objectives),):
+        raise ValueError(
+            f"losses must be scalars by name or an array of shape ({len(encoder.objectives)},), "
+            f"got shape {losses.shape}"
+        )
+    return losses

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax.aggregate import AggregateState, EncoderState
-from mmpareto_jax.encoders import PLAIN
+from mmpareto_jax.aggregate import EncoderState
+from mmpareto_jax.partition import AggregateState
 from mmpareto_jax.solvers import is_stationary, min_norm_weights
 
 
@@ -45,7 +45,9 @@ def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
         at least one update (before it all gradients count as zero).
 
     Returns:
-      For each encoder its :class:`Diagnostics`.
+      For each encoder its :class:`Diagnostics`. The coordinate-wise aggregators
+      (:func:`~mmpareto_jax.grad_drop`, :func:`~mmpareto_jax.trimmed_mean`) compute no Gramian, and
+      their encoders are left out.
 
     Raises:
       ValueError: If the state contains no aggregator, or several with encoders of the same name.
@@ -64,16 +66,16 @@ def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
       -0.8 [5. 1.] True
     """
     nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AggregateState))
+    aggregators = [node for node in nodes if isinstance(node, AggregateState)]
+    if not aggregators:
+        raise ValueError("the optimiser state contains no aggregator of mmpareto_jax")
     found: dict[str, Diagnostics] = {}
-    for node in nodes:
-        if isinstance(node, AggregateState):
-            for name, masked in node.partition.inner_states.items():
+    for aggregator in aggregators:
+        for name, masked in aggregator.partition.inner_states.items():
+            if isinstance(masked.inner_state, EncoderState):
                 if name in found:
                     raise ValueError(f"several aggregators have an encoder called {name!r}")
-                if name != PLAIN:
-                    found[name] = _read(masked.inner_state)
-    if not found:
-        raise ValueError("the optimiser state contains no aggregator of mmpareto_jax")
+                found[name] = _read(masked.inner_state)
     return found
 
 

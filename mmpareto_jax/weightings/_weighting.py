@@ -13,8 +13,8 @@ class Weighting(NamedTuple):
       init: ``init(num_objectives) -> state``, a pytree of fixed shapes and dtypes.
       update: ``update(gramian, state, **extra) -> (weights, state)`` with ``gramian`` of shape
         ``[K, K]`` and ``weights`` of shape ``[K]``, both float32 or both float64. ``extra`` holds
-        what the caller gave to ``tx.update`` by keyword, such as ``losses``; a weighting ignores
-        what it does not need.
+        what the caller gave to ``tx.update`` by keyword; ``losses`` comes as an array of shape
+        ``[K]`` in the order of the Gramian. A weighting ignores what it does not need.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -41,3 +41,14 @@ def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
         return weights(gramian), state
 
     return Weighting(init, update)
+
+
+def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
+    """The losses, or an error that says how to pass them.
+
+    Raises:
+      ValueError: If there are none.
+    """
+    if losses is None:
+        raise ValueError(f"{method} needs the losses: tx.update(grads, state, params, losses=...)")
+    return losses

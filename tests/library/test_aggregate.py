@@ -213,8 +213,7 @@ def emphasise_largest_loss():
         return jnp.zeros(num_objectives, jnp.int32)
 
     def update(gramian, counts, *, losses, **extra):
-        values = jnp.stack([losses["joint"], losses["own"]])
-        chosen = (values == jnp.max(values)).astype(gramian.dtype)
+        chosen = (losses == jnp.max(losses)).astype(gramian.dtype)
         return chosen, counts + chosen.astype(counts.dtype)
 
     return mmp.Weighting(init, update)
@@ -224,11 +223,49 @@ def test_a_users_weighting_gets_the_losses_and_keeps_its_state():
     tx = optax.chain(mmp.aggregate(emphasise_largest_loss(), ENCODERS), optax.sgd(1.0))
     state = tx.init(PARAMS)
     for joint, row in ((2.0, 0), (0.5, 1), (3.0, 0)):
-        losses = {"joint": jnp.asarray(joint), "own": jnp.asarray(1.0)}
+        losses = {
+            "visual": jnp.asarray(1.0),
+            "audio": jnp.asarray(9.0),
+            "joint": jnp.asarray(joint),
+        }
         updates, state = tx.update(GRADS, state, PARAMS, losses=losses)
         close(updates["visual"], -GRADS["visual"][row])
     counts = state[0].partition.inner_states["visual"].inner_state.weighting
     assert counts.tolist() == [2, 1]
+
+
+def test_losses_without_encoders_are_an_array_in_the_order_of_the_rows():
+    tx = mmp.aggregate(emphasise_largest_loss())
+    params, grads = {"visual": PARAMS["visual"]}, {"visual": GRADS["visual"]}
+    updates, _ = tx.update(grads, tx.init(params), params, losses=jnp.array([1.0, 2.0]))
+    close(updates["visual"], GRADS["visual"][1])
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({"joint": 1.0, "audio": 1.0}, "losses has no 'visual'.* it has joint, audio"),
+        (np.ones(3, "f"), r"an array of shape \(2,\), got shape \(3,\)"),
+        ({"joint": np.ones(2, "f"), "audio": np.ones(2, "f")}, r"got shape \(2, 2\)"),
+    ],
+)
+def test_losses_that_do_not_fit_the_objectives_are_named(losses, message):
+    tx = mmp.aggregate(emphasise_largest_loss(), ENCODERS)
+    with pytest.raises(ValueError, match=message):
+        tx.update(GRADS, tx.init(PARAMS), PARAMS, losses=losses)
+
+
+@pytest.mark.parametrize("bad", ["gradient", "loss"])
+def test_a_bad_step_leaves_the_state_of_the_weighting_alone(bad):
+    tx = mmp.aggregate(emphasise_largest_loss(), ENCODERS)
+    state = tx.init(PARAMS)
+    nan = jnp.asarray(np.nan)
+    losses = {name: nan if bad == "loss" else jnp.ones(()) for name in ("joint", "audio", "visual")}
+    grads = scaled(GRADS, nan) if bad == "gradient" else GRADS
+    _, state = tx.update(grads, state, PARAMS, losses=losses)
+    for encoder in ENCODERS:
+        counts = state.partition.inner_states[encoder].inner_state.weighting
+        assert counts.tolist() == [0, 0]
 
 
 # ---------------------------------------------------------------- parameter trees

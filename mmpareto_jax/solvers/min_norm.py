@@ -1,9 +1,11 @@
-"""The small convex problems behind the weightings, solved exactly and on the device."""
+"""The point of smallest norm in the convex hull of the gradients."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from mmpareto_jax.solvers._gramian import normalised
 
 
 def min_norm_weights(gramian: jax.Array) -> jax.Array:
@@ -53,67 +55,9 @@ def min_norm_weights(gramian: jax.Array) -> jax.Array:
             return _nearest_on_simplex(gramian)
 
 
-def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
-    r"""Whether the point of smallest norm is zero to working precision (Pareto stationarity).
-
-    True where :math:`\alpha^\top M \alpha \le 32\,\epsilon\,(\sum_i \alpha_i |g_i|)^2` with
-    :math:`\epsilon` the machine precision of the Gramian: below that, the left side is rounding
-    error. In float32 two opposing gradients count as stationary within 0.2 degrees of opposite.
-
-    Args:
-      gramian: Gramian of shape ``[K, K]``.
-      alpha: The output of :func:`min_norm_weights`, shape ``[K]``.
-
-    Returns:
-      Boolean scalar; False where the Gramian is not finite.
-
-    Examples:
-      >>> import jax.numpy as jnp
-      >>> opposite = jnp.array([[1.0, -2.0], [-2.0, 4.0]])
-      >>> bool(is_stationary(opposite, min_norm_weights(opposite)))
-      True
-
-    References:
-      Désidéri, `Multiple-gradient descent algorithm
-      <https://doi.org/10.1016/j.crma.2012.03.014>`_, 2012.
-    """
-    tolerance = 32 * jnp.finfo(gramian.dtype).eps
-    norms = root(jnp.diagonal(gramian))
-    small = quadratic_form(gramian, alpha) <= tolerance * jnp.sum(alpha * norms) ** 2
-    return small & jnp.all(jnp.isfinite(gramian))
-
-
-def root(square: jax.Array) -> jax.Array:
-    """The square root, with derivative zero at zero."""
-    zero = square == 0
-    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
-
-
-def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
-    r"""The squared norm :math:`w^\top M w` of a combination of gradients, at least zero.
-
-    Elementwise, since matrix products run in reduced precision on accelerators by default.
-
-    Args:
-      gramian: Gramian of shape ``[K, K]``.
-      weights: Weights of shape ``[K]``.
-
-    Returns:
-      Scalar in the dtype of ``gramian``.
-
-    Examples:
-      >>> import jax.numpy as jnp
-      >>> print(quadratic_form(jnp.eye(2), jnp.array([3.0, 4.0])))
-      25.0
-    """
-    # Rows first: at a minimum each of them is the small result, and none cancels in the second sum.
-    value = jnp.sum(weights * jnp.sum(gramian * weights, axis=1))
-    return jnp.where(value < 0, 0, value)
-
-
 def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
     """Closed form for two objectives; see :func:`min_norm_weights`."""
-    gramian = _normalised(gramian)
+    gramian = normalised(gramian)
     shrink = 1 - 2 * jnp.finfo(gramian.dtype).eps
     first, second, inner = gramian[0, 0] * shrink, gramian[1, 1] * shrink, gramian[0, 1]
     shares = jnp.clip(jnp.stack([second - inner, first - inner]), 0)
@@ -136,7 +80,7 @@ class _ActiveSet(NamedTuple):
 def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
     """Wolfe's method for three or more objectives; see :func:`min_norm_weights`."""
     eps = jnp.finfo(gramian.dtype).eps
-    gramian = _normalised(gramian)
+    gramian = normalised(gramian)
     zero = jnp.diagonal(gramian) == 0
     norms = jnp.sqrt(jnp.where(zero, 1, jnp.diagonal(gramian)))
     # In units of the norms the variable is point_i = w_i |g_i|, up to a factor, with p . point = 1.
@@ -235,11 +179,3 @@ def _optimal_support(cosines: jax.Array, inverse_norms: jax.Array, zero: jax.Arr
         ),
     )
     return end.best > 0
-
-
-def _normalised(gramian: jax.Array) -> jax.Array:
-    """The Gramian over its largest diagonal entry, so that products of entries stay in range."""
-    largest = jnp.max(jnp.diagonal(gramian))
-    # Twice by the root: the reciprocal of an entry near the end of the range would underflow.
-    inverse = 1 / jnp.sqrt(jnp.where(largest == 0, 1, largest))
-    return gramian * inverse * inverse
