@@ -6,12 +6,15 @@ the rows, as the first link of an ``optax.chain``.
 """
 
 from mmpareto_jax import weightings
+from mmpareto_jax.accumulate import accumulate
 from mmpareto_jax.aggregate import aggregate, mmpareto
 from mmpareto_jax.diagnostics import Diagnostics, diagnostics
 from mmpareto_jax.encoders import Encoder
 from mmpareto_jax.grad_drop import grad_drop
 from mmpareto_jax.gradients import stack_objectives, value_and_objective_grads
+from mmpareto_jax.integrate import Integrator, integrate
 from mmpareto_jax.solvers import min_norm_weights
+from mmpareto_jax.strategies import Features
 from mmpareto_jax.tracking import track_gradients
 from mmpareto_jax.trimmed_mean import trimmed_mean
 from mmpareto_jax.weightings import Weighting
@@ -19,10 +22,14 @@ from mmpareto_jax.weightings import Weighting
 __all__ = [
     "Diagnostics",
     "Encoder",
+    "Features",
+    "Integrator",
     "Weighting",
+    "accumulate",
     "aggregate",
     "diagnostics",
     "grad_drop",
+    "integrate",
     "min_norm_weights",
     "mmpareto",
     "stack_objectives",

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,21 +10,14 @@ import optax
 from optax.experimental import aggregating
 
 from mmpareto_jax import weightings
+from mmpareto_jax.decision import EncoderState, decide, initial_state
 from mmpareto_jax.encoders import Encoder
-from mmpareto_jax.gramian import accumulation_dtype, combine, gramian
+from mmpareto_jax.gramian import combine, gramian
 from mmpareto_jax.partition import per_encoder
 from mmpareto_jax.released import released_direction, rescale_tensor
 from mmpareto_jax.weightings import Weighting
 
 AxisName = str | tuple[str, ...]
-
-
-class EncoderState(NamedTuple):
-    """What one encoder's last step saw and did."""
-
-    gramian: jax.Array  # [K, K] float32 (float64 for float64 parameters), zero before a step
-    weights: jax.Array  # [K], same dtype
-    weighting: Any  # the weighting's own state
 
 
 def aggregate(
@@ -159,15 +152,9 @@ def _combining(
     tensor_rule: TensorRule = _keep,
 ) -> aggregating.Aggregator:
     """Gramian, weights and combination of one encoder."""
-    num_objectives = len(encoder.objectives)
 
     def init(params: optax.Params) -> EncoderState:
-        dtype = accumulation_dtype(jax.tree.leaves(params))
-        return EncoderState(
-            gramian=jnp.zeros((num_objectives, num_objectives), dtype),
-            weights=jnp.zeros(num_objectives, dtype),
-            weighting=weighting.init(num_objectives),
-        )
+        return initial_state(encoder, weighting, jax.tree.leaves(params))
 
     def update(
         updates: optax.Updates,
@@ -179,43 +166,15 @@ def _combining(
         gramians = jax.tree.map(gramian, updates)
         if axis_name is not None:
             gramians = jax.lax.psum(gramians, axis_name)
-        total = functools.reduce(jnp.add, jax.tree.leaves(gramians)).astype(state.gramian.dtype)
-        if extra.get("losses") is not None:
-            extra["losses"] = _in_order(extra["losses"], encoder).astype(total.dtype)
-        weights, weighting_state = weighting.update(total, state.weighting, **extra)
-        sound = _all_finite((total, extra.get("losses")))
-        weighting_state = jax.tree.map(
-            functools.partial(jnp.where, sound), weighting_state, state.weighting
-        )
+        total = functools.reduce(jnp.add, jax.tree.leaves(gramians))
+        state = decide(encoder, weighting, total, state, **extra)
         updates = jax.tree.map(
             lambda tensor_gramian, gradient: combine(
-                tensor_rule(weights, tensor_gramian.astype(weights.dtype)), gradient
+                tensor_rule(state.weights, tensor_gramian.astype(state.weights.dtype)), gradient
             ),
             gramians,
             updates,
         )
-        return updates, EncoderState(total, weights, weighting_state)
+        return updates, state
 
     return aggregating.Aggregator(init, update)
-
-
-def _all_finite(arrays: Any) -> jax.Array:
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in jax.tree.leaves(arrays)]))
-
-
-def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> jax.Array:
-    """The losses of the encoder's objectives, ``[K]``, in the order of its gradients."""
-    if isinstance(losses, Mapping):
-        missing = [name for name in encoder.objectives if name not in losses]
-        if missing:
-            raise ValueError(
-                f"losses has no {missing[0]!r}, which trains an encoder; it has {', '.join(losses)}"
-            )
-        losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
-    losses = jnp.asarray(losses)
-    if losses.shape != (len(encoder.objectives),):
-        raise ValueError(
-            f"losses must be scalars by name or an array of shape ({len(encoder.objectives)},), "
-            f"got shape {losses.shape}"
-        )
-    return losses

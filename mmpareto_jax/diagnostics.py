@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax.aggregate import EncoderState
+from mmpareto_jax.decision import EncoderState
+from mmpareto_jax.integrate import IntegrateState
 from mmpareto_jax.partition import AggregateState
 from mmpareto_jax.solvers import is_stationary, min_norm_weights
 
@@ -41,8 +42,9 @@ def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
     unless its results are used.
 
     Args:
-      opt_state: The state of an optax optimiser that contains an aggregator of this library, after
-        at least one update (before it all gradients count as zero).
+      opt_state: The state of an optax optimiser that contains an aggregator of this library, or of
+        an :class:`~mmpareto_jax.Integrator`, after at least one update (before it all gradients
+        count as zero).
 
     Returns:
       For each encoder its :class:`Diagnostics`. The coordinate-wise aggregators
@@ -65,18 +67,25 @@ def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
       >>> print(net.cosine, net.norms, net.conflict)
       -0.8 [5. 1.] True
     """
-    nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AggregateState))
-    aggregators = [node for node in nodes if isinstance(node, AggregateState)]
-    if not aggregators:
+    ours = (AggregateState, IntegrateState)
+    nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, ours))
+    states = [_encoder_states(node) for node in nodes if isinstance(node, ours)]
+    if not states:
         raise ValueError("the optimiser state contains no aggregator of mmpareto_jax")
     found: dict[str, Diagnostics] = {}
-    for aggregator in aggregators:
-        for name, masked in aggregator.partition.inner_states.items():
-            if isinstance(masked.inner_state, EncoderState):
+    for encoders in states:
+        for name, state in encoders.items():
+            if isinstance(state, EncoderState):
                 if name in found:
                     raise ValueError(f"several aggregators have an encoder called {name!r}")
-                found[name] = _read(masked.inner_state)
+                found[name] = _read(state)
     return found
+
+
+def _encoder_states(state: AggregateState | IntegrateState) -> dict[str, Any]:
+    if isinstance(state, IntegrateState):
+        return state.encoders
+    return {name: masked.inner_state for name, masked in state.partition.inner_states.items()}
 
 
 def _read(state: EncoderState) -> Diagnostics:

@@ -58,7 +58,7 @@ def value_and_objective_grads(
         def values_and_aux(params: Any) -> tuple[Any, Any]:
             output = losses(params, *args, **kwargs)
             values, aux = output if has_aux else (output, None)
-            _check_losses(values, encoders)
+            check_losses(values, encoders)
             return dict(values), aux
 
         values, pushforward, aux = jax.linearize(values_and_aux, params, has_aux=True)
@@ -111,7 +111,8 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
     return jax.tree.map(integrate, labels, *grads_by_name.values())
 
 
-def _check_losses(values: Any, encoders: Mapping[str, Encoder]) -> None:
+def check_losses(values: Any, encoders: Mapping[str, Encoder]) -> None:
+    """Raises ``ValueError`` for what is not a dict of real scalars with every objective."""
     if not isinstance(values, Mapping):
         raise ValueError(f"losses must return a dict of scalars, got {type(values).__name__}")
     if not values:

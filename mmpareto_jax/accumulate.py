@@ -1,0 +1,71 @@
+"""Gradients of a batch that is too large for one pass."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.gramian import accumulation_dtype
+
+
+def accumulate(value_and_grads: Callable[..., Any], micro_batches: int) -> Callable[..., Any]:
+    """Averages losses and gradients over micro-batches, to be integrated once.
+
+    The weights of an averaged gradient are not the average of the micro-batches' weights, so the
+    gradients of each objective are averaged first: put this around
+    :func:`~mmpareto_jax.value_and_objective_grads` (or ``jax.value_and_grad``), and the aggregator
+    after it. The micro-batches run one after the other in a ``lax.scan``: one forward's activations
+    and two stacks of gradients are in memory at a time. Sums are in float32, or float64.
+
+    Args:
+      value_and_grads: Function of ``params``, ``batch`` and further arguments that returns
+        ``(values, grads)`` for losses that are means over the batch, without auxiliary output.
+      micro_batches: How many; the batch's leading axis must be a multiple.
+
+    Returns:
+      A function of the same arguments that returns the same for the whole batch.
+
+    Raises:
+      ValueError: If ``micro_batches`` is not positive; when it runs, if the batch cannot be split.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> encoders = {"net": mmp.Encoder(params="net", objectives=("joint", "audio"))}
+      >>> def losses(params, batch):
+      ...     return {"joint": jnp.mean(params["net"] * batch), "audio": params["net"] ** 2}
+      >>> grads_of = mmp.accumulate(mmp.value_and_objective_grads(losses, encoders), 2)
+      >>> values, grads = grads_of({"net": jnp.array(3.0)}, jnp.array([1.0, 2.0, 3.0, 6.0]))
+      >>> print(values["joint"], grads["net"])
+      9.0 [3. 6.]
+    """
+    if micro_batches < 1:
+        raise ValueError(f"micro_batches must be positive, got {micro_batches}")
+
+    def split(leaf: jax.Array) -> jax.Array:
+        if jnp.ndim(leaf) == 0 or jnp.shape(leaf)[0] % micro_batches:
+            raise ValueError(
+                f"a batch of shape {jnp.shape(leaf)} cannot be split into {micro_batches}"
+            )
+        return jnp.reshape(leaf, (micro_batches, -1, *jnp.shape(leaf)[1:]))
+
+    def accumulated(params: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        def run(micro_batch: Any) -> Any:
+            return value_and_grads(params, micro_batch, *args, **kwargs)
+
+        parts = jax.tree.map(split, batch)
+        shapes = jax.eval_shape(run, jax.tree.map(lambda leaf: leaf[0], parts))
+
+        def add(total: Any, micro_batch: Any) -> tuple[Any, None]:
+            return jax.tree.map(
+                lambda sum_, new: sum_ + new.astype(sum_.dtype), total, run(micro_batch)
+            ), None
+
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, accumulation_dtype([leaf])), shapes)
+        total, _ = jax.lax.scan(add, zeros, parts)
+        return jax.tree.map(
+            lambda sum_, leaf: (sum_ / micro_batches).astype(leaf.dtype), total, shapes
+        )
+
+    return accumulated

@@ -1,0 +1,84 @@
+"""One encoder's decision: from its Gramian to the weights of its objectives."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.gramian import accumulation_dtype
+from mmpareto_jax.weightings import Weighting
+
+
+class EncoderState(NamedTuple):
+    """What one encoder's last step saw and did."""
+
+    gramian: jax.Array  # [K, K] float32 (float64 for float64 parameters), zero before a step
+    weights: jax.Array  # [K], same dtype
+    weighting: Any  # the weighting's own state
+
+
+def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any]) -> EncoderState:
+    """The state before the first step of an encoder with these parameters."""
+    num_objectives = len(encoder.objectives)
+    dtype = accumulation_dtype(leaves)
+    return EncoderState(
+        gramian=jnp.zeros((num_objectives, num_objectives), dtype),
+        weights=jnp.zeros(num_objectives, dtype),
+        weighting=weighting.init(num_objectives),
+    )
+
+
+def decide(
+    encoder: Encoder,
+    weighting: Weighting,
+    gramian: jax.Array,
+    state: EncoderState,
+    **extra: Any,
+) -> EncoderState:
+    """Applies the weighting, and keeps its state where the Gramian or a loss is not finite.
+
+    Args:
+      encoder: The encoder, for the names of its objectives.
+      weighting: How the Gramian becomes weights.
+      gramian: Inner products of the objectives' gradients, ``[K, K]``.
+      state: The encoder's state after the last step.
+      **extra: What the caller handed to the step; ``losses`` is put in the encoder's order.
+
+    Returns:
+      The new state, with the weights in it.
+
+    Raises:
+      ValueError: If ``losses`` lacks an objective, or is no array of shape ``[K]``.
+    """
+    gramian = gramian.astype(state.gramian.dtype)
+    if extra.get("losses") is not None:
+        extra["losses"] = _in_order(extra["losses"], encoder).astype(gramian.dtype)
+    weights, weighting_state = weighting.update(gramian, state.weighting, **extra)
+    sound = _all_finite((gramian, extra.get("losses")))
+    kept = jax.tree.map(partial(jnp.where, sound), weighting_state, state.weighting)
+    return EncoderState(gramian, weights, kept)
+
+
+def _all_finite(arrays: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in jax.tree.leaves(arrays)]))
+
+
+def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> jax.Array:
+    """The losses of the encoder's objectives, ``[K]``, in the order of its gradients."""
+    if isinstance(losses, Mapping):
+        missing = [name for name in encoder.objectives if name not in losses]
+        if missing:
+            raise ValueError(
+                f"losses has no {missing[0]!r}, which trains an encoder; it has {', '.join(losses)}"
+            )
+        losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
+    losses = jnp.asarray(losses)
+    if losses.shape != (len(encoder.objectives),):
+        raise ValueError(
+            f"losses must be scalars by name or an array of shape ({len(encoder.objectives)},), "
+            f"got shape {losses.shape}"
+        )
+    return losses

@@ -1,0 +1,55 @@
+"""What the strategies share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.decision import EncoderState
+from mmpareto_jax.gramian import gramian
+
+Decide = Callable[[str, jax.Array, Mapping[str, jax.Array]], EncoderState]
+"""From an encoder's name, its Gramian and the losses to its new state, with the weights in it."""
+
+
+def pullback(
+    pushforward: Callable[..., Mapping[str, jax.Array]],
+    primals: tuple[Any, ...],
+    values: Mapping[str, jax.Array],
+    names: Sequence[str],
+) -> Callable[[jax.Array], tuple[Any, ...]]:
+    """The gradient of a weighted sum of some losses, as a function of their weights ``[N]``."""
+
+    def forward(*tangents: Any) -> list[jax.Array]:
+        slopes = pushforward(*tangents)
+        return [slopes[name] for name in names]
+
+    transpose = jax.linear_transpose(forward, *primals)
+
+    def pull(weights: jax.Array) -> tuple[Any, ...]:
+        return transpose([weights[i].astype(values[name].dtype) for i, name in enumerate(names)])
+
+    return pull
+
+
+def total_gramian(stacked: Sequence[jax.Array]) -> jax.Array:
+    """The Gramian of gradients in several tensors, each ``[K, *shape]``."""
+    gramians = [gramian(tensor) for tensor in stacked]
+    return sum(gramians[1:], gramians[0])
+
+
+def one_hot(count: int) -> jax.Array:
+    """The weights that pick each of so many losses, ``[K, K]``."""
+    return jnp.eye(count)
+
+
+def select(labels: Sequence[str], name: str, leaves: Sequence[Any]) -> list[Any]:
+    """The leaves of one encoder."""
+    return [leaf for label, leaf in zip(labels, leaves, strict=True) if label == name]
+
+
+def merge(labels: Sequence[str], parts: Mapping[str, Sequence[Any]]) -> list[Any]:
+    """All leaves in their order, from those of each encoder."""
+    remaining = {name: iter(leaves) for name, leaves in parts.items()}
+    return [next(remaining[label]) for label in labels]

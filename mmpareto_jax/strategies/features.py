@@ -1,0 +1,117 @@
+"""The Gramian of the gradients of the features: one backward pass through the encoders."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
+from mmpareto_jax.gramian import combine
+from mmpareto_jax.strategies._strategy import (
+    Decide,
+    merge,
+    one_hot,
+    pullback,
+    select,
+    total_gramian,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """A model in two halves, for the strategy ``"features"``.
+
+    Attributes:
+      encode: ``encode(params, *args)`` returns a dict with the output of each encoder, any tree of
+        real arrays, under the encoder's name. Entries of other names reach ``losses`` without a
+        gradient.
+      losses: ``losses(params, features, *args)`` returns the dict of scalar losses.
+    """
+
+    encode: Callable[..., Mapping[str, Any]]
+    losses: Callable[..., Any]
+
+
+def features(
+    encode: Callable[..., Mapping[str, Any]],
+    losses: Callable[..., Any],
+    encoders: Mapping[str, Encoder],
+    decide: Decide,
+) -> Callable[..., Any]:
+    r"""Weights from the features, and one backward pass with the combined cotangent.
+
+    **An approximation.** The Gramian is that of the losses' gradients with respect to the encoder's
+    output z, not to its parameters :math:`\theta`. Since :math:`|\sum_i w_i \nabla_\theta L_i| \le
+    |\partial z / \partial \theta| |\sum_i w_i \nabla_z L_i|`, the min-norm weights of the features
+    minimise an upper bound (MGDA-UB). Norms, cosines and conflict are those of the features too, so
+    that what a method promises (no conflict, a magnitude) it promises there.
+
+    Args:
+      encode: From parameters to features by encoder.
+      losses: From parameters and features to losses by name and auxiliary output.
+      encoders: Encoders by name.
+      decide: From an encoder's Gramian to its weights.
+
+    Returns:
+      From parameters to losses, auxiliary output, the integrated gradient and new states.
+
+    References:
+      Sener & Koltun, `Multi-task learning as multi-objective optimization
+      <https://arxiv.org/abs/1810.04650>`_, 2018, Section 3.3.
+    """
+
+    def halves(params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        encoded = encode(params)
+        missing = [name for name in encoders if name not in encoded]
+        if missing:
+            raise ValueError(
+                f"encode returned no features for encoder {missing[0]!r}; it returned those of "
+                f"{', '.join(encoded)}"
+            )
+        own = {name: encoded[name] for name in encoders}
+        return own, {name: rest for name, rest in encoded.items() if name not in own}
+
+    def integrated(params: Any) -> Any:
+        encoded, pull_encoded, rest = jax.vjp(halves, params, has_aux=True)
+        values, pushforward, aux = jax.linearize(
+            lambda params, encoded: losses(params, {**rest, **encoded}),
+            params,
+            encoded,
+            has_aux=True,
+        )
+        structure = jax.tree.structure(params)
+        labels = jax.tree.leaves(label_parameters(params, encoders))
+
+        everything = pullback(pushforward, (params, encoded), values, tuple(values))
+        direct, cotangent = everything(jnp.ones(len(values)))
+        through = pull_encoded(cotangent)[0]
+        parts = {
+            PLAIN: select(labels, PLAIN, jax.tree.leaves(jax.tree.map(jnp.add, direct, through)))
+        }
+
+        states, combined, beside = {}, {}, {}
+        for name, encoder in encoders.items():
+            pull = pullback(pushforward, (params, encoded), values, encoder.objectives)
+            rows = jax.vmap(lambda weights, name=name, pull=pull: pull(weights)[1][name])(
+                one_hot(len(encoder.objectives))
+            )
+            states[name] = decide(name, total_gramian(jax.tree.leaves(rows)), values)
+            weights = states[name].weights
+            combined[name] = jax.tree.map(lambda row, w=weights: combine(w, row), rows)
+            # Parameters of the encoder that the losses also use directly, such as tied weights.
+            beside[name] = pull(weights)[0]
+        through = jax.tree.leaves(pull_encoded(combined)[0])
+        for name in encoders:
+            parts[name] = [
+                one + other
+                for one, other in zip(
+                    select(labels, name, through),
+                    select(labels, name, jax.tree.leaves(beside[name])),
+                    strict=True,
+                )
+            ]
+        return values, aux, jax.tree.unflatten(structure, merge(labels, parts)), states
+
+    return integrated

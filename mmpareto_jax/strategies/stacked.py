@@ -1,0 +1,43 @@
+"""K gradients side by side: the fewest operations."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
+from mmpareto_jax.gradients import value_and_objective_grads
+from mmpareto_jax.gramian import combine
+from mmpareto_jax.strategies._strategy import Decide, merge, select, total_gramian
+
+
+def stacked(
+    losses: Callable[..., Any], encoders: Mapping[str, Encoder], decide: Decide
+) -> Callable[..., Any]:
+    """Gradients of all objectives as :func:`~mmpareto_jax.value_and_objective_grads` stacks them.
+
+    Exact. One backward pass per loss through what it depends on; the gradients of an encoder take
+    K times its parameters' memory until they are combined.
+
+    Args:
+      losses: From parameters to losses by name and auxiliary output.
+      encoders: Encoders by name.
+      decide: From an encoder's Gramian to its weights.
+
+    Returns:
+      From parameters to losses, auxiliary output, the integrated gradient and new states.
+    """
+    compute = value_and_objective_grads(losses, encoders, has_aux=True)
+
+    def integrated(params: Any) -> Any:
+        (values, aux), grads = compute(params)
+        leaves, structure = jax.tree.flatten(grads)
+        labels = jax.tree.leaves(label_parameters(params, encoders))
+        states, parts = {}, {PLAIN: select(labels, PLAIN, leaves)}
+        for name in encoders:
+            own = select(labels, name, leaves)
+            states[name] = decide(name, total_gramian(own), values)
+            parts[name] = [combine(states[name].weights, tensor) for tensor in own]
+        return values, aux, jax.tree.unflatten(structure, merge(labels, parts)), states
+
+    return integrated
