@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 
-from mmpareto_jax.aggregate import AxisName
 from mmpareto_jax.decision import EncoderState, decide, initial_state
 from mmpareto_jax.encoders import Encoder, label_parameters
 from mmpareto_jax.gradients import check_losses
+from mmpareto_jax.scattered import AxisName
 from mmpareto_jax.strategies import Features, features, stacked, two_pass
 from mmpareto_jax.strategies._strategy import select
 from mmpareto_jax.weightings import Weighting

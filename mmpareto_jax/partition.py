@@ -21,6 +21,7 @@ def per_encoder(
     make: Callable[[Encoder], aggregating.Aggregator],
     encoders: Mapping[str, Encoder] | None,
     num_objectives: int,
+    plain: optax.GradientTransformation | None = None,
 ) -> aggregating.Aggregator:
     """Applies to each encoder's stacked gradients the aggregator made for it.
 
@@ -29,9 +30,10 @@ def per_encoder(
         leaves and no others.
       encoders: Encoders by name; None for one encoder, called "all", of all parameters.
       num_objectives: The number of objectives where ``encoders`` is None.
+      plain: What happens to the gradients of parameters in no encoder. By default nothing.
 
     Returns:
-      An ``optax.experimental.aggregating.Aggregator`` that leaves parameters in no encoder alone.
+      An ``optax.experimental.aggregating.Aggregator``.
 
     Raises:
       ValueError: From ``init`` and ``update``, if a prefix matches nothing, a parameter is claimed
@@ -42,7 +44,7 @@ def per_encoder(
         encoders = {"all": Encoder(params=lambda path: True, objectives=objectives)}
     groups = {name: _checked(name, encoder, make(encoder)) for name, encoder in encoders.items()}
     inner = optax.partition(
-        {**groups, PLAIN: optax.identity()},
+        {**groups, PLAIN: plain or optax.identity()},
         # optax.tree_map_params calls init with a placeholder that has no leaves.
         lambda tree: label_parameters(tree, encoders) if jax.tree.leaves(tree) else tree,
     )

@@ -26,10 +26,13 @@ def encoders(count):
     return {m: mmp.Encoder(params=m, objectives=("joint", m, *more)) for m in UNIMODAL}
 
 
+def weighting_of(count):
+    """The headline for two; with three the losses decide; with nine it is the Gramian that counts."""
+    return {2: mmp.weightings.mmpareto, 3: mmp.weightings.stch, 9: mmp.weightings.uniform}[count]()
+
+
 def aggregator(count, axis_name=None):
-    # For nine objectives it is the Gramian that differs: the rest would only cost compile time.
-    weighting = mmp.weightings.mmpareto() if count == 2 else mmp.weightings.uniform()
-    return mmp.aggregate(weighting, encoders(count), axis_name=axis_name)
+    return mmp.aggregate(weighting_of(count), encoders(count), axis_name=axis_name)
 
 
 def losses_of(count, params, batch):
@@ -58,8 +61,8 @@ def gradients(count):
 
 def step(tx, losses, names, params, batch):
     """New parameters, and each encoder's Gramian."""
-    _, grads = mmp.value_and_objective_grads(losses, names)(params, batch)
-    updates, state = tx.update(grads, tx.init(params), params)
+    values, grads = mmp.value_and_objective_grads(losses, names)(params, batch)
+    updates, state = tx.update(grads, tx.init(params), params, losses=values)
     gramians = {name: found.gramian for name, found in mmp.diagnostics(state).items()}
     return optax.apply_updates(params, jax.tree.map(lambda u: -u, updates)), gramians
 
@@ -144,6 +147,32 @@ def in_pmap(count, params, batch):
     return new, jax.tree.map(lambda leaf: leaf[0], gramians)
 
 
+def on_shards(count, wrap, params, batch):
+    """Every device has the gradients of its own part of the batch; they are averaged in shards."""
+    tx = mmp.aggregate(weighting_of(count), encoders(count), average_over="data")
+
+    def update(params, batch):
+        compute = mmp.value_and_objective_grads(partial(losses_of, count), encoders(count))
+        values, grads = compute(params, batch)
+        updates, state = tx.update(grads, tx.init(params), params, losses=values)
+        gramians = {name: found.gramian for name, found in mmp.diagnostics(state).items()}
+        return jax.tree.map(jnp.subtract, params, updates), gramians
+
+    return wrap(update, params, batch)
+
+
+def mapped_by_shard_map(update, params, batch):
+    mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
+    specs = {"in_specs": (P(), P("data")), "out_specs": P(), "check_vma": False}
+    return jax.jit(jax.shard_map(update, mesh=mesh, **specs))(params, batch)
+
+
+def mapped_by_pmap(update, params, batch):
+    split = jax.tree.map(lambda leaf: leaf.reshape(DEVICES, -1, *leaf.shape[1:]), batch)
+    found = jax.pmap(update, axis_name="data", in_axes=(None, 0))(params, split)
+    return jax.tree.map(lambda leaf: leaf[0], found)
+
+
 CASES = {
     "jit, auto axes, batch sharded": partial(under_jit, 2, AxisType.Auto, P()),
     "jit, auto axes, parameters sharded": partial(under_jit, 2, AxisType.Auto, P("data")),
@@ -153,6 +182,9 @@ CASES = {
     "shard_map": partial(in_shard_map, 2),
     "shard_map over two axes": partial(over_two_axes, 2),
     "pmap": partial(in_pmap, 2),
+    "shard_map, integration on shards": partial(on_shards, 2, mapped_by_shard_map),
+    "pmap, integration on shards": partial(on_shards, 2, mapped_by_pmap),
+    "shard_map, integration on shards, losses": partial(on_shards, 3, mapped_by_shard_map),
 }
 
 
@@ -183,7 +215,7 @@ def update_collectives():
 def main():
     assert jax.device_count() == DEVICES
     params, batch = problem()
-    expected = {count: single(count, params, batch) for count in (2, 9)}
+    expected = {count: single(count, params, batch) for count in (2, 3, 9)}
     results = {}
     for name, run in CASES.items():
         try:
