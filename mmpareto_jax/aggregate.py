@@ -50,10 +50,10 @@ def aggregate(
         data parallelism, where the gradients are averaged before they come here.
       average_over: Mapped axis, or axes, of data parallelism (in ``shard_map`` with
         ``check_vma=False``, or ``pmap``) whose devices give the gradients of their own part of the
-        batch. They, and ``losses``, are averaged here: the objectives' gradients are reduce-scattered, the Gramian
-        and the combination computed on the shards, and only the combined gradient is gathered.
-        Against averaging them first this moves (K + 1) / 2 instead of K times the bytes of a
-        uniform step.
+        batch. They, and ``losses``, are averaged here: the objectives' gradients are
+        reduce-scattered, the Gramian and the combination computed on the shards, and only the
+        combined gradient is gathered. Against averaging them first this moves (K + 1) / 2 instead
+        of K times the bytes of a uniform step.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``. Its ``update`` hands keyword arguments on to

@@ -27,7 +27,7 @@ def encoders(count):
 
 
 def weighting_of(count):
-    """The headline for two; with three the losses decide; with nine it is the Gramian that counts."""
+    """The headline for two; for three the losses decide, for nine the Gramian is what counts."""
     return {2: mmp.weightings.mmpareto, 3: mmp.weightings.stch, 9: mmp.weightings.uniform}[count]()
 
 
