@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from experiments.models.late_fusion import LateFusion
+
 
 class ConvEncoder(nnx.Module):
     """Four convolutions and an average pool.
@@ -38,8 +40,8 @@ class ConvEncoder(nnx.Module):
         return nnx.relu(self.dense(jnp.mean(x, axis=(1, 2))))
 
 
-class ColouredAndGrayNetwork(nnx.Module):
-    """An encoder for each modality, a linear head for each and one for both together.
+class ColouredAndGrayNetwork(LateFusion):
+    """Late fusion of a :class:`ConvEncoder` for each modality.
 
     Args:
       channels: Channels of the images of each modality, by name.
@@ -56,21 +58,5 @@ class ColouredAndGrayNetwork(nnx.Module):
         features: int = 512,
         rngs: nnx.Rngs,
     ) -> None:
-        self.encoders = nnx.Dict(
-            {name: ConvEncoder(c, features, rngs=rngs) for name, c in channels.items()}
-        )
-        self.heads = nnx.Dict(
-            {
-                "joint": nnx.Linear(len(channels) * features, num_classes, rngs=rngs),
-                **{name: nnx.Linear(features, num_classes, rngs=rngs) for name in channels},
-            }
-        )
-
-    def __call__(self, images: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """Images ``[B, H, W, C]`` by modality to logits ``[B, num_classes]`` by head."""
-        representations = {name: encode(images[name]) for name, encode in self.encoders.items()}
-        fused = jnp.concatenate(list(representations.values()), axis=-1)
-        return {
-            "joint": self.heads["joint"](fused),
-            **{name: self.heads[name](r) for name, r in representations.items()},
-        }
+        encoders = {name: ConvEncoder(c, features, rngs=rngs) for name, c in channels.items()}
+        super().__init__(encoders, features, num_classes, rngs=rngs)

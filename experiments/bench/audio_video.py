@@ -1,0 +1,77 @@
+"""The network of the benchmarks: ResNet-18 on sound and ResNet-18 on video, fused late."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+import mmpareto_jax as mmp
+from experiments.models.late_fusion import LateFusion
+from experiments.models.resnet18 import ResNet18
+
+CHANNELS = {"audio": 1, "video": 3}
+NUM_CLASSES = 6
+ENCODERS = {
+    name: mmp.Encoder(params=f"encoders/{name}", objectives=("joint", name)) for name in CHANNELS
+}
+
+
+class Problem(NamedTuple):
+    """Parameters, batch statistics and the functions of a training step, all pure."""
+
+    params: Any
+    statistics: Any
+    batch: Any
+    graph: Any
+
+    def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
+        """Losses by head, and new statistics."""
+        model = nnx.merge(self.graph, params, statistics)
+        return _cross_entropies(model(batch["inputs"]), batch), _statistics(model)
+
+    def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, Any]:
+        """Representations by modality, and among them the new statistics."""
+        model = nnx.merge(self.graph, params, statistics)
+        return {**model.encode(batch["inputs"]), "statistics": _statistics(model)}
+
+    def losses_from_features(
+        self, params: Any, features: Any, statistics: Any, batch: Any
+    ) -> tuple[Any, Any]:
+        """Losses by head from representations, and the new statistics."""
+        model = nnx.merge(self.graph, params, statistics)
+        representations = {name: features[name] for name in CHANNELS}
+        losses = _cross_entropies(model.classify(representations), batch)
+        return losses, features["statistics"]
+
+
+def problem(shapes: dict[str, tuple[int, ...]], dtype: jnp.dtype = jnp.float32) -> Problem:
+    """The network and a batch of random inputs.
+
+    Args:
+      shapes: Shape of a batch of each modality: sound ``[B, H, W, 1]``, video ``[B, T, H, W, 3]``.
+      dtype: Of the inputs, and so of the activations.
+    """
+    rngs = nnx.Rngs(0)
+    encoders = {name: ResNet18(channels, rngs=rngs) for name, channels in CHANNELS.items()}
+    model = LateFusion(encoders, ResNet18.features, NUM_CLASSES, rngs=rngs)
+    graph, params, statistics = nnx.split(model, nnx.Param, nnx.BatchStat)
+    keys = iter(jax.random.split(jax.random.key(0), len(shapes) + 1))
+    inputs = {name: jax.random.normal(next(keys), shape, dtype) for name, shape in shapes.items()}
+    labels = jax.random.randint(next(keys), (shapes["audio"][0],), 0, NUM_CLASSES)
+    return Problem(
+        nnx.to_pure_dict(params),
+        nnx.to_pure_dict(statistics),
+        {"inputs": inputs, "labels": labels},
+        graph,
+    )
+
+
+def _cross_entropies(logits: dict[str, jax.Array], batch: Any) -> dict[str, jax.Array]:
+    cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+    return {name: jnp.mean(cross_entropy(x, batch["labels"])) for name, x in logits.items()}
+
+
+def _statistics(model: nnx.Module) -> Any:
+    return nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
