@@ -5,9 +5,11 @@ from collections.abc import Callable
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.methods._method import Losses, Method
+from experiments.methods.dwa import dwa
 from experiments.methods.joint import joint
 from experiments.methods.mmpareto import mmpareto
 from experiments.methods.mmpareto_released import mmpareto_released
+from experiments.methods.moco import moco
 from experiments.methods.pareto import pareto
 from experiments.methods.rivals import RIVALS
 from experiments.methods.uniform import uniform
@@ -22,7 +24,7 @@ METHODS: dict[str, Callable[[Config], Method]] = {
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
-    **RIVALS,
+    **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
 }
 
 

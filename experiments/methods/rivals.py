@@ -1,4 +1,4 @@
-"""The methods of the field that the library has, each with its published defaults."""
+"""The methods of the field that need no more than their defaults in the library."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,9 @@ AGGREGATORS = ("grad_drop", "trimmed_mean")
 
 BASELINES = ("uniform", "min_norm", "mmpareto")
 """Weightings that the paper's own methods train with: uniform, pareto, mmpareto."""
+
+ELSEWHERE = ("dwa", "moco")
+"""Rivals that need more than their defaults: in files of their own."""
 
 NOT_A_METHOD = ("constant",)
 """A weighting whose weights the user chooses: ones are ``uniform``, gammas ``uniform-gamma``."""
@@ -41,7 +44,7 @@ RIVALS: dict[str, Callable[[Config], Method]] = {
     name.replace("_", "-"): method
     for name, method in sorted(
         [(name, _weighting(name)) for name in WEIGHTINGS]
-        + [(name, _aggregator(name)) for name in AGGREGATORS if hasattr(mmp, name)]
+        + [(name, _aggregator(name)) for name in AGGREGATORS]
     )
 }
 """By name, with dashes for underscores."""

@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import mmpareto_jax as mmp
 from experiments import methods, program
-from experiments.config import Config
+from experiments.comparison import Protocol, conflicts, run_seeds
+from experiments.config import Config, Optimisation
 from experiments.errors import UserError
 from experiments.logs import RunLog, read
 from experiments.methods import rivals
@@ -67,3 +69,43 @@ def test_a_weighting_is_given_the_losses_of_its_encoder_in_order(linear, digits,
     for name, encoder in metrics["encoders"].items():
         wanted = [metrics["loss"]["joint"], metrics["loss"][name]]
         np.testing.assert_allclose(encoder.weights, wanted, rtol=1e-6)
+
+
+def test_dwa_weighs_by_the_mean_losses_of_epochs(linear, digits):
+    compiled = program.build(linear(method="dwa"), digits)
+    state = compiled.initial_state(0)
+    losses, weights = [], []
+    for _ in range(3 * compiled.steps_per_epoch):
+        order = compiled.draw_order(state)
+        state, metrics = compiled.step(state, compiled.train_set, order)
+        losses.append([float(metrics["loss"][name]) for name in ("joint", "gray")])
+        weights.append(np.asarray(metrics["encoders"]["gray"].weights))
+    first, second = np.mean(np.reshape(losses, (3, -1, 2))[:2], axis=1)
+    shares = np.exp(second / first / 2)
+    np.testing.assert_array_equal(weights[: 2 * compiled.steps_per_epoch], 1)
+    for third in weights[2 * compiled.steps_per_epoch :]:
+        np.testing.assert_allclose(third, 2 * shares / shares.sum(), rtol=1e-5)
+
+
+def test_moco_weighs_running_means_of_the_gradients(linear, digits):
+    decay_free = Optimisation(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+    compiled = program.build(linear(method="moco", optimisation=decay_free), digits)
+    uniform = program.build(linear(method="uniform", optimisation=decay_free), digits)
+    moved = []
+    for each in (compiled, uniform):
+        start = each.initial_state(0)
+        before = jax.device_get(start.params["encoders"])
+        end, metrics = each.step(start, each.train_set, each.draw_order(start))
+        change = jax.tree.map(np.subtract, jax.device_get(end.params["encoders"]), before)
+        moved.append(np.concatenate([x.ravel() for x in jax.tree.leaves(change)]))
+    # The first mean is half the gradient, and the weights are almost a half each.
+    assert np.linalg.norm(moved[0]) / np.linalg.norm(moved[1]) == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize("method", ["grad-drop", "trimmed-mean"])
+def test_coordinate_wise_methods_have_no_conflict_to_record(linear, digits, method):
+    compiled = program.build(linear(method=method), digits)
+    protocol = Protocol(seeds=1, epochs=1)
+    (history,) = run_seeds(compiled, protocol, lambda: None)
+    assert history[0]["encoders"] == {}
+    assert conflicts([history], "gray") is None

@@ -1,4 +1,4 @@
-"""Benchmarks: what MMPareto costs over the uniform baseline."""
+"""The verb ``bench step``: what MMPareto costs over the uniform baseline."""
 
 import json
 import platform
@@ -7,9 +7,7 @@ from pathlib import Path
 from experiments.bench import integration, step
 from experiments.bench.ratio import Ratio
 
-__all__ = ["main"]
-
-COMMAND = "python -m experiments bench"
+COMMAND = "python -m experiments bench step"
 
 
 def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
