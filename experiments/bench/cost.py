@@ -1,11 +1,11 @@
 """The verb ``bench step``: what MMPareto costs over the uniform baseline."""
 
 import json
-import platform
 from pathlib import Path
 
 from experiments.bench import integration, step
 from experiments.bench.ratio import Ratio
+from experiments.device import description
 
 COMMAND = "python -m experiments bench step"
 
@@ -17,10 +17,8 @@ def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
       output: Folder for the table, as Markdown and JSON.
       rounds: Repeats of each timing; in each, what is compared takes turns.
     """
-    import jax
-
     rows: dict[str, float | Ratio] = {**step.measure(rounds), **integration.measure(rounds)}
-    device = f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}"
+    device = description()
     table = "\n".join(
         [
             "| figure | value |",

@@ -34,9 +34,16 @@ def every_objective(
     aggregator: Callable[[Mapping[str, Encoder]], optax.GradientTransformation],
 ) -> Method:
     """A method that differentiates each loss, and trains an encoder with the joint and its own."""
+    return every_objective_by_epoch(lambda encoders, steps_per_epoch: aggregator(encoders))
+
+
+def every_objective_by_epoch(
+    aggregator: Callable[[Mapping[str, Encoder], int], optax.GradientTransformation],
+) -> Method:
+    """As :func:`every_objective`, of an aggregator that is told the number of steps per epoch."""
     return Method(
         objectives=dict,
         encoder_objectives=lambda modality: ("joint", modality),
-        aggregator=lambda encoders, steps_per_epoch: aggregator(encoders),
+        aggregator=aggregator,
         trained_heads=lambda modalities: ("joint", *modalities),
     )

@@ -13,12 +13,10 @@ accuracy that it has, and the table counts it.
 
 import dataclasses
 import json
-import platform
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from experiments import data, program
@@ -31,6 +29,7 @@ from experiments.comparison import (
     run_seeds,
     spread,
 )
+from experiments.device import description
 from experiments.errors import UserError
 from experiments.methods import METHODS
 
@@ -74,7 +73,7 @@ def main(
             progress.set_description(name)
             compiled = program.build(protocol.config(name), arrays)
             outcomes[name] = outcome(run_seeds(compiled, protocol, progress.update))
-    device = f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}"
+    device = description()
     command = " ".join([COMMAND, *_flags(protocol, methods)])
     table = "\n".join([markdown(outcomes), _caption(command, device, protocol), ""])
     output.mkdir(parents=True, exist_ok=True)

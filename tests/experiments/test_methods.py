@@ -95,7 +95,7 @@ def test_moco_weighs_running_means_of_the_gradients(linear, digits):
     for each in (compiled, uniform):
         start = each.initial_state(0)
         before = jax.device_get(start.params["encoders"])
-        end, metrics = each.step(start, each.train_set, each.draw_order(start))
+        end, _ = each.step(start, each.train_set, each.draw_order(start))
         change = jax.tree.map(np.subtract, jax.device_get(end.params["encoders"]), before)
         moved.append(np.concatenate([x.ravel() for x in jax.tree.leaves(change)]))
     # The first mean is half the gradient, and the weights are almost a half each.

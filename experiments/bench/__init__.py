@@ -1,0 +1,9 @@
+"""The verbs of ``bench``: what the library costs, and how well its solvers solve."""
+
+from collections.abc import Callable
+
+from experiments.bench import cost, speed
+
+__all__ = ["VERBS"]
+
+VERBS: dict[str, Callable[..., None]] = {"step": cost.main, "weightings": speed.main}
