@@ -27,7 +27,8 @@ def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any])
     return EncoderState(
         gramian=jnp.zeros((num_objectives, num_objectives), dtype),
         weights=jnp.zeros(num_objectives, dtype),
-        weighting=weighting.init(num_objectives),
+        # Copies, since a state in which one buffer stands twice cannot be donated.
+        weighting=jax.tree.map(jnp.copy, weighting.init(num_objectives)),
     )
 
 

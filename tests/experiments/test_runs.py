@@ -162,3 +162,19 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(finished, 
     shutil.rmtree(damaged / "checkpoints" / "24")
     outcome = run(*evaluate)
     assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["table", "methods"], ["--methods", "--seeds", "--epochs"]),
+        (["bench", "step"], ["--output", "--rounds"]),
+        (["bench", "weightings"], ["--objectives", "--gramians", "--rounds"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_verbs_of_verbs_have_help(arguments, words):
+    outcome = run(*arguments, "--help")
+    assert outcome.returncode == 0, outcome.stderr
+    assert f"usage: python -m experiments {' '.join(arguments)}" in outcome.stdout
+    assert all(word in outcome.stdout for word in words)
