@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 
-from experiments.bench import cost, speed
+from experiments.bench import communication, cost, speed, strategies
 
 __all__ = ["VERBS"]
 
-VERBS: dict[str, Callable[..., None]] = {"step": cost.main, "weightings": speed.main}
+VERBS: dict[str, Callable[..., None]] = {
+    "step": cost.main,
+    "weightings": speed.main,
+    "strategies": strategies.main,
+    "communication": communication.main,
+}

@@ -46,16 +46,26 @@ class Problem(NamedTuple):
         return losses, features["statistics"]
 
 
-def problem(shapes: dict[str, tuple[int, ...]], dtype: jnp.dtype = jnp.float32) -> Problem:
+def problem(
+    shapes: dict[str, tuple[int, ...]],
+    dtype: jnp.dtype = jnp.float32,
+    axis_name: str | None = None,
+    encoder: Any = ResNet18,
+) -> Problem:
     """The network and a batch of random inputs.
 
     Args:
       shapes: Shape of a batch of each modality: sound ``[B, H, W, 1]``, video ``[B, T, H, W, 3]``.
       dtype: Of the inputs, and so of the activations.
+      axis_name: Mapped axis over which batch statistics are averaged.
+      encoder: Class of the encoders, ResNet-18 by default.
     """
     rngs = nnx.Rngs(0)
-    encoders = {name: ResNet18(channels, rngs=rngs) for name, channels in CHANNELS.items()}
-    model = LateFusion(encoders, ResNet18.features, NUM_CLASSES, rngs=rngs)
+    encoders = {
+        name: encoder(channels, rngs=rngs, axis_name=axis_name)
+        for name, channels in CHANNELS.items()
+    }
+    model = LateFusion(encoders, encoder.features, NUM_CLASSES, rngs=rngs)
     graph, params, statistics = nnx.split(model, nnx.Param, nnx.BatchStat)
     keys = iter(jax.random.split(jax.random.key(0), len(shapes) + 1))
     inputs = {name: jax.random.normal(next(keys), shape, dtype) for name, shape in shapes.items()}

@@ -16,16 +16,25 @@ class BasicBlock(nnx.Module):
       width: Channels of the output.
       stride: Of the first convolution and of the projection.
       rngs: Random numbers for the initial parameters.
+      axis_name: As in :class:`ResNet18`.
     """
 
-    def __init__(self, channels: int, width: int, stride: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        stride: int,
+        *,
+        rngs: nnx.Rngs,
+        axis_name: str | None = None,
+    ) -> None:
         self.conv1 = _conv(channels, width, 3, stride, rngs)
-        self.norm1 = _norm(width, rngs)
+        self.norm1 = _norm(width, axis_name, rngs)
         self.conv2 = _conv(width, width, 3, 1, rngs)
-        self.norm2 = _norm(width, rngs)
+        self.norm2 = _norm(width, axis_name, rngs)
         reshaped = stride != 1 or channels != width
         self.projection = nnx.data(
-            nnx.Sequential(_conv(channels, width, 1, stride, rngs), _norm(width, rngs))
+            nnx.Sequential(_conv(channels, width, 1, stride, rngs), _norm(width, axis_name, rngs))
             if reshaped
             else None
         )
@@ -47,6 +56,8 @@ class ResNet18(nnx.Module):
     Args:
       channels: Channels of the input: 3 for images, 1 for a spectrogram.
       rngs: Random numbers for the initial parameters.
+      axis_name: Mapped axis over which the batch is sharded and its statistics are averaged, in
+        ``shard_map`` or ``pmap``; not needed under ``jit``. None by default.
 
     References:
       He et al., `Deep residual learning for image recognition
@@ -55,15 +66,15 @@ class ResNet18(nnx.Module):
 
     features = WIDTHS[-1]
 
-    def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, channels: int, *, rngs: nnx.Rngs, axis_name: str | None = None) -> None:
         self.conv = _conv(channels, WIDTHS[0], 7, 2, rngs)
-        self.norm = _norm(WIDTHS[0], rngs)
+        self.norm = _norm(WIDTHS[0], axis_name, rngs)
         blocks = []
         before = WIDTHS[0]
         for stage, width in enumerate(WIDTHS):
             for block in range(BLOCKS_PER_STAGE):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(BasicBlock(before, width, stride, rngs=rngs))
+                blocks.append(BasicBlock(before, width, stride, rngs=rngs, axis_name=axis_name))
                 before = width
         self.blocks = nnx.List(blocks)
 
@@ -96,5 +107,5 @@ def _conv(channels: int, width: int, size: int, stride: int, rngs: nnx.Rngs) -> 
     )
 
 
-def _norm(width: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    return nnx.BatchNorm(width, momentum=0.9, epsilon=1e-5, rngs=rngs)
+def _norm(width: int, axis_name: str | None, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    return nnx.BatchNorm(width, momentum=0.9, epsilon=1e-5, axis_name=axis_name, rngs=rngs)

@@ -1,0 +1,122 @@
+"""The bytes that the collectives of a compiled program move, read out of its text."""
+
+import math
+import re
+from typing import NamedTuple
+
+ARRAY = re.compile(r"(pred|bf|[a-z])(\d*)(?:e\d\w*)?\[([\d,]*)\]")
+INSTRUCTION = re.compile(
+    r"^\s*(?:ROOT\s+)?%?\S+ = (?P<shape>.+?) "
+    r"(?P<kind>all-reduce|reduce-scatter|all-gather|all-to-all|collective-permute)"
+    r"(?P<start>-start)?\((?P<rest>.*)$"
+)
+LISTED = re.compile(r"replica_groups=\{(\{[\d,]*\})?")
+IOTA = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
+COMPUTATION = re.compile(r"^(?:ENTRY )?%?(\S+) .*\{$")
+LOOP = re.compile(r" while\(.*\bbody=%?([^,\s]+)")
+
+
+class Collective(NamedTuple):
+    """One collective instruction.
+
+    Attributes:
+      kind: Its name, such as "all-reduce".
+      array_bytes: Size of the whole array on one device: what is reduced, or gathered together.
+      group: Devices that take part together.
+    """
+
+    kind: str
+    array_bytes: int
+    group: int
+
+    @property
+    def moved(self) -> float:
+        """Bytes that each device sends where the collective runs as a ring.
+
+        With b the size of the whole array and n devices: (n - 1) / n of b for a reduce-scatter, an
+        all-gather and an all-to-all, of 2 b for an all-reduce, which is one after the other; b for
+        a permutation.
+        """
+        share = (self.group - 1) / self.group
+        match self.kind:
+            case "collective-permute":
+                return float(self.array_bytes)
+            case "all-reduce":
+                return 2 * share * self.array_bytes
+            case _:
+                return share * self.array_bytes
+
+
+def collectives(text: str, devices: int) -> list[Collective]:
+    """The collectives of a compiled program.
+
+    Args:
+      text: Its HLO, as ``compiled.as_text()`` prints it.
+      devices: Number of devices that it runs on.
+
+    Raises:
+      ValueError: If one is in the body of a loop: how often it runs is not known here.
+    """
+    loops = set(LOOP.findall(text))
+    found = []
+    computation = ""
+    for line in text.splitlines():
+        if header := COMPUTATION.match(line):
+            computation = header[1]
+        if instruction := INSTRUCTION.match(line):
+            if computation in loops:
+                raise ValueError(f"{instruction['kind']} in the body of a loop, {computation}")
+            found.append(_collective(instruction, devices))
+    return found
+
+
+def bytes_moved(text: str, devices: int) -> float:
+    """Bytes that each device sends in all collectives of a program; see :class:`Collective`."""
+    return math.fsum(collective.moved for collective in collectives(text, devices))
+
+
+def _collective(instruction: re.Match[str], devices: int) -> Collective:
+    kind, rest = instruction["kind"], instruction["rest"]
+    shape = instruction["shape"]
+    if instruction["start"] and kind in ("all-gather", "collective-permute"):
+        shape = _results(shape)
+    size = sum(_array_bytes(*array) for array in ARRAY.findall(shape))
+    group = _group(rest, devices)
+    # The result is the shard of each device.
+    return Collective(kind, size * group if kind == "reduce-scatter" else size, group)
+
+
+def _results(shape: str) -> str:
+    """The second entry of the tuple ``(operands, results, ...)`` of an asynchronous start."""
+    entries = []
+    depth = start = 0
+    for i, character in enumerate(shape):
+        if character in "([{":
+            depth += 1
+            start = i + 1 if depth == 1 else start
+        elif character in ")]}":
+            depth -= 1
+        if (character == "," and depth == 1) or depth == 0:
+            entries.append(shape[start:i])
+            start = i + 1
+    return entries[1]
+
+
+def _array_bytes(kind: str, bits: str, shape: str) -> int:
+    """Bytes of an array, four- and two-bit numbers packed.
+
+    Example:
+      >>> _array_bytes("bf", "16", "2,3"), _array_bytes("pred", "", ""), _array_bytes("s", "4", "6")
+      (12, 1, 3)
+    """
+    width = 8 if kind == "pred" else int(bits or 0)
+    return math.ceil(width * math.prod(int(size) for size in shape.split(",") if size) / 8)
+
+
+def _group(rest: str, devices: int) -> int:
+    if iota := IOTA.search(rest):
+        return int(iota[1])
+    listed = LISTED.search(rest)
+    if listed and listed[1] and listed[1] != "{}":
+        return len(listed[1].split(","))
+    return devices

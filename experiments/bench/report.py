@@ -1,0 +1,42 @@
+"""What a benchmark leaves behind: a table for people and its numbers for programs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.bench.ratio import Ratio
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table.
+
+    Example:
+      >>> print(grid(["a", "b"], [["1", "2"]]), end="")
+      | a | b |
+      |---|---|
+      | 1 | 2 |
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(
+        f"|{'|'.join(line)}|\n" if line[0] == "---" else f"| {' | '.join(line)} |\n"
+        for line in lines
+    )
+
+
+def ratio(value: Ratio) -> str:
+    """Median, and minimum to maximum.
+
+    Example:
+      >>> ratio(Ratio(1.5, 1.25, 2.0))
+      '1.50 (1.25 to 2.00)'
+    """
+    return f"{value.median:.2f} ({value.minimum:.2f} to {value.maximum:.2f})"
+
+
+def save(output: Path, table: str, results: dict[str, Any]) -> None:
+    """Writes ``table.md`` and ``results.json``, and prints the table."""
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "table.md").write_text(table)
+    (output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(table)

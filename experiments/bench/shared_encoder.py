@@ -1,0 +1,65 @@
+"""A network whose parameters outweigh its activations: a deep encoder shared by eight heads."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import mmpareto_jax as mmp
+
+WIDTH = 1024
+BATCH_SIZE = 32
+NUM_CLASSES = 10
+HEADS = tuple(f"task {i}" for i in range(8))
+ENCODERS = {"encoder": mmp.Encoder(params="encoder", objectives=HEADS)}
+
+
+class Problem(NamedTuple):
+    """Parameters and a batch; there are no batch statistics."""
+
+    params: Any
+    batch: Any
+    statistics: Any = None
+
+    def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
+        """Losses by head."""
+        features = self.encode(params, statistics, batch)
+        return self.losses_from_features(params, features, statistics, batch)
+
+    def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, jax.Array]:
+        """The output of the encoder, ``[B, WIDTH]``."""
+        del statistics
+        x = batch["inputs"]
+        for layer in params["encoder"].values():
+            x = jax.nn.relu(x @ layer["kernel"] + layer["bias"])
+        return {"encoder": x}
+
+    def losses_from_features(
+        self, params: Any, features: Any, statistics: Any, batch: Any
+    ) -> tuple[Any, Any]:
+        """Losses by head from that output."""
+        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+        losses = {
+            name: jnp.mean(cross_entropy(features["encoder"] @ params["heads"][name], labels))
+            for name, labels in batch["labels"].items()
+        }
+        return losses, statistics
+
+
+def problem(layers: int) -> Problem:
+    """The network with so many layers, and a batch of random inputs and labels."""
+    keys = iter(jax.random.split(jax.random.key(0), layers + 2 * len(HEADS) + 1))
+    encoder = {
+        f"layer {i:02}": {
+            "kernel": jax.random.normal(next(keys), (WIDTH, WIDTH)) * (2 / WIDTH) ** 0.5,
+            "bias": jnp.zeros(WIDTH),
+        }
+        for i in range(layers)
+    }
+    heads = {
+        name: jax.random.normal(next(keys), (WIDTH, NUM_CLASSES)) * WIDTH**-0.5 for name in HEADS
+    }
+    labels = {name: jax.random.randint(next(keys), (BATCH_SIZE,), 0, NUM_CLASSES) for name in HEADS}
+    inputs = jax.random.normal(next(keys), (BATCH_SIZE, WIDTH))
+    return Problem({"encoder": encoder, "heads": heads}, {"inputs": inputs, "labels": labels})

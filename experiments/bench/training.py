@@ -1,0 +1,90 @@
+"""Training steps to be compared: SGD with momentum on the summed losses or on integrated ones."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import optax
+
+import mmpareto_jax as mmp
+
+SGD = optax.sgd(1e-3, momentum=0.9)
+
+Strategy = Literal["stacked", "gramian", "features"]
+STRATEGIES: tuple[Strategy, ...] = ("stacked", "gramian", "features")
+
+
+class Problem(Protocol):
+    """A model in two halves, its parameters and a batch; statistics are those of its norms."""
+
+    params: Any
+    statistics: Any
+    batch: Any
+
+    def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
+        """Losses by name, and new statistics."""
+
+    def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, Any]:
+        """Features by encoder, and among them the new statistics."""
+
+    def losses_from_features(
+        self, params: Any, features: Any, statistics: Any, batch: Any
+    ) -> tuple[Any, Any]:
+        """Losses by name from features, and the new statistics."""
+
+
+class State(NamedTuple):
+    """What a step changes."""
+
+    params: Any
+    statistics: Any
+    opt_state: Any
+    integration: Any
+
+
+Step = Callable[[State, Any], State]
+"""From state and batch to the next state."""
+
+
+def uniform(problem: Problem) -> tuple[Step, State]:
+    """Plain training on the sum of the losses, as one writes it without this library."""
+
+    def step(state: State, batch: Any) -> State:
+        def total(params: Any) -> Any:
+            values, statistics = problem.losses(params, state.statistics, batch)
+            return sum(values.values()), statistics
+
+        grads, statistics = jax.grad(total, has_aux=True)(state.params)
+        return apply(state, grads, statistics, None)
+
+    return step, State(problem.params, problem.statistics, SGD.init(problem.params), None)
+
+
+def integrated(
+    problem: Problem, encoders: Mapping[str, mmp.Encoder], strategy: Strategy
+) -> tuple[Step, State]:
+    """Training with MMPareto by one of the strategies."""
+    halves = mmp.Features(problem.encode, problem.losses_from_features)
+    integrator = mmp.integrate(
+        halves if strategy == "features" else problem.losses,
+        encoders,
+        mmp.weightings.mmpareto(),
+        strategy=strategy,
+        has_aux=True,
+    )
+
+    def step(state: State, batch: Any) -> State:
+        (_, statistics), grads, integration = integrator.value_and_grad(
+            state.params, state.integration, state.statistics, batch
+        )
+        return apply(state, grads, statistics, integration)
+
+    start = SGD.init(problem.params), integrator.init(problem.params)
+    return step, State(problem.params, problem.statistics, *start)
+
+
+def apply(state: State, grads: Any, statistics: Any, integration: Any) -> State:
+    """The state after a step of SGD along these gradients."""
+    updates, opt_state = SGD.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return State(params, statistics, opt_state, integration)
