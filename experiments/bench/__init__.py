@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from experiments.bench import communication, cost, speed, strategies
+from experiments.bench import approximation, communication, cost, speed, strategies
 
 __all__ = ["VERBS"]
 
@@ -11,4 +11,5 @@ VERBS: dict[str, Callable[..., None]] = {
     "weightings": speed.main,
     "strategies": strategies.main,
     "communication": communication.main,
+    "features": approximation.main,
 }
