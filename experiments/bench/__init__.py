@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from experiments.bench import approximation, communication, cost, speed, strategies
+from experiments.bench import (
+    approximation,
+    beside,
+    communication,
+    cost,
+    estimate,
+    speed,
+    strategies,
+)
 
 __all__ = ["VERBS"]
 
@@ -12,4 +20,6 @@ VERBS: dict[str, Callable[..., None]] = {
     "strategies": strategies.main,
     "communication": communication.main,
     "features": approximation.main,
+    "peers": beside.main,
+    "estimate": estimate.main,
 }
