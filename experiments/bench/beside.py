@@ -39,7 +39,7 @@ class Protocol:
     """Samples, each a spectrogram and two frames."""
     image_size: int = 112
     """Height and width of both."""
-    rounds: int = 10
+    rounds: int = 5
     """Rounds that count."""
 
 
@@ -158,7 +158,6 @@ def milliseconds(seconds: np.ndarray) -> str:
 
 def versions() -> str:
     """The packages that were compared."""
-    names = ["jax", "torch", "torchjd"]
-    if importlib.util.find_spec("LibMTL"):
-        names.append("LibMTL")
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
+    names = ("jax", "torch", "torchjd", "LibMTL")
+    return ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if n in installed)

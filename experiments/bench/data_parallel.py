@@ -97,6 +97,9 @@ def programs(devices: int, encoder: Any) -> dict[str, Program]:
         "naive": Program(
             *training.integrated(problem, encoders, "stacked"), problem.batch, under_jit
         ),
+        "gramian": Program(
+            *training.integrated(problem, encoders, "gramian"), problem.batch, under_jit
+        ),
         "exact on shards": Program(*on_shards(synchronised), problem.batch, in_shard_map),
         "features": Program(
             *training.integrated(problem, encoders, "features"), problem.batch, under_jit
