@@ -9,8 +9,11 @@ from mmpareto_jax import weightings
 from mmpareto_jax.aggregate import aggregate, mmpareto
 from mmpareto_jax.diagnostics import Diagnostics, diagnostics
 from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.grad_drop import grad_drop
 from mmpareto_jax.gradients import stack_objectives, value_and_objective_grads
 from mmpareto_jax.solvers import min_norm_weights
+from mmpareto_jax.tracking import track_gradients
+from mmpareto_jax.trimmed_mean import trimmed_mean
 from mmpareto_jax.weightings import Weighting
 
 __all__ = [
@@ -19,9 +22,12 @@ __all__ = [
     "Weighting",
     "aggregate",
     "diagnostics",
+    "grad_drop",
     "min_norm_weights",
     "mmpareto",
     "stack_objectives",
+    "track_gradients",
+    "trimmed_mean",
     "value_and_objective_grads",
     "weightings",
 ]

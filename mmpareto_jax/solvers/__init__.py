@@ -1,6 +1,17 @@
 """The small convex problems behind the weightings, solved exactly and on the device."""
 
-from mmpareto_jax.solvers._gramian import is_stationary, quadratic_form, root
+from mmpareto_jax.solvers._gramian import is_stationary, normalised, quadratic_form, root
 from mmpareto_jax.solvers.min_norm import min_norm_weights
+from mmpareto_jax.solvers.simplex import project_on_simplex
+from mmpareto_jax.solvers.spectrum import Spectrum, spectrum
 
-__all__ = ["is_stationary", "min_norm_weights", "quadratic_form", "root"]
+__all__ = [
+    "Spectrum",
+    "is_stationary",
+    "min_norm_weights",
+    "normalised",
+    "project_on_simplex",
+    "quadratic_form",
+    "root",
+    "spectrum",
+]

@@ -1,9 +1,10 @@
 """What a weighting is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class Weighting(NamedTuple):
@@ -52,3 +53,49 @@ def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
     if losses is None:
         raise ValueError(f"{method} needs the losses: tx.update(grads, state, params, losses=...)")
     return losses
+
+
+def log_losses(losses: jax.Array | None, method: str) -> jax.Array:
+    """Logarithms of the losses; one that is not positive counts as the smallest normal number."""
+    losses = require_losses(losses, method)
+    return jnp.log(jnp.maximum(losses, jnp.finfo(losses.dtype).tiny))
+
+
+PerObjective = Sequence[float] | jax.Array
+"""One number for each objective, ``[K]``."""
+
+
+def per_objective(values: PerObjective, name: str, num_objectives: int) -> jax.Array:
+    """The values as an array.
+
+    Raises:
+      ValueError: If there is not one for each objective.
+    """
+    array = jnp.asarray(values)
+    if array.shape != (num_objectives,):
+        raise ValueError(f"{name} has shape {array.shape}, expected ({num_objectives},)")
+    return array
+
+
+def with_preference(
+    weights: Callable[[jax.Array, jax.Array], jax.Array], preference: PerObjective | None
+) -> Weighting:
+    """A weighting without state, from a function of the Gramian and of a preference.
+
+    Args:
+      weights: From the Gramian ``[K, K]`` and the preference ``[K]`` to the weights ``[K]``.
+      preference: Weights of the objectives. 1 / K each by default.
+    """
+
+    def init(num_objectives: int) -> tuple[()]:
+        if preference is not None:
+            per_objective(preference, "preference", num_objectives)
+        return ()
+
+    def update(gramian: jax.Array, state: tuple[()], **extra: Any) -> tuple[jax.Array, tuple[()]]:
+        del extra
+        even = jnp.full(gramian.shape[0], 1 / gramian.shape[0])
+        chosen = even if preference is None else jnp.asarray(preference)
+        return weights(gramian, chosen.astype(gramian.dtype)), state
+
+    return Weighting(init, update)

@@ -1,0 +1,58 @@
+"""Functions of a Gramian's eigenvalues, within its numerical rank."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues and eigenvectors of a symmetric positive semi-definite matrix.
+
+    Attributes:
+      values: ``[K]``, ascending; zero where they are zero to working precision.
+      vectors: ``[K, K]``, the eigenvectors in columns.
+      rank: ``()`` int32, the number of eigenvalues that are not zero.
+    """
+
+    values: jax.Array
+    vectors: jax.Array
+    rank: jax.Array
+
+    def apply(self, factors: jax.Array, vector: jax.Array) -> jax.Array:
+        r"""The product :math:`V \operatorname{diag}(f) V^\top x`, ``[K]``; elementwise sums."""
+        coefficients = jnp.sum(self.vectors * vector[:, None], axis=0)
+        return jnp.sum(self.vectors * (factors * coefficients)[None, :], axis=1)
+
+    def pseudo_solve(self, vector: jax.Array) -> jax.Array:
+        """The product of the pseudo-inverse and a vector, ``[K]``."""
+        return self.apply(self.powers(-1), vector)
+
+    def powers(self, exponent: float) -> jax.Array:
+        """The eigenvalues to a power, ``[K]``; zero stays zero."""
+        kept = self.values > 0
+        return jnp.where(kept, jnp.where(kept, self.values, 1) ** exponent, 0)
+
+
+def spectrum(gramian: jax.Array) -> Spectrum:
+    r"""Eigenvalues and eigenvectors of a Gramian, with its rank.
+
+    An eigenvalue counts as zero up to :math:`4 K \epsilon` times the largest: a Gramian that was
+    itself computed in floating point has errors of that size.
+
+    Args:
+      gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``.
+
+    Returns:
+      Its :class:`Spectrum`.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> duplicates = spectrum(jnp.ones((2, 2)))
+      >>> print(duplicates.rank, duplicates.pseudo_solve(jnp.ones(2)).round(2))
+      1 [0.5 0.5]
+    """
+    values, vectors = jnp.linalg.eigh(gramian)
+    tolerance = 4 * gramian.shape[0] * jnp.finfo(gramian.dtype).eps * values[-1]
+    values = jnp.where(values > tolerance, values, 0)
+    return Spectrum(values, vectors, jnp.sum(values > 0, dtype=jnp.int32))

@@ -1,0 +1,46 @@
+"""ConFIG: conflict-free inverse gradients."""
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.solvers import quadratic_form, root, spectrum
+from mmpareto_jax.weightings._weighting import Weighting, stateless
+
+
+def config() -> Weighting:
+    r"""A direction of equal positive cosine with every gradient, as long as their projections.
+
+    With the matrix of cosines :math:`C`, :math:`x = C^+ 1` and the direction :math:`u = \sum_i x_i
+    g_i / |g_i|`, normalised, the update is :math:`(\sum_i \langle g_i, u \rangle) u`:
+
+    .. math:: w_i = \frac{x_i}{|g_i|} \cdot \frac{\sum_j |g_j| (C x)_j}{x^\top C x} .
+
+    For linearly independent gradients :math:`C x = 1`: no objective is worsened. A zero gradient
+    takes no part; where the direction vanishes the weights are zero.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` without state.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.config()
+      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 4.0])), weighting.init(2))[0].round(2))
+      [1.5  0.75]
+
+    References:
+      Liu et al., `ConFIG <https://arxiv.org/abs/2408.11104>`_, 2024, Eq. 2.
+    """
+
+    def weights(gramian: jax.Array) -> jax.Array:
+        norms = root(jnp.diagonal(gramian))
+        lengths = jnp.where(norms == 0, 1, norms)
+        cosines = gramian / lengths[:, None] / lengths[None, :]
+        solution = spectrum(cosines).pseudo_solve(jnp.ones_like(norms))
+        square = quadratic_form(cosines, solution)
+        vanishes = square <= jnp.finfo(gramian.dtype).eps
+        projections = jnp.sum(norms * jnp.sum(cosines * solution, axis=1))
+        scale = jnp.where(vanishes, 0, projections / jnp.where(vanishes, 1, square))
+        return jnp.where(norms == 0, 0, solution * (scale / lengths))
+
+    return stateless(weights)

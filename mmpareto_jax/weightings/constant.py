@@ -1,0 +1,39 @@
+"""Constant weights."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
+
+
+def constant(weights: PerObjective) -> Weighting:
+    r"""Each objective keeps the weight that it was given: linear scalarisation.
+
+    Args:
+      weights: The weights, of shape ``[K]``, in the order of the encoder's objectives.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` without state.
+
+    Raises:
+      ValueError: From ``init``, if the number of weights is not the number of objectives.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.constant([1.0, 0.5])
+      >>> print(weighting.update(jnp.eye(2), weighting.init(2))[0])
+      [1.  0.5]
+    """
+
+    def init(num_objectives: int) -> tuple[()]:
+        per_objective(weights, "weights", num_objectives)
+        return ()
+
+    def update(gramian: jax.Array, state: tuple[()], **extra: Any) -> tuple[jax.Array, tuple[()]]:
+        del extra
+        return jnp.asarray(weights, gramian.dtype), state
+
+    return Weighting(init, update)

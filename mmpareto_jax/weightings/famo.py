@@ -1,0 +1,82 @@
+"""FAMO: fast adaptive multitask optimisation."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mmpareto_jax.weightings._weighting import Weighting, log_losses
+
+
+class FAMOState(NamedTuple):
+    """State of :func:`famo`."""
+
+    logits: jax.Array  # [K]
+    adam: optax.OptState  # of the logits
+    log_losses: jax.Array  # [K], of the last step
+    step: jax.Array  # () int32
+
+
+def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
+    r"""Weights under which all losses fall at the same rate, learned from the losses alone.
+
+    .. math::
+      w_i = \frac{z_i / L_i}{\sum_j z_j / L_j}, \qquad z = \operatorname{softmax}(\xi) .
+
+    The logits :math:`\xi` take one step of Adam with the gradient :math:`(\partial z / \partial
+    \xi)^\top \delta`, where :math:`\delta_i` is what the step took off :math:`\log L_i`: the
+    losses that fell most lose weight.
+
+    **What this contract lacks:** the published method evaluates the losses once more on the same
+    batch after each step. Here :math:`\delta` compares the losses of successive calls, which saves
+    that forward pass; with a new batch at each step it is noisier.
+
+    Losses are positive; one that is not counts as the smallest positive number.
+
+    Args:
+      learning_rate: Of Adam. 0.025 by default, as in the paper.
+      weight_decay: L2 penalty on the logits. 0.001 by default, as in the paper.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` with the logits, Adam's moments and the last losses as its
+      state. It needs ``losses=``.
+
+    Raises:
+      ValueError: From ``update``, without losses.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.famo()
+      >>> losses = jnp.array([1.0, 3.0])
+      >>> print(weighting.update(jnp.eye(2), weighting.init(2), losses=losses)[0].round(2))
+      [0.75 0.25]
+
+    References:
+      Liu et al., `FAMO <https://arxiv.org/abs/2306.03792>`_, 2023, Algorithm 1.
+    """
+    adam = optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(learning_rate))
+
+    def init(num_objectives: int) -> FAMOState:
+        zeros = jnp.zeros(num_objectives)
+        return FAMOState(zeros, adam.init(zeros), zeros, step=jnp.zeros((), jnp.int32))
+
+    def update(
+        gramian: jax.Array, state: FAMOState, *, losses: jax.Array | None = None, **extra: Any
+    ) -> tuple[jax.Array, FAMOState]:
+        del extra
+        now = log_losses(losses, "famo").astype(state.logits.dtype)
+        shares = jax.nn.softmax(state.logits)
+        fallen = state.log_losses - now
+        slope = shares * (fallen - jnp.sum(shares * fallen))
+        change, adam_state = adam.update(slope, state.adam, state.logits)
+        logits, adam_state = jax.tree.map(
+            lambda new, old: jnp.where(state.step > 0, new, old),
+            (state.logits + change, adam_state),
+            (state.logits, state.adam),
+        )
+        weights = jax.nn.softmax(logits - now).astype(gramian.dtype)
+        return weights, FAMOState(logits, adam_state, now, optax.safe_increment(state.step))
+
+    return Weighting(init, update)
