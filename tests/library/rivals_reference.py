@@ -135,7 +135,9 @@ def stch(losses: Array, mu: float, preference: Array, ideal: Array) -> Array:
         return mu * (np.log(np.exp(terms - terms.max()).sum()) + terms.max())
 
     h = np.longdouble(1e-6)
-    return np.array([(value(losses + h * e) - value(losses - h * e)) / (2 * h) for e in one(losses)])
+    return np.array(
+        [(value(losses + h * e) - value(losses - h * e)) / (2 * h) for e in one(losses)]
+    )
 
 
 def geometric_mean(losses: Array) -> Array:
@@ -145,7 +147,9 @@ def geometric_mean(losses: Array) -> Array:
         return np.prod(x) ** (np.longdouble(1) / len(x))
 
     h = np.longdouble(1e-6)
-    return np.array([(value(losses + h * e) - value(losses - h * e)) / (2 * h) for e in one(losses)])
+    return np.array(
+        [(value(losses + h * e) - value(losses - h * e)) / (2 * h) for e in one(losses)]
+    )
 
 
 def one(like: Array) -> NDArray[np.longdouble]:
