@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax.experimental import aggregating
 
@@ -55,10 +56,14 @@ def coordinatewise(
             del params, extra
             gradients, structure = jax.tree.flatten(updates)
             key, *keys = jax.random.split(state.key, 1 + len(gradients))
-            combined = [
-                rule(gradient.astype(accumulation_dtype([gradient])), now).astype(gradient.dtype)
-                for gradient, now in zip(gradients, keys, strict=True)
-            ]
+
+            def combine(gradient: jax.Array, key: jax.Array) -> jax.Array:
+                wide = gradient.astype(accumulation_dtype([gradient]))
+                # A rule that leaves a bad entry out must not hide it.
+                sound = jnp.all(jnp.isfinite(wide), axis=0)
+                return jnp.where(sound, rule(wide, key), jnp.nan).astype(gradient.dtype)
+
+            combined = [combine(*each) for each in zip(gradients, keys, strict=True)]
             return jax.tree.unflatten(structure, combined), CoordinatewiseState(key)
 
         return aggregating.Aggregator(init, update)

@@ -56,8 +56,7 @@ def trimmed_mean(
 
         def rule(gradients: jax.Array, key: jax.Array) -> jax.Array:
             del key
-            mean = jnp.mean(jnp.sort(gradients, axis=0)[trim : num_objectives - trim], axis=0)
-            return jnp.where(jnp.all(jnp.isfinite(gradients), axis=0), mean, jnp.nan)
+            return jnp.mean(jnp.sort(gradients, axis=0)[trim : num_objectives - trim], axis=0)
 
         return rule
 

@@ -20,4 +20,5 @@ def project_on_simplex(point: jax.Array) -> jax.Array:
       [0.25 0.75 0.  ]
     """
     # The projection of a shifted point is the same; unshifted, the one is lost beside large values.
-    return optax.projections.projection_simplex(point - jnp.max(point))
+    projected = optax.projections.projection_simplex(point - jnp.max(point))
+    return projected.astype(point.dtype)  # optax gives float64 where that is enabled

@@ -77,7 +77,7 @@ def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:
             last=jnp.where(full, total / period, state.last),
             before=jnp.where(full, state.last, state.before),
             steps=jnp.where(full, 0, steps),
-            periods=jnp.minimum(state.periods + full, 2),
+            periods=jnp.minimum(state.periods + full.astype(jnp.int32), 2),
         )
         return weights.astype(gramian.dtype), state
 

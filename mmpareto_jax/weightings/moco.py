@@ -52,7 +52,7 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
 
     def init(num_objectives: int) -> MoCoState:
         return MoCoState(
-            weights=jnp.full(num_objectives, 1 / num_objectives), step=jnp.zeros((), jnp.int32)
+            weights=jnp.ones(num_objectives) / num_objectives, step=jnp.zeros((), jnp.int32)
         )
 
     def update(gramian: jax.Array, state: MoCoState, **extra: Any) -> tuple[jax.Array, MoCoState]:

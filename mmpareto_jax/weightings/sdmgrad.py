@@ -36,7 +36,8 @@ def sdmgrad(
       lam: The regularisation :math:`\lambda`, at least zero. 0.3 by default, as in the released
         code for Cityscapes and NYUv2.
       iterations: Steps of descent at each call. 20 by default, as in the released code.
-      learning_rate: Of the descent. 5 by default, as in LibMTL (TorchJD has 10).
+      learning_rate: Of the descent. 5 by default, as in LibMTL (TorchJD has 10). At such a rate the
+        weights jump between corners of the simplex and do not settle; 0.5 converges.
       momentum: Of the descent, from zero at each call. 0.5 by default, as in the released code.
 
     Returns:
@@ -60,7 +61,7 @@ def sdmgrad(
         raise ValueError(f"lam must not be negative, got {lam}")
 
     def init(num_objectives: int) -> SDMGradState:
-        return SDMGradState(weights=jnp.full(num_objectives, 1 / num_objectives))
+        return SDMGradState(weights=jnp.ones(num_objectives) / num_objectives)
 
     def update(
         gramian: jax.Array, state: SDMGradState, **extra: Any
