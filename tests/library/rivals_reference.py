@@ -4,7 +4,7 @@
 of every step, `[T, K]`. Nothing here imports the library under test.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations, product
 
 import numpy as np
@@ -32,6 +32,12 @@ def project_on_simplex(point: Array) -> Array:
         if (shifted[support] >= 0.0).all():
             return np.maximum(shifted, 0.0)
     raise AssertionError("the support of one entry always fits")
+
+
+def gradient_of(value: Callable[[Array], np.longdouble], at: Array) -> Array:
+    """Central differences in extended precision."""
+    steps = np.longdouble(1e-6) * np.eye(len(at), dtype=np.longdouble)
+    return np.array([(value(at + e) - value(at - e)) / (2 * e.sum()) for e in steps], np.float64)
 
 
 # ---------------------------------------------------------------- random orders
@@ -134,10 +140,7 @@ def stch(losses: Array, mu: float, preference: Array, ideal: Array) -> Array:
         terms = preference * (x - ideal) / np.longdouble(mu)
         return mu * (np.log(np.exp(terms - terms.max()).sum()) + terms.max())
 
-    h = np.longdouble(1e-6)
-    return np.array(
-        [(value(losses + h * e) - value(losses - h * e)) / (2 * h) for e in one(losses)]
-    )
+    return gradient_of(value, losses)
 
 
 def geometric_mean(losses: Array) -> Array:
@@ -146,14 +149,7 @@ def geometric_mean(losses: Array) -> Array:
     def value(x: Array) -> np.longdouble:
         return np.prod(x) ** (np.longdouble(1) / len(x))
 
-    h = np.longdouble(1e-6)
-    return np.array(
-        [(value(losses + h * e) - value(losses - h * e)) / (2 * h) for e in one(losses)]
-    )
-
-
-def one(like: Array) -> NDArray[np.longdouble]:
-    return np.eye(len(like), dtype=np.longdouble)
+    return gradient_of(value, losses)
 
 
 # ---------------------------------------------------------------- a state from step to step

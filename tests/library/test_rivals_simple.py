@@ -204,25 +204,17 @@ def test_config(count):
 def test_krum(count, n_byzantine, n_selected):
     gradients = full_rank(count)
     found = run(mmp.weightings.krum(n_byzantine, n_selected), gramian_of(gradients))
-    options = {
-        squared: np.stack(
-            [reference.krum(g, n_byzantine, n_selected, squared=squared) for g in gradients]
-        )
-        for squared in (False, True)
-    }
-    assert any(np.allclose(found, expected, rtol=1e-12) for expected in options.values())
+    expected = [reference.krum(g, n_byzantine, n_selected, squared=True) for g in gradients]
+    close(found, np.stack(expected))
 
 
-def test_krum_tells_distances_from_their_squares():
-    """Blanchard et al. (2017, section 4) sum the squares; TorchJD 0.18 the distances."""
-    # distances to the nearest two: 3 + 3 for A, 1 + 4.5 for B; squares 18 and 21.25
-    points = np.array([[0.0, 0.0], [3.0, 0.0], [-3.0, 0.0], [0.0, 100.0], [1.0, 100.0]])
-    points = np.vstack([points, [4.5, 100.0]])
-    by_distance = reference.krum(points[None][0], 2, 1)
-    by_square = reference.krum(points[None][0], 2, 1, squared=True)
-    assert not np.array_equal(by_distance, by_square)
-    found = run(mmp.weightings.krum(), gramian_of(points[None]))[0]
-    assert found.sum() == 1.0
+def test_krum_sums_squared_distances():
+    """As Blanchard et al. (2017, section 4) have it; TorchJD 0.18 sums the distances."""
+    points = np.array([[-3.0, -4.0], [4.0, -6.0], [4.0, 5.0], [3.0, 3.0], [-6.0, 0.0]])
+    by_square = reference.krum(points, 1, squared=True)
+    assert not np.array_equal(by_square, reference.krum(points, 1))
+    found = run(mmp.weightings.krum(n_byzantine=1), gramian_of(points[None]))[0]
+    np.testing.assert_array_equal(found, by_square)
 
 
 def test_krum_leaves_the_byzantine_gradients_out():
@@ -238,7 +230,7 @@ def test_krum_leaves_the_byzantine_gradients_out():
     ("n_byzantine", "n_selected", "count"), [(1, 1, 4), (2, 1, 6), (0, 4, 3), (1, 6, 5)]
 )
 def test_krum_needs_enough_objectives(n_byzantine, n_selected, count):
-    with pytest.raises(ValueError, match=r"n_byzantine|n_selected"):
+    with pytest.raises(ValueError, match="krum needs at least"):
         mmp.weightings.krum(n_byzantine, n_selected).init(count)
 
 
@@ -580,9 +572,10 @@ def test_a_float32_run_stays_near_the_float64_one(name):
 # ---------------------------------------------------------------- coordinate by coordinate
 
 
-def update_of(tx, grads, steps=1):
+def update_of(factory, grads, steps=1, **options):
     """The updates of `steps` steps on the same gradients."""
     with jax.enable_x64(jax.tree.leaves(grads)[0].dtype == np.float64):
+        tx = factory(**options)
         state = tx.init(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), grads))
         update, found = jax.jit(tx.update), []
         for _ in range(steps):
@@ -593,10 +586,10 @@ def update_of(tx, grads, steps=1):
 
 @pytest.mark.parametrize("count", [3, 4, 6])
 def test_trimmed_mean_of_one_agrees_with_torchjd(count):
-    tx = mmp.trimmed_mean(fraction=1 / count + 1e-9, num_objectives=count)
+    options = {"fraction": 1 / count + 1e-9, "num_objectives": count}
     for jacobian, expected in golden_cases("trimmed_mean_1", count):
-        close(update_of(tx, {"w": jacobian})["w"], expected, rtol=1e-6)
-        found = update_of(tx, {"w": jacobian.astype(np.float32)})["w"]
+        close(update_of(mmp.trimmed_mean, {"w": jacobian}, **options)["w"], expected, rtol=1e-6)
+        found = update_of(mmp.trimmed_mean, {"w": jacobian.astype(np.float32)}, **options)["w"]
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
@@ -607,9 +600,8 @@ def test_trimmed_mean_of_one_agrees_with_torchjd(count):
 )
 def test_trimmed_mean_drops_the_floor_of_its_fraction(count, fraction, dropped):
     gradients = np.random.default_rng(count).standard_normal((count, 12))
-    tx = mmp.trimmed_mean(fraction=fraction, num_objectives=count)
     grads = {"w": gradients[:, :8].reshape(count, 2, 4), "b": gradients[:, 8:]}
-    found = update_of(tx, grads)
+    found = update_of(mmp.trimmed_mean, grads, fraction=fraction, num_objectives=count)
     expected = reference.trimmed_mean(gradients, dropped)
     close(found["w"], expected[:8].reshape(2, 4))
     close(found["b"], expected[8:])
@@ -622,9 +614,8 @@ MIXED = np.vstack([MIXED, [[2.0, -3.0, 0.0, 1.0, -1.0, -4.0]]])
 @cache
 def many_drops(leak):
     """The updates of `MIXED`, each coordinate in 4000 copies: `[6, 4000]`."""
-    tx = mmp.grad_drop(leak=leak, num_objectives=3)
     grads = {"w": np.repeat(MIXED[:, :, None], 4000, axis=2)}
-    return update_of(tx, grads)["w"]
+    return update_of(mmp.grad_drop, grads, leak=leak, num_objectives=3)["w"]
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.3, 1.0, (0.0, 1.0, 0.5)])
@@ -652,12 +643,12 @@ def test_grad_drop_with_a_full_leak_is_the_sum():
 
 def test_grad_drop_draws_anew_for_every_coordinate_leaf_and_step():
     opposite = np.array([[1.0] * 64, [-1.0] * 64])
-    first, second = update_of(mmp.grad_drop(), {"a": opposite, "b": opposite}, steps=2)
+    first, second = update_of(mmp.grad_drop, {"a": opposite, "b": opposite}, steps=2)
     draws = [first["a"], first["b"], second["a"], second["b"]]
     assert len({draw.tobytes() for draw in draws}) == 4
     assert all(set(draw) == {-1.0, 1.0} for draw in draws)
-    again = update_of(mmp.grad_drop(), {"a": opposite, "b": opposite})
-    other = update_of(mmp.grad_drop(seed=1), {"a": opposite, "b": opposite})
+    again = update_of(mmp.grad_drop, {"a": opposite, "b": opposite})
+    other = update_of(mmp.grad_drop, {"a": opposite, "b": opposite}, seed=1)
     np.testing.assert_array_equal(again["a"], first["a"])
     assert not np.array_equal(other["a"], first["a"])
 
@@ -666,6 +657,6 @@ def test_grad_drop_draws_anew_for_every_coordinate_leaf_and_step():
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_grad_drop_always_keeps_a_sign_without_conflict(sign, dtype):
     grads = {"w": jnp.full((2, 20_000), sign, dtype)}
-    found = update_of(mmp.grad_drop(), grads)["w"]
+    found = update_of(mmp.grad_drop, grads)["w"]
     assert found.dtype == dtype
     np.testing.assert_array_equal(found.astype(np.float32), 2.0 * sign)
