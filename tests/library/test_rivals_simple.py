@@ -557,12 +557,15 @@ def test_vanishing_gradients_give_finite_weights_from_the_first_step_on(name):
 
 
 @pytest.mark.parametrize(
-    "name", ("dwa", "famo", "gradnorm", "metabalance", "moco", "sdmgrad", "uncertainty")
+    "name", ["dwa", "famo", "gradnorm", "metabalance", "moco", "sdmgrad", "uncertainty"]
 )
 def test_a_float32_run_stays_near_the_float64_one(name):
+    # at sdmgrad's own rate of 5 the descent is chaotic: in the reference too, gradients changed by
+    # 6e-8 change weights by 0.2
+    options = {"learning_rate": 0.5} if name == "sdmgrad" else {}
     steps = random_steps(3, length=10, seed=5)
     gradients, losses = (np.stack(each) for each in zip(*steps, strict=True))
-    weighting = WEIGHTINGS[name]()
+    weighting = WEIGHTINGS[name](**options)
     exact = run(weighting, gramian_of(gradients), losses)
     found = run(weighting, gramian_of(gradients, "float32"), losses.astype("float32"))
     assert found.dtype == np.float32
