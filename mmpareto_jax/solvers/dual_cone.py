@@ -124,7 +124,7 @@ def _refined(
 
 
 def _rows(tableau: jax.Array, coefficients: jax.Array) -> jax.Array:
-    """For each tableau a combination of its rows; a batched product, much faster than a sum or a gather."""
+    """A combination of the rows of each tableau: a batched product, faster than sum or gather."""
     return jnp.einsum("rij,ri->rj", tableau, coefficients, precision=jax.lax.Precision.HIGHEST)
 
 
