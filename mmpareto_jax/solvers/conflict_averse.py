@@ -122,9 +122,12 @@ def _optimum_over(support: jax.Array, problem: _Problem) -> tuple[jax.Array, jax
     count = len(target)
     both = support[:, None] & support[None, :]
     border = jnp.where(support, unit, 0)
+    identity = jnp.eye(count, dtype=cosines.dtype)
+    # A rounding error more on the diagonal: equal gradients share, where the system was singular.
+    ridge = 2 * jnp.finfo(cosines.dtype).eps * identity
     system = jnp.block(
         [
-            [jnp.where(both, cosines, jnp.eye(count, dtype=cosines.dtype)), border[:, None]],
+            [jnp.where(both, cosines + ridge, identity), border[:, None]],
             [border[None, :], jnp.zeros((1, 1), cosines.dtype)],
         ]
     )
