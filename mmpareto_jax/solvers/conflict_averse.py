@@ -68,14 +68,15 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     # The ball holds a direction without conflict. Otherwise the best value is negative, and that
     # of the correction too: from there on the descent cannot meet g_w = 0.
     reachable = needed <= radius
-    point = jnp.where(reachable, nearest, jnp.where(zero, 0, correction)) * safe
+    shortest = jnp.arange(count) == jnp.argmin(jnp.where(zero, jnp.inf, norms))
+    start = jnp.where(reachable, shortest.astype(scaled.dtype), jnp.where(zero, 0, correction))
     problem = _Problem(
         cosines=filled / safe[:, None] / safe[None, :],
         target=jnp.sum(scaled * mean, axis=1) / safe,
         unit=jnp.min(safe) / safe,
         radius=radius,
     )
-    support = _optimal_support(*jax.lax.stop_gradient((problem, point)), zero)
+    support = _optimal_support(*jax.lax.stop_gradient((problem, start * safe)), zero)
     optimum, _ = _optimum_over(support, problem)
     weights = optimum / safe
     length = root(quadratic_form(scaled, weights))
