@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
-from experiments.bench import cost, speed
+from experiments.bench import cost, exactness, speed
 
 __all__ = ["VERBS"]
 
-VERBS: dict[str, Callable[..., None]] = {"step": cost.main, "weightings": speed.main}
+VERBS: dict[str, Callable[..., None]] = {
+    "step": cost.main,
+    "weightings": speed.main,
+    "optimality": exactness.main,
+}

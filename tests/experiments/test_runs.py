@@ -169,6 +169,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(finished, 
     [
         (["table", "methods"], ["--methods", "--seeds", "--epochs"]),
         (["bench", "step"], ["--output", "--rounds"]),
+        (["bench", "optimality"], ["--output"]),
         (["bench", "weightings"], ["--objectives", "--gramians", "--rounds"]),
     ],
     ids=lambda value: " ".join(value),
