@@ -1,6 +1,8 @@
 """The command line: ``python -m experiments VERB``."""
 
 import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Union
 
 from experiments.errors import UserError
 
@@ -11,16 +13,41 @@ def main() -> None:
 
     from experiments import bench, demo
     from experiments.runs import evaluate, train
+    from experiments.table import methods
 
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": demo.main, "train": train, "evaluate": evaluate, "bench": bench.main},
+            {
+                "demo": demo.main,
+                "train": train,
+                "evaluate": evaluate,
+                "table": _group("Compare methods in a table.", {"methods": methods.main}),
+                "bench": _group("Measure the speed of the library.", bench.VERBS),
+            },
             prog="python -m experiments",
             description="Experiments with MMPareto.",
-            config=(tyro.conf.OmitArgPrefixes,),
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
         )
     except UserError as error:
         sys.exit(_report(error))
+
+
+def _group(description: str, verbs: Mapping[str, Callable[..., None]]) -> Callable[..., None]:
+    """A verb that has verbs of its own, in the form that tyro reads: one argument of a union."""
+    import tyro
+
+    choices = [
+        Annotated[Any, tyro.conf.subcommand(name=name, constructor=verb)]
+        for name, verb in verbs.items()
+    ]
+
+    def group(verb: Any) -> None:
+        del verb  # it has run when it gets here
+
+    group.__doc__ = description
+    # A union of one would be no union: the verb would not be asked for.
+    group.__annotations__ = {"verb": Union[*choices, Annotated[None, tyro.conf.Suppress]]}
+    return group
 
 
 def _report(error: UserError) -> int:

@@ -45,7 +45,10 @@ class Config:
     model: str = "cg-cnn"
     """Model: cg-cnn."""
     method: str = "mmpareto"
-    """Method: joint, uniform, uniform-gamma, pareto, mmpareto or mmpareto-released."""
+    """Method: joint, uniform, uniform-gamma, pareto, mmpareto or mmpareto-released; or a rival with
+    its published defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo,
+    geometric-mean, grad-drop, gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl,
+    pcgrad, random, sdmgrad, stch, trimmed-mean, uncertainty or upgrad."""
     gamma: float = 1.5
     """Magnitude over the uniform baseline's, for the methods that have one."""
     diagnose: bool = False

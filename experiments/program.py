@@ -88,7 +88,7 @@ def build(config: Config, arrays: Mapping[str, Fields]) -> Program:
         for name in dataset.modalities
     }
     tx = optax.chain(
-        method.aggregator(encoders),
+        method.aggregator(encoders, steps_per_epoch),
         optax.add_decayed_weights(optimisation.weight_decay),
         optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),
     )
@@ -128,8 +128,8 @@ def build(config: Config, arrays: Mapping[str, Fields]) -> Program:
         batch = {name: field[samples] for name, field in train_set.items()}
         batch = jax.lax.with_sharding_constraint(batch, over_devices)
         objective_grads = mmp.value_and_objective_grads(objectives, encoders, has_aux=True)
-        (_, losses), grads = objective_grads(state.params, batch)
-        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        (values, losses), grads = objective_grads(state.params, batch)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params, losses=values)
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": losses, "encoders": mmp.diagnostics(opt_state)}
         return TrainState(state.step + 1, state.key, params, opt_state), metrics

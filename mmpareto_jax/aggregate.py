@@ -166,7 +166,8 @@ def _combining(
         return EncoderState(
             gramian=jnp.zeros((num_objectives, num_objectives), dtype),
             weights=jnp.zeros(num_objectives, dtype),
-            weighting=weighting.init(num_objectives),
+            # Copies, since a state in which one buffer stands twice cannot be donated.
+            weighting=jax.tree.map(jnp.copy, weighting.init(num_objectives)),
         )
 
     def update(

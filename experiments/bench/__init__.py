@@ -1,49 +1,13 @@
-"""Benchmarks: what MMPareto costs over the uniform baseline."""
+"""The verbs of ``bench``: what the library costs, and how well its solvers solve."""
 
-import json
-import platform
-from pathlib import Path
+from collections.abc import Callable
 
-from experiments.bench import integration, step
-from experiments.bench.ratio import Ratio
+from experiments.bench import cost, exactness, speed
 
-__all__ = ["main"]
+__all__ = ["VERBS"]
 
-COMMAND = "python -m experiments bench"
-
-
-def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
-    """Measure the cost of the training step and of the integration of gradients.
-
-    Args:
-      output: Folder for the table, as Markdown and JSON.
-      rounds: Repeats of each timing; in each, what is compared takes turns.
-    """
-    import jax
-
-    rows: dict[str, float | Ratio] = {**step.measure(rounds), **integration.measure(rounds)}
-    device = f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}"
-    table = "\n".join(
-        [
-            "| figure | value |",
-            "|---|---|",
-            *(f"| {name} | {_text(value)} |" for name, value in rows.items()),
-            "",
-            f"`{COMMAND}` on {device}, {rounds} rounds: median (minimum to maximum).",
-            "",
-        ]
-    )
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table)
-    values = {
-        name: value._asdict() if isinstance(value, Ratio) else value for name, value in rows.items()
-    }
-    report = {"command": COMMAND, "device": device, "values": values}
-    (output / "results.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(table)
-
-
-def _text(value: float | Ratio) -> str:
-    if isinstance(value, Ratio):
-        return f"{value.median:.2f} ({value.minimum:.2f} to {value.maximum:.2f})"
-    return f"{value:.3f}"
+VERBS: dict[str, Callable[..., None]] = {
+    "step": cost.main,
+    "weightings": speed.main,
+    "optimality": exactness.main,
+}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.demo.table import Histories
+from experiments.comparison import Histories
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,9 @@ from pathlib import Path
 import jax
 
 from experiments import data, program
-from experiments.config import Config, Optimisation
+from experiments.comparison import DIAGNOSED, History, Protocol, run_seeds
 from experiments.demo import figures, table
-from experiments.program import Program, TrainState
-from experiments.train import train
+from experiments.program import Program
 
 METHODS = {
     "joint": "one joint loss",
@@ -22,25 +21,8 @@ METHODS = {
 }
 """The methods that are compared, and how the table calls them."""
 
-DIAGNOSED = ("uniform", "uniform-gamma")
-"""Methods that learn of conflict only if asked to; their speed is measured unasked."""
-
 TIMED_ROUNDS = 5
 TIMED_STEPS = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """What the demo runs; the same for every method, and fixed before the runs."""
-
-    seeds: int = 3
-    """Runs per method, with seeds 0, 1, ..."""
-    epochs: int = 14
-    """Epochs per run. A run's accuracy is its mean over the last five."""
-    learning_rate: float = 0.02
-    """Learning rate of SGD; twice the default of train, to learn enough in so few epochs."""
-    gamma: float = 1.5
-    """MMPareto's gamma and the factor of uniform x gamma."""
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
@@ -53,34 +35,16 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
     from tqdm import tqdm
 
     start = time.perf_counter()
-    optimisation = Optimisation(epochs=protocol.epochs, learning_rate=protocol.learning_rate)
-    configs = {
-        method: Config(
-            method=method,
-            gamma=protocol.gamma,
-            diagnose=method in DIAGNOSED,
-            optimisation=optimisation,
-        )
-        for method in METHODS
-    }
+    configs = {method: protocol.config(method) for method in METHODS}
     arrays = data.load("cg-digits")
     programs = {method: program.build(config, arrays) for method, config in configs.items()}
-    histories: dict[str, list[list[dict]]] = {}
+    histories: dict[str, list[History]] = {}
     with tqdm(unit="epoch", total=len(METHODS) * protocol.seeds * protocol.epochs) as progress:
         for method, compiled in programs.items():
             progress.set_description(METHODS[method])
-            histories[method] = []
-            for seed in range(protocol.seeds):
-                history: list[dict] = []
+            histories[method] = run_seeds(compiled, protocol, progress.update)
 
-                def on_epoch(state: TrainState, record: dict, history: list = history) -> None:
-                    history.append(record)
-                    progress.update()
-
-                train(compiled, compiled.initial_state(seed), protocol.epochs, on_epoch)
-                histories[method].append(history)
-
-    for method in DIAGNOSED:
+    for method in DIAGNOSED:  # their speed is measured without what they need not do
         plain = dataclasses.replace(configs[method], diagnose=False)
         programs[method] = program.build(plain, arrays)
     speeds = steps_per_second(programs)
@@ -92,7 +56,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
             {
                 "command": "python -m experiments demo",
                 "protocol": dataclasses.asdict(protocol),
-                "optimisation": dataclasses.asdict(optimisation),
+                "optimisation": dataclasses.asdict(protocol.optimisation),
                 "device": jax.devices()[0].device_kind,
                 "steps_per_second": speeds,
                 "histories": histories,

@@ -11,6 +11,8 @@ def joint(config: Config) -> Method:
     return Method(
         objectives=lambda losses: {"joint": losses["joint"]},
         encoder_objectives=lambda modality: ("joint",),
-        aggregator=lambda encoders: mmp.aggregate(mmp.weightings.uniform(), encoders),
+        aggregator=lambda encoders, steps_per_epoch: mmp.aggregate(
+            mmp.weightings.uniform(), encoders
+        ),
         trained_heads=lambda modalities: ("joint",),
     )

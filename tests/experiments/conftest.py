@@ -1,6 +1,8 @@
+import jax.numpy as jnp
 import pytest
+from flax import nnx
 
-from experiments import data
+from experiments import data, models
 from experiments.config import Config, Optimisation
 
 
@@ -16,5 +18,35 @@ def quick():
     def make(**fields):
         optimisation = Optimisation(epochs=2, batch_size=320)
         return Config(**{"optimisation": optimisation, **fields})
+
+    return make
+
+
+class LinearNetwork(nnx.Module):
+    """What every model has, encoders and heads, each of one linear layer: compiles fast."""
+
+    def __init__(self, channels, num_classes, *, rngs):
+        self.encoders = nnx.Dict(
+            {name: nnx.Linear(c, 4, rngs=rngs) for name, c in channels.items()}
+        )
+        self.heads = nnx.Dict(
+            {name: nnx.Linear(4, num_classes, rngs=rngs) for name in ("joint", *channels)}
+        )
+
+    def __call__(self, images):
+        means = {name: jnp.mean(image, axis=(1, 2)) for name, image in images.items()}
+        features = {name: nnx.tanh(encode(means[name])) for name, encode in self.encoders.items()}
+        features["joint"] = sum(features.values())
+        return {name: head(features[name]) for name, head in self.heads.items()}
+
+
+@pytest.fixture
+def linear(monkeypatch):
+    """Configurations of the linear network, four steps an epoch."""
+    monkeypatch.setitem(models.MODELS, "linear", LinearNetwork)
+
+    def make(**fields):
+        optimisation = Optimisation(epochs=2, batch_size=320)
+        return Config(**{"model": "linear", "optimisation": optimisation, **fields})
 
     return make

@@ -1,13 +1,16 @@
 """The benchmarks."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from experiments import bench
-from experiments.bench import integration, step
+import mmpareto_jax as mmp
+from experiments.bench import cost, exactness, integration, peers, speed, step
 from experiments.bench.ratio import Ratio, times_in_turns
 
 
@@ -33,7 +36,7 @@ def test_the_mmpareto_step_takes_at_most_1_68_times_the_flops_of_the_uniform_ste
 def test_the_table_is_saved_as_it_is_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(integration, "SHAPE", (10, 10))
     monkeypatch.setattr(step, "measure", lambda rounds: {"FLOPs": 1.5})
-    bench.main(tmp_path, rounds=2)
+    cost.main(tmp_path, rounds=2)
     assert (tmp_path / "table.md").read_text() in capsys.readouterr().out
     values = json.loads((tmp_path / "results.json").read_text())["values"]
     assert values["FLOPs"] == 1.5
@@ -52,3 +55,85 @@ def test_both_steps_start_alike(monkeypatch):
     step.measure(rounds=1)
     for head, value in losses["uniform"].items():
         np.testing.assert_allclose(losses["mmpareto"][head], value, rtol=1e-6)
+
+
+TINY = speed.Protocol(objectives=(2, 3), gramians=2, rounds=2)
+
+
+def few(monkeypatch, *names):
+    monkeypatch.setattr(mmp.weightings, "__all__", ["Weighting", *names])
+
+
+def test_without_torchjd_our_weightings_are_timed_alone(tmp_path, capsys, monkeypatch):
+    few(monkeypatch, "min_norm", "mmpareto")
+    monkeypatch.setattr(peers, "installed", lambda: False)
+    speed.main(TINY, tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    assert text in capsys.readouterr().out
+    assert "| min_norm | – | – | – | – |" in text
+    assert "torchjd" not in text
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["protocol"] == {"objectives": [2, 3], "gramians": 2, "rounds": 2}
+    assert [(row["weighting"], row["objectives"]) for row in results["rows"]] == [
+        ("min_norm", 2),
+        ("min_norm", 3),
+        ("mmpareto", 2),
+        ("mmpareto", 3),
+    ]
+    assert all(row["microseconds"] > 0 and row["ratio"] is None for row in results["rows"])
+
+
+def test_a_ratio_is_their_time_over_ours(monkeypatch):
+    few(monkeypatch, "min_norm")
+    monkeypatch.setattr(peers, "installed", lambda: True)
+    monkeypatch.setattr(peers, "program", lambda *_: lambda: None)
+    times = {"ours": np.array([1e-6, 2e-6]), "peer": np.array([3e-6, 8e-6])}
+    monkeypatch.setattr(speed, "times_in_turns", lambda programs, rounds, calls: times)
+    (row,) = speed.measure(speed.Protocol(objectives=(2,), gramians=1, rounds=2))
+    assert row == ("min_norm", 2, 1.5, "MGDAWeighting", 5.5, Ratio(3.5, 3.0, 4.0))
+    text = speed.markdown([row])
+    assert "| min_norm | MGDAWeighting | – | 3.5 (3.0 to 4.0) |" in text
+    assert "| min_norm | 2, 6 |" in text
+
+
+def test_the_inputs_are_gramians_of_the_gradients():
+    gramians, gradients, losses = speed.inputs(3, count=4)
+    np.testing.assert_allclose(gradients @ np.swapaxes(gradients, 1, 2), gramians, rtol=1e-4)
+    assert losses.shape == (4, 3)
+    assert np.all(losses > 0)
+
+
+@pytest.mark.parametrize("name", ["constant", "dwa", "famo", "gradvac", "min_norm", "random"])
+def test_a_weighting_carries_its_state_through_the_calls(name):
+    gramians, _, losses = speed.inputs(3, count=2)
+    weights = speed.program(name, gramians, losses)
+    for _ in range(3):
+        assert weights().shape == (3,)
+
+
+def test_what_has_no_peer_is_known():
+    ours = {name for name in mmp.weightings.__all__ if name != "Weighting"}
+    assert ours - set(peers.PEERS) == {"gradnorm", "metabalance", "mmpareto", "moco"}
+
+
+@pytest.mark.skipif(not peers.installed(), reason="needs TorchJD: pip install '.[peers]'")
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", sorted(peers.PEERS))
+def test_torchjd_computes_weights_of_the_same_inputs(name):
+    peer = peers.PEERS[name]
+    weights = peers.program(peer, *speed.inputs(3, count=2))
+    for _ in range(3):
+        assert weights().shape == (3,)
+
+
+def test_optimality_is_saved_as_it_is_printed(tmp_path, capsys, monkeypatch):
+    module = SimpleNamespace(
+        measure=lambda: [Ratio(1.0, 2.0, 3.0)], markdown=lambda rows: f"| {rows[0].median} |\n"
+    )
+    monkeypatch.setitem(sys.modules, "experiments.bench.optimality", module)
+    exactness.main(tmp_path)
+    text = (tmp_path / "table.md").read_text()
+    assert text in capsys.readouterr().out
+    assert text.startswith("| 1.0 |\n\n`python -m experiments bench optimality` on ")
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["rows"] == [{"median": 1.0, "minimum": 2.0, "maximum": 3.0}]

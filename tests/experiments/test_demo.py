@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from experiments.comparison import Protocol, Spread
 from experiments.demo import figures, run, table
 
 
@@ -37,7 +38,7 @@ def test_a_row_is_the_mean_over_seeds_of_the_last_five_epochs():
 
 
 def test_the_table_shows_what_was_not_measured_as_a_dash():
-    row = table.Row("joint", table.Spread(0.5, 0.25), None, None, None, None, table.Spread(2.0, 0))
+    row = table.Row("joint", Spread(0.5, 0.25), None, None, None, None, Spread(2.0, 0))
     assert table.markdown([row]).splitlines()[-1] == (
         "| joint | 50.0 ± 25.0 | – | – | – | – | 2.00 ± 0.00 |"
     )
@@ -47,7 +48,7 @@ def test_a_small_demo_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(run, "METHODS", {"uniform": "uniform", "mmpareto": "MMPareto"})
     monkeypatch.setattr(run, "DIAGNOSED", ("uniform",))
     monkeypatch.setattr(run, "TIMED_STEPS", 2)
-    run.main(run.Protocol(seeds=1, epochs=1), output=tmp_path)
+    run.main(Protocol(seeds=1, epochs=1), output=tmp_path)
     text = (tmp_path / "table.md").read_text()
     assert text in capsys.readouterr().out
     assert [line.split(" | ")[0] for line in text.splitlines()[2:]] == ["| uniform", "| MMPareto"]

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import methods, program
+from experiments import program
 from experiments.config import Config, Optimisation
 from experiments.errors import UserError
 
@@ -67,20 +67,6 @@ def test_mmpareto_gives_gamma_times_the_norm_of_the_uniform_update(quick, digits
             )
         ]
         np.testing.assert_allclose(norms[0], 3 * norms[1], rtol=1e-3)
-
-
-@pytest.mark.parametrize("method", sorted(methods.METHODS))
-def test_every_method_trains_without_a_second_compilation(quick, digits, method):
-    compiled = program.build(quick(method=method), digits)
-    state = compiled.initial_state(0)
-    order = compiled.draw_order(state)
-    losses = []
-    for _ in range(3):
-        state, metrics = compiled.step(state, compiled.train_set, order)
-        losses.append(float(metrics["loss"]["joint"]))
-    assert compiled.step._cache_size() == 1
-    assert np.all(np.isfinite(losses))
-    assert int(state.step) == 3
 
 
 def test_an_epoch_visits_samples_once_in_an_order_of_its_own(quick, digits):

@@ -563,3 +563,17 @@ def test_gamma_must_be_positive_and_finite(gamma, rescale):
 def test_an_unknown_rescale_is_named():
     with pytest.raises(ValueError, match='"encoder" or "leaf", got \'tensor\''):
         mmp.mmpareto(ENCODERS, rescale="tensor")
+
+
+def test_a_state_can_be_donated_whatever_the_weighting():
+    def init(num_objectives):
+        zeros = jnp.zeros(num_objectives)
+        return {"one": zeros, "other": zeros}  # one buffer, twice
+
+    weighting = mmp.Weighting(
+        init=init, update=lambda gramian, state, **extra: (jnp.ones(len(gramian)), state)
+    )
+    tx = mmp.aggregate(weighting)
+    step = jax.jit(lambda state, grads: tx.update(grads, state), donate_argnums=0)
+    updates, _ = step(tx.init(jnp.zeros(3)), jnp.ones((2, 3)))
+    np.testing.assert_array_equal(updates, 2)

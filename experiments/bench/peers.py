@@ -1,0 +1,129 @@
+"""The implementations of TorchJD, where it is installed, on the inputs that ours are given."""
+
+import importlib.util
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+
+class Peer(NamedTuple):
+    """A method of TorchJD.
+
+    Attributes:
+      name: The class.
+      reads: Its input: the Gramian, a matrix of gradients with that Gramian, or the losses.
+      arguments: Of the class: our defaults, where its own differ or it has none.
+      off_device: What takes the computation off the device, to NumPy or to Python on the CPU.
+      fewest: The fewest objectives that it takes.
+    """
+
+    name: str
+    reads: Literal["gramian", "matrix", "losses"]
+    arguments: Mapping[str, Any] = {}
+    off_device: str = ""
+    fewest: int = 2
+
+
+PEERS = {
+    "aligned_mtl": Peer("AlignedMTLWeighting", "gramian"),
+    "cagrad": Peer("CAGradWeighting", "gramian", {"c": 0.5}, "cvxpy"),
+    "config": Peer("ConFIG", "matrix"),
+    "constant": Peer("ConstantWeighting", "matrix"),
+    "dual_proj": Peer("DualProjWeighting", "gramian", off_device="quadprog"),
+    "dwa": Peer("DWA", "losses"),
+    "fairgrad": Peer("FairGradWeighting", "gramian", {"alpha": 1.0}, "scipy"),
+    "famo": Peer("FAMO", "losses"),
+    "geometric_mean": Peer("GeometricMean", "losses"),
+    "gradvac": Peer("GradVacWeighting", "gramian", {"beta": 0.01}, "Python loops"),
+    "imtl_g": Peer("IMTLGWeighting", "gramian"),
+    "krum": Peer("KrumWeighting", "gramian", {"n_byzantine": 0}, fewest=3),
+    "mean": Peer("MeanWeighting", "matrix"),
+    "min_norm": Peer("MGDAWeighting", "gramian"),
+    "nash_mtl": Peer("NashMTL", "matrix", off_device="cvxpy"),
+    "pcgrad": Peer("PCGradWeighting", "gramian", off_device="Python loops"),
+    "random": Peer("RandomWeighting", "matrix"),
+    "sdmgrad": Peer("SDMGradWeighting", "gramian", {"lr": 5.0}),
+    "stch": Peer("STCH", "losses", {"mu": 1.0}),
+    "uncertainty": Peer("UW", "losses"),
+    "uniform": Peer("SumWeighting", "matrix"),
+    "upgrad": Peer("UPGradWeighting", "gramian", off_device="quadprog"),
+}
+"""By the name of our weighting; gradnorm, metabalance, mmpareto and moco have no counterpart."""
+
+
+def installed() -> bool:
+    """Whether TorchJD can be imported: ``pip install '.[peers]'``."""
+    return importlib.util.find_spec("torchjd") is not None
+
+
+def program(
+    peer: Peer, gramians: np.ndarray, gradients: np.ndarray, losses: np.ndarray
+) -> Callable[[], Any]:
+    """A function that computes weights for the next of N inputs at each call, round and round.
+
+    Sets PyTorch to one thread for the whole process: at these sizes more are never faster, and in
+    a container that shares its cores they make a decomposition of a 32 x 32 matrix some hundred
+    times slower, which would be no property of TorchJD's.
+
+    Losses are scalarised, differentiated (the derivatives are the weights), and the state of the
+    method takes the step that its documentation asks for. ConFIG has no weighting in TorchJD: it is
+    its aggregator that runs, on gradients as short as they can be.
+
+    Args:
+      peer: The method.
+      gramians: ``[N, K, K]`` float32.
+      gradients: ``[N, K, K]`` float32, with these Gramians.
+      losses: ``[N, K]`` float32.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    arrays = {"gramian": gramians, "matrix": gradients, "losses": losses}
+    inputs = itertools.cycle([torch.from_numpy(array.copy()) for array in arrays[peer.reads]])
+    if peer.reads == "losses":
+        return _differentiating(peer, losses.shape[1], inputs)
+    weighting = _weighting(peer, losses.shape[1])
+    return lambda: weighting(next(inputs))
+
+
+def _weighting(peer: Peer, num_objectives: int) -> Callable[[Any], Any]:
+    import torch
+    import torchjd.aggregation
+
+    make = getattr(torchjd.aggregation, peer.name)
+    match peer.name:
+        case "ConstantWeighting":
+            return make(torch.ones(num_objectives))
+        case "NashMTL":
+            return make(n_tasks=num_objectives).weighting
+        case _:
+            return make(**peer.arguments)
+
+
+def _differentiating(peer: Peer, num_objectives: int, inputs: Any) -> Callable[[], Any]:
+    import torch
+    import torchjd.scalarization
+
+    make = getattr(torchjd.scalarization, peer.name)
+    scalarizer = make(
+        **({"shape": num_objectives} if peer.name in ("FAMO", "UW") else peer.arguments)
+    )
+    learned = list(scalarizer.parameters())
+    optimiser = torch.optim.SGD(learned, lr=2.5e-3) if peer.name == "UW" else None
+
+    def weights() -> Any:
+        values = next(inputs).clone().requires_grad_()
+        scalarizer(values).backward()
+        match peer.name:
+            case "DWA":
+                scalarizer.step()
+            case "FAMO":
+                scalarizer.update(values)
+        if optimiser is not None:
+            optimiser.step()
+            optimiser.zero_grad()
+        return values.grad
+
+    return weights

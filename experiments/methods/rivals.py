@@ -1,0 +1,50 @@
+"""The methods of the field that need no more than their defaults in the library."""
+
+from collections.abc import Callable
+
+import mmpareto_jax as mmp
+from experiments.config import Config
+from experiments.methods._method import Method, every_objective
+
+AGGREGATORS = ("grad_drop", "trimmed_mean")
+"""Rivals that work coordinate by coordinate: aggregators, where the others are weightings."""
+
+BASELINES = ("uniform", "min_norm", "mmpareto")
+"""Weightings that the paper's own methods train with: uniform, pareto, mmpareto."""
+
+ELSEWHERE = ("dwa", "moco")
+"""Rivals that need more than their defaults: in files of their own."""
+
+NOT_A_METHOD = ("constant",)
+"""A weighting whose weights the user chooses: ones are ``uniform``, gammas ``uniform-gamma``."""
+
+
+def _weighting(name: str) -> Callable[[Config], Method]:
+    def method(config: Config) -> Method:
+        del config
+        weighting = getattr(mmp.weightings, name)()
+        return every_objective(lambda encoders: mmp.aggregate(weighting, encoders))
+
+    return method
+
+
+def _aggregator(name: str) -> Callable[[Config], Method]:
+    def method(config: Config) -> Method:
+        del config
+        return every_objective(getattr(mmp, name))
+
+    return method
+
+
+WEIGHTINGS = tuple(
+    name for name in mmp.weightings.__all__ if name not in ("Weighting", *BASELINES, *NOT_A_METHOD)
+)
+
+RIVALS: dict[str, Callable[[Config], Method]] = {
+    name.replace("_", "-"): method
+    for name, method in sorted(
+        [(name, _weighting(name)) for name in WEIGHTINGS]
+        + [(name, _aggregator(name)) for name in AGGREGATORS]
+    )
+}
+"""By name, with dashes for underscores."""
