@@ -487,98 +487,6 @@ def test_geometric_mean_does_not_overflow():
 
 
 @pytest.mark.parametrize(
-    "method", ["gradnorm", "dwa", "famo", "stch", "geometric_mean", "uncertainty"]
-)
-def test_missing_losses_are_asked_for(method):
-    weighting = getattr(mmp.weightings, method)()
-    with pytest.raises(ValueError, match="losses="):
-        weighting.update(jnp.eye(2), weighting.init(2))
-
-
-# ---------------------------------------------------------------- all of them
-
-STATELESS = ("aligned_mtl", "config", "geometric_mean", "imtl_g", "krum", "mean", "stch")
-WEIGHTINGS = {
-    name: getattr(mmp.weightings, name)
-    for name in (
-        *STATELESS,
-        "dwa",
-        "famo",
-        "gradnorm",
-        "gradvac",
-        "metabalance",
-        "moco",
-        "pcgrad",
-        "random",
-        "sdmgrad",
-        "uncertainty",
-    )
-}
-every_weighting = pytest.mark.parametrize("name", WEIGHTINGS)
-
-
-def shapes_of_a_step(name, dtype):
-    """`(state before, state after, weights)` as shapes and dtypes."""
-    weighting = WEIGHTINGS[name]()
-    update = lambda gramian, losses, state: weighting.update(gramian, state, losses=losses)
-    given = jax.ShapeDtypeStruct((3, 3), dtype), jax.ShapeDtypeStruct((3,), dtype)
-    before = jax.eval_shape(lambda: weighting.init(3))
-    weights, after = jax.eval_shape(update, *given, before)
-    return before, after, weights
-
-
-@dtypes
-@every_weighting
-def test_the_state_keeps_its_structure_shapes_and_dtypes(name, dtype):
-    with jax.enable_x64(dtype == "float64"):
-        before, after, weights = shapes_of_a_step(name, dtype)
-        assert before == after
-        assert weights == jax.ShapeDtypeStruct((3,), dtype)
-
-
-PROMOTES = {
-    "famo": "optax.adam promotes its step count",
-    "moco": "optax.projections.projection_simplex promotes integers",
-    "sdmgrad": "optax.projections.projection_simplex promotes integers",
-}
-
-
-@dtypes
-@every_weighting
-def test_no_dtype_is_promoted_implicitly(name, dtype, request):
-    if name in PROMOTES:
-        request.applymarker(pytest.mark.xfail(reason=PROMOTES[name], strict=True))
-    with jax.enable_x64(dtype == "float64"), jax.numpy_dtype_promotion("strict"):
-        shapes_of_a_step(name, dtype)
-
-
-VANISHING = np.stack(  # all gradients, the first, the last; all equal, opposite, one direction
-    [
-        np.zeros((3, 2)),
-        np.array([[0.0, 0.0], [1.0, 2.0], [2.0, -1.0]]),
-        np.array([[1.0, 2.0], [2.0, -1.0], [0.0, 0.0]]),
-        np.ones((3, 2)),
-        np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0]]),
-        np.array([[1.0, 1.0], [-2.0, -2.0], [1.0, 1.0]]),
-    ]
-)
-
-
-@every_weighting
-def test_vanishing_gradients_give_finite_weights_from_the_first_step_on(name):
-    weighting = WEIGHTINGS[name]()
-    losses = np.ones(3, np.float32)
-
-    def two_steps(gramian):
-        first, state = weighting.update(gramian, weighting.init(3), losses=losses)
-        second, _ = weighting.update(gramian, state, losses=losses)
-        return first, second
-
-    found = jax.jit(jax.vmap(two_steps))(gramian_of(VANISHING, "float32"))
-    assert np.isfinite(found).all()
-
-
-@pytest.mark.parametrize(
     "name", ["dwa", "famo", "gradnorm", "metabalance", "moco", "sdmgrad", "uncertainty"]
 )
 def test_a_float32_run_stays_near_the_float64_one(name):
@@ -587,7 +495,7 @@ def test_a_float32_run_stays_near_the_float64_one(name):
     options = {"learning_rate": 0.5} if name == "sdmgrad" else {}
     steps = random_steps(3, length=10, seed=5)
     gradients, losses = (np.stack(each) for each in zip(*steps, strict=True))
-    weighting = WEIGHTINGS[name](**options)
+    weighting = getattr(mmp.weightings, name)(**options)
     exact = run(weighting, gramian_of(gradients), losses)
     found = run(weighting, gramian_of(gradients, "float32"), losses.astype("float32"))
     assert found.dtype == np.float32
