@@ -272,7 +272,8 @@ def test_golden_nash_mtl():
             "reference": np.linalg.lstsq(jacobian.T, expected)[0],
         }
         if np.linalg.matrix_rank(jacobian) == len(jacobian):
-            spread = {name: np.ptp(np.log(w * (gramian @ w))) for name, w in weights.items()}
+            gains = {name: w * (gramian @ w) for name, w in weights.items()}
+            spread = {name: np.abs(gain / gain.mean() - 1).max() for name, gain in gains.items()}
             assert spread["ours"] < 1e-10, case
             assert case not in early or spread["reference"] > 1e-3, case
     assert early in ([], ["m2_t1"], ["m2_t2"], ["m2_t1", "m2_t2"])
@@ -338,7 +339,7 @@ def test_one_objective(dtype):
 @dtypes
 @pytest.mark.parametrize("count", [2, 5])
 def test_stationary(count, dtype):
-    gradients = np.vstack([np.eye(count - 1), -np.arange(1.0, count)[None, :]])
+    gradients = np.vstack([np.eye(count - 1), -np.arange(2.0, count + 1)[None, :]])
     found = run(solve, gramian_of(gradients, dtype))
     for name in ("fairgrad_1", "fairgrad_2", "cagrad_wide"):
         assert not found[name].any(), name
