@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,7 +108,7 @@ def nash_residual(gramian: Array, weights: Array) -> float:
     return float(np.max(np.abs(gains / np.mean(gains) - 1))) if gains.any() else 1.0
 
 
-def _ratio(numerator: float, denominator: float) -> float:
+def _ratio(numerator: Any, denominator: Any) -> float:
     return float(max(numerator, 0) / denominator) if denominator > 0 else 0.0
 
 
@@ -148,7 +149,7 @@ def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
         "min_norm": mmp.min_norm_weights,
         "cagrad": _weights_of(mmp.weightings.cagrad(CAGRAD_RADIUS), count),
         "dual_proj": _weights_of(mmp.weightings.dual_proj(), count),
-        "upgrad": lambda m: mmp.solvers.dual_cone_weights(m, np.eye(count) / count),
+        "upgrad": lambda m: mmp.solvers.dual_cone_weights(m, jnp.eye(count) / count),
         "fairgrad": _weights_of(mmp.weightings.fairgrad(), count),
         "nash_mtl": _weights_of(mmp.weightings.nash_mtl(), count),
     }
@@ -220,8 +221,8 @@ def _has_ascent(gramian: Array) -> bool:
     norms = np.sqrt(np.diag(gramian))
     with jax.enable_x64(True):
         cosines = gramian / np.outer(norms, norms)
-        nearest = np.asarray(_min_norm(cosines))
-        return not bool(mmp.solvers.is_stationary(jax.numpy.asarray(cosines), nearest))
+        nearest = _min_norm(cosines)
+        return not bool(mmp.solvers.is_stationary(jnp.asarray(cosines), nearest))
 
 
 _min_norm = jax.jit(mmp.min_norm_weights)

@@ -1,15 +1,10 @@
 """DualProj."""
 
-from collections.abc import Sequence
-
-import jax
-import jax.numpy as jnp
-
 from mmpareto_jax.solvers import dual_cone_weights
-from mmpareto_jax.weightings._weighting import Weighting, stateless
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
 
 
-def dual_proj(preference: Sequence[float] | jax.Array | None = None) -> Weighting:
+def dual_proj(preference: PerObjective | None = None) -> Weighting:
     r"""The preferred combination, projected on the cone of directions that harm no objective.
 
     The update is the vector nearest to :math:`G^\top u` that has no negative inner product with
@@ -23,7 +18,7 @@ def dual_proj(preference: Sequence[float] | jax.Array | None = None) -> Weightin
       A :class:`~mmpareto_jax.Weighting` without state.
 
     Raises:
-      ValueError: On the first update, if ``preference`` does not have K entries.
+      ValueError: From ``init``, if ``preference`` does not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -39,25 +34,4 @@ def dual_proj(preference: Sequence[float] | jax.Array | None = None) -> Weightin
       Quinton & Rey, `Jacobian descent for multi-objective optimization
       <https://arxiv.org/abs/2406.16232>`_, 2024, Section 3 ("DualProj").
     """
-
-    def weights(gramian: jax.Array) -> jax.Array:
-        return dual_cone_weights(gramian, preference_or_mean(preference, gramian))
-
-    return stateless(weights)
-
-
-def preference_or_mean(
-    preference: Sequence[float] | jax.Array | None, gramian: jax.Array
-) -> jax.Array:
-    """The preference ``[K]`` in the dtype of the Gramian, 1 / K each where there is none.
-
-    Raises:
-      ValueError: If it does not have an entry for each objective.
-    """
-    count = gramian.shape[0]
-    if preference is None:
-        return jnp.full(count, 1 / count, gramian.dtype)
-    given = jnp.asarray(preference, gramian.dtype)
-    if given.shape != (count,):
-        raise ValueError(f"preference of shape {given.shape} for {count} objectives")
-    return given
+    return with_preference(dual_cone_weights, preference)

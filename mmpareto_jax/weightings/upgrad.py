@@ -1,16 +1,13 @@
 """UPGrad."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 
 from mmpareto_jax.solvers import dual_cone_weights
-from mmpareto_jax.weightings._weighting import Weighting, stateless
-from mmpareto_jax.weightings.dual_proj import preference_or_mean
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
 
 
-def upgrad(preference: Sequence[float] | jax.Array | None = None) -> Weighting:
+def upgrad(preference: PerObjective | None = None) -> Weighting:
     r"""Unconflicting projection of gradients: each gradient is projected before they are summed.
 
     The update is :math:`\sum_i \pi(u_i g_i)` with :math:`\pi` the projection on the cone of
@@ -24,7 +21,7 @@ def upgrad(preference: Sequence[float] | jax.Array | None = None) -> Weighting:
       A :class:`~mmpareto_jax.Weighting` without state.
 
     Raises:
-      ValueError: On the first update, if ``preference`` does not have K entries.
+      ValueError: From ``init``, if ``preference`` does not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -39,8 +36,7 @@ def upgrad(preference: Sequence[float] | jax.Array | None = None) -> Weighting:
       <https://arxiv.org/abs/2406.16232>`_, 2024, Section 3 and Proposition 1.
     """
 
-    def weights(gramian: jax.Array) -> jax.Array:
-        preferences = jnp.diag(preference_or_mean(preference, gramian))
-        return jnp.sum(dual_cone_weights(gramian, preferences), axis=0)
+    def weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
+        return jnp.sum(dual_cone_weights(gramian, jnp.diag(preference)), axis=0)
 
-    return stateless(weights)
+    return with_preference(weights, preference)

@@ -391,8 +391,8 @@ def test_preferences():
         weighting = getattr(mmp.weightings, name)([2.0, 0.0, 0.0])
         weights, _ = weighting.update(gramian, weighting.init(3))
         np.testing.assert_allclose(weights, [2.0, 0.5, 0.0], atol=1e-6)
-        with pytest.raises(ValueError, match="3 objectives"):
-            getattr(mmp.weightings, name)([1.0, 2.0]).update(gramian, ())
+        with pytest.raises(ValueError, match=r"preference has shape \(2,\), expected \(3,\)"):
+            getattr(mmp.weightings, name)([1.0, 2.0]).init(3)
 
 
 def test_nash_mtl_keeps_its_weights_between_updates():
