@@ -60,14 +60,14 @@ def grad_drop(
 
     def make(num_objectives: int) -> Rule:
         values = [leak] * num_objectives if isinstance(leak, int | float) else leak
-        leaks = per_objective(values, "leak", num_objectives)
+        per_objective(values, "leak", num_objectives)
 
         def rule(gradients: jax.Array, key: jax.Array) -> jax.Array:
             total, size = jnp.sum(gradients, axis=0), jnp.sum(jnp.abs(gradients), axis=0)
             purity = (1 + total / jnp.where(size == 0, 1, size)) / 2
             uniform = jax.random.uniform(key, purity.shape, purity.dtype)
             kept = jnp.where(gradients > 0, purity > uniform, purity < uniform)
-            share = leaks.astype(gradients.dtype).reshape(-1, *[1] * purity.ndim)
+            share = jnp.asarray(values, gradients.dtype).reshape(-1, *[1] * purity.ndim)
             return jnp.sum((share + (1 - share) * kept) * gradients, axis=0)
 
         return rule

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import mmpareto_jax as mmp
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -69,3 +71,9 @@ def test_tables_are_what_the_commands_printed(path):
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)]+)\)", README))
 def test_links_lead_to_files(path):
     assert (ROOT / path).exists()
+
+
+def test_the_rivals_are_those_of_the_library():
+    section = README.split("## The rivals")[1].split("\n## ")[0]
+    names = set(re.findall(r"`([a-z_]+)(?:\(weights\))?`", section))
+    assert names == set(mmp.weightings.__all__) - {"Weighting", "mmpareto"}

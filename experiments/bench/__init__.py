@@ -8,6 +8,7 @@ from experiments.bench import (
     communication,
     cost,
     estimate,
+    exactness,
     speed,
     strategies,
 )
@@ -17,6 +18,7 @@ __all__ = ["VERBS"]
 VERBS: dict[str, Callable[..., None]] = {
     "step": cost.main,
     "weightings": speed.main,
+    "optimality": exactness.main,
     "strategies": strategies.main,
     "communication": communication.main,
     "features": approximation.main,

@@ -63,6 +63,10 @@ def program(
 ) -> Callable[[], Any]:
     """A function that computes weights for the next of N inputs at each call, round and round.
 
+    Sets PyTorch to one thread for the whole process: at these sizes more are never faster, and in
+    a container that shares its cores they make a decomposition of a 32 x 32 matrix some hundred
+    times slower, which would be no property of TorchJD's.
+
     Losses are scalarised, differentiated (the derivatives are the weights), and the state of the
     method takes the step that its documentation asks for. ConFIG has no weighting in TorchJD: it is
     its aggregator that runs, on gradients as short as they can be.
@@ -75,6 +79,7 @@ def program(
     """
     import torch
 
+    torch.set_num_threads(1)
     arrays = {"gramian": gramians, "matrix": gradients, "losses": losses}
     inputs = itertools.cycle([torch.from_numpy(array.copy()) for array in arrays[peer.reads]])
     if peer.reads == "losses":

@@ -6,8 +6,9 @@ none pays for parameters) and of losses, float32, the same for all implementatio
 the weights of one Gramian, with the state carried on from call to call. In each round our jitted
 function and TorchJD's implementation take turns, each calling once per Gramian; a first round,
 which compiles and warms up, is not counted. Dispatch is included for both, since that is what a
-user pays, and both use the threads that they use by themselves. The ratio is TorchJD's time over
-ours, round by round. The times in microseconds are those of this machine in these minutes.
+user pays. PyTorch runs on one thread, on which it is fastest at these sizes. The ratio is TorchJD's
+time over ours, round by round. The times in microseconds are those of this machine in these
+minutes.
 """
 
 import dataclasses

@@ -1,12 +1,18 @@
 """The small convex problems behind the weightings, solved exactly and on the device."""
 
 from mmpareto_jax.solvers._gramian import is_stationary, normalised, quadratic_form, root
+from mmpareto_jax.solvers.alpha_fair import alpha_fair_weights
+from mmpareto_jax.solvers.conflict_averse import conflict_averse_weights
+from mmpareto_jax.solvers.dual_cone import dual_cone_weights
 from mmpareto_jax.solvers.min_norm import min_norm_weights
 from mmpareto_jax.solvers.simplex import project_on_simplex
 from mmpareto_jax.solvers.spectrum import Spectrum, spectrum
 
 __all__ = [
     "Spectrum",
+    "alpha_fair_weights",
+    "conflict_averse_weights",
+    "dual_cone_weights",
     "is_stationary",
     "min_norm_weights",
     "normalised",

@@ -36,7 +36,7 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
 
     Args:
       learning_rate: Of Adam. 0.025 by default, as in the paper.
-      weight_decay: L2 penalty on the logits. 0.001 by default, as in the paper.
+      weight_decay: L2 penalty on the logits. 0.001 by default, as in most of the paper's runs.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` with the logits, Adam's moments and the last losses as its

@@ -32,9 +32,9 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
     is in units of the gradients, as published: it is not invariant under a change of their scale.
 
     Args:
-      alpha: Strength of the force that restores a common rate. 1.5 by default, as in the paper's
-        experiments on NYUv2.
-      learning_rate: Of the weights. 0.025 by default, as in the paper.
+      alpha: Strength of the force that restores a common rate. 1.5 by default, as in LibMTL and in
+        the paper's experiments on NYUv2.
+      learning_rate: Of the weights. 0.025 by default, the paper's figure.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` with the weights, the first losses and a step count as its

@@ -28,7 +28,8 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
     running means :math:`y_i \leftarrow y_i - \beta (y_i - g_i)` of the gradients, and combines
     these. A weighting does not see the gradients: put :func:`~mmpareto_jax.track_gradients` before
     the aggregator in the chain, and the two together are the published method. Alone this is the
-    method with :math:`\beta = 1`.
+    method with :math:`\beta = 1`. (LibMTL differs from the paper: it normalises each gradient to
+    the length of its loss, and has a softmax for the projection.)
 
     Args:
       gamma: Learning rate of the weights. 0.1 by default, as in LibMTL.

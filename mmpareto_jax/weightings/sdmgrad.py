@@ -36,8 +36,9 @@ def sdmgrad(
       lam: The regularisation :math:`\lambda`, at least zero. 0.3 by default, as in the released
         code for Cityscapes and NYUv2.
       iterations: Steps of descent at each call. 20 by default, as in the released code.
-      learning_rate: Of the descent. 5 by default, as in LibMTL (TorchJD has 10). At such a rate the
-        weights jump between corners of the simplex and do not settle; 0.5 converges.
+      learning_rate: Of the descent. 5 by default, as in LibMTL (the released code and TorchJD have
+        10). At such a rate the weights jump between corners of the simplex and do not settle; 0.5
+        converges.
       momentum: Of the descent, from zero at each call. 0.5 by default, as in the released code.
 
     Returns:

@@ -21,8 +21,8 @@ def uncertainty(learning_rate: float = 2.5e-3) -> Weighting:
 
     .. math:: \sum_i \tfrac12 e^{-s_i} L_i + \tfrac12 s_i, \qquad w_i = \tfrac12 e^{-s_i},
 
-    and s, from zero, takes one step of gradient descent on it after each use. For constant losses
-    it ends at :math:`w_i = 1 / (2 L_i)`.
+    and s, from zero (LibMTL: -0.5), takes one step of gradient descent on it after each use. For
+    constant losses it ends at :math:`w_i = 1 / (2 L_i)`.
 
     Args:
       learning_rate: Of s. 0.0025 by default, the paper's rate for all parameters.

@@ -1,0 +1,48 @@
+"""CAGrad."""
+
+import jax
+
+from mmpareto_jax.solvers import conflict_averse_weights
+from mmpareto_jax.solvers.conflict_averse import check_radius
+from mmpareto_jax.weightings._weighting import Weighting, stateless
+
+
+def cagrad(c: float = 0.5) -> Weighting:
+    r"""Conflict-averse gradient descent: near the mean gradient, help the worst objective most.
+
+    The weights are :math:`1 / K + c |g_0| w_i / |g_w|`, of the direction in the ball of radius
+    :math:`c |g_0|` around the mean gradient :math:`g_0` whose smallest inner product with a
+    gradient is largest. Nothing is rescaled afterwards; LibMTL by default divides by
+    :math:`1 + c^2`.
+
+    Where no direction of the ball helps every objective because they are Pareto stationary (or one
+    gradient is zero) the weights are zero; see
+    :func:`~mmpareto_jax.solvers.conflict_averse_weights`.
+
+    Args:
+      c: The radius of the ball over the norm of the mean gradient, at least 0: 0 is the mean
+        gradient, and from 1 on there is no conflict. 0.5, a value of the paper's, by default.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` without state.
+
+    Raises:
+      ValueError: If ``c`` is negative or not finite.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.cagrad()
+      >>> print(weighting.update(jnp.diag(jnp.array([4.0, 4.0])), weighting.init(2))[0])
+      [0.75 0.75]
+
+    References:
+      Liu et al., `Conflict-averse gradient descent for multi-task learning
+      <https://arxiv.org/abs/2110.14048>`_, 2021, Algorithm 1.
+    """
+    check_radius(c)
+
+    def weights(gramian: jax.Array) -> jax.Array:
+        return conflict_averse_weights(gramian, c)
+
+    return stateless(weights)

@@ -1,0 +1,43 @@
+"""FairGrad."""
+
+import jax
+
+from mmpareto_jax.solvers import alpha_fair_weights
+from mmpareto_jax.solvers.alpha_fair import check_alpha
+from mmpareto_jax.weightings._weighting import Weighting, stateless
+
+
+def fairgrad(alpha: float = 1.0) -> Weighting:
+    r"""Fair resource allocation: the direction whose gains are alpha-fair.
+
+    The weights solve :math:`(M w)_i = w_i^{-1 / \alpha}` and are used as they are, as in the
+    reference: the update shrinks as gradients grow. They are zero at a Pareto stationary point,
+    where the equation has no solution, and for a zero gradient.
+
+    Args:
+      alpha: The fairness: 1 is proportional fairness, infinity max-min fairness. 1 by default, one
+        of the paper's values (it has no single one).
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` without state.
+
+    Raises:
+      ValueError: If ``alpha`` is not positive and finite.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.fairgrad()
+      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 4.0])), weighting.init(2))[0])
+      [1.  0.5]
+
+    References:
+      Ban & Ji, `Fair resource allocation in multi-task learning
+      <https://arxiv.org/abs/2402.15638>`_, 2024, Eq. 4 and Algorithm 1.
+    """
+    check_alpha(alpha)
+
+    def weights(gramian: jax.Array) -> jax.Array:
+        return alpha_fair_weights(gramian, alpha)
+
+    return stateless(weights)

@@ -1,0 +1,331 @@
+"""What every weighting and aggregator must do, and what docs/methods.md promises of each.
+
+For each number of objectives all Gramians go through a weighting in one batch, with their variants:
+scaled by 1e-24 and 1e24, permuted, each gradient scaled by itself. The tests read the results.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from methods_page import COORDINATEWISE, WEIGHTINGS, make
+
+import mmpareto_jax as mmp
+
+COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 32)
+PROMISED_AT = (2, 3, 5, 8)
+CASES = 12
+EPS = float(np.finfo(np.float32).eps)
+QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0}
+all_weightings = pytest.mark.parametrize("name", WEIGHTINGS)
+all_aggregators = pytest.mark.parametrize("name", [*WEIGHTINGS, *COORDINATEWISE])
+
+
+# ---------------------------------------------------------------- gradients
+
+
+def random(rng, count):
+    return rng.standard_normal((count, 3 * count)) + rng.uniform(0, 1)
+
+
+def conflicting(rng, count):
+    return rng.standard_normal((count, count + 1))
+
+
+def badly_scaled(rng, count):
+    return conflicting(rng, count) * np.exp(rng.uniform(-5, 5, (count, 1)))
+
+
+def rank_deficient(rng, count):
+    return rng.standard_normal((count, max(1, count // 2))) + rng.choice([0.0, 2.0])
+
+
+def duplicated(rng, count):
+    return random(rng, count)[rng.integers(0, (count + 1) // 2, count)]
+
+
+def one_zero(rng, count):
+    return random(rng, count) * (np.arange(count) != rng.integers(count))[:, None]
+
+
+def all_zero(rng, count):
+    return np.zeros((count, 2))
+
+
+INDEPENDENT = (random, conflicting, badly_scaled)
+FAMILIES = (*INDEPENDENT, rank_deficient, duplicated, one_zero, all_zero)
+
+
+class Batch(NamedTuple):
+    """Gramians and losses; the variants of case i are i + CASES, i + 2 CASES, ... later."""
+
+    families: list  # [N] of the functions above
+    gramians: np.ndarray  # [5 N, K, K] float32: as they are, small, large, permuted, rescaled
+    losses: np.ndarray  # [5 N, K]
+    gradients: list  # [N] of [K, P] float64
+    permutations: np.ndarray  # [N, K]
+    factors: np.ndarray  # [N, K]
+
+
+@cache
+def batch(count):
+    rng = np.random.default_rng(count)
+    families = [family for family in FAMILIES for _ in range(CASES)]
+    gradients = [family(rng, count).astype(np.float32).astype(float) for family in families]
+    permutations = np.stack([rng.permutation(count) for _ in families])
+    factors = np.exp2(rng.integers(-3, 4, (len(families), count)))  # powers of two: exact
+    gramians = np.stack([(g @ g.T) for g in gradients]).astype(np.float32)
+    losses = rng.uniform(0.1, 3, (len(families), count)).astype(np.float32)
+    permuted = np.stack([m[np.ix_(p, p)] for m, p in zip(gramians, permutations, strict=True)])
+    rescaled = gramians * factors[:, :, None] * factors[:, None, :]
+    variants = [gramians, gramians * 2.0**-80, gramians * 2.0**80, permuted, rescaled]
+    shuffled = np.take_along_axis(losses, permutations, axis=1)
+    return Batch(
+        families,
+        np.concatenate(variants).astype(np.float32),
+        np.concatenate([losses, losses, losses, shuffled, losses]),
+        gradients,
+        permutations,
+        factors,
+    )
+
+
+class Outcome(NamedTuple):
+    """Weights of the first and of the second step, by variant."""
+
+    first: np.ndarray  # [5, N, K]
+    second: np.ndarray
+
+
+@cache
+def outcome(name, count, variant=None):
+    weighting = make(name, count, variant)
+    cases = batch(count)
+
+    def two_steps(gramian, losses):
+        first, state = weighting.update(gramian, weighting.init(count), losses=losses)
+        second, _ = weighting.update(gramian, state, losses=0.9 * losses**1.2)
+        return first, second
+
+    run = jax.jit(jax.vmap(two_steps), compiler_options=QUICK_TO_COMPILE)
+    results = run(cases.gramians, cases.losses)
+    return Outcome(*(np.asarray(r, float).reshape(5, -1, count) for r in results))
+
+
+def update_lengths(gradients, weights):
+    """|g_i| |sum w g|, and sum_j |w_j| |g_i| |g_j|: the products and their rounding scale."""
+    norms = np.linalg.norm(gradients, axis=1)
+    return norms * np.linalg.norm(weights @ gradients), norms * (np.abs(weights) @ norms)
+
+
+# ---------------------------------------------------------------- every weighting
+
+
+@all_weightings
+@pytest.mark.parametrize("count", COUNTS)
+def test_weights_are_finite_at_any_scale_and_rank(name, count):
+    for weights in outcome(name, count):
+        assert np.all(np.isfinite(weights))
+
+
+@all_weightings
+def test_one_objective_keeps_its_direction(name):
+    moving = np.array([family not in (all_zero, one_zero) for family in batch(1).families])
+    assert np.all(outcome(name, 1).first[:, moving] > 0)
+
+
+# ---------------------------------------------------------------- promises
+
+
+def conflicts(name, count, variant=None, families=FAMILIES):
+    """The worst (M w)_i in units of its rounding error, over the cases; at least -1 is sound."""
+    cases = batch(count)
+    worst = 0.0
+    for family, gradients, weights in zip(
+        cases.families, cases.gradients, outcome(name, count, variant).first[0], strict=True
+    ):
+        _, scale = update_lengths(gradients, weights)
+        slopes = gradients @ (weights @ gradients)
+        if family in families and np.all(scale > 0):
+            # An eigenvalue or a solve loses digits with the condition number; see TOLERANCE.
+            worst = min(worst, float(np.min(slopes / scale)))
+    return worst
+
+
+TOLERANCE = 2e-4
+"""Of sums of terms of size one in float32, from Gramians with condition numbers up to 1e6."""
+
+
+@all_weightings
+def test_conflict_is_as_promised(name):
+    promises = [p for p in WEIGHTINGS[name].promises if p.startswith("no conflict")]
+    match promises:
+        case ["no conflict"]:
+            assert all(conflicts(name, count) > -TOLERANCE for count in PROMISED_AT)
+        case ["no conflict if independent"]:
+            sound = [conflicts(name, count, families=INDEPENDENT) for count in PROMISED_AT]
+            assert min(sound) > -TOLERANCE
+            assert min(conflicts(name, count) for count in PROMISED_AT) < -TOLERANCE
+        case ["no conflict at K = 2"]:
+            assert conflicts(name, 2) > -TOLERANCE
+            assert conflicts(name, 8) < -TOLERANCE
+        case ["no conflict for c >= 1"]:
+            assert all(conflicts(name, count, *promises) > -TOLERANCE for count in PROMISED_AT)
+            assert min(conflicts(name, count) for count in PROMISED_AT) < -TOLERANCE
+        case []:
+            assert min(conflicts(name, count) for count in PROMISED_AT) < -TOLERANCE
+        case _:
+            raise AssertionError(f"a promise that no test knows: {promises}")
+
+
+def close(actual, expected):
+    scale = np.max(np.abs(expected), axis=-1, keepdims=True)
+    return np.abs(actual - expected) <= 1e-3 * np.maximum(scale, 1e-30)
+
+
+@all_weightings
+def test_weights_are_blind_to_a_common_scale_as_promised(name):
+    linear = [
+        np.all(close(step[1], step[0])) and np.all(close(step[2], step[0]))
+        for count in PROMISED_AT
+        for step in outcome(name, count)
+    ]
+    assert all(linear) if "linear" in WEIGHTINGS[name].promises else not all(linear)
+
+
+def well_conditioned(count):
+    return np.array([family is random for family in batch(count).families])
+
+
+@all_weightings
+def test_weights_follow_a_permutation_as_promised(name):
+    # At the published rate each call of sdmgrad multiplies rounding errors by a thousand.
+    variant = "a slow descent" if name == "sdmgrad" else None
+    equivariant = []
+    for count in PROMISED_AT:
+        cases, here = batch(count), well_conditioned(count)
+        for step in outcome(name, count, variant):
+            permuted = np.take_along_axis(step[0], cases.permutations, axis=1)
+            equivariant.append(np.all(close(step[3], permuted)[here]))
+    assert all(equivariant) if "equivariant" in WEIGHTINGS[name].promises else not all(equivariant)
+
+
+@all_weightings
+def test_the_direction_is_unit_free_as_promised(name):
+    unit_free = []
+    for count in PROMISED_AT:
+        cases, weights = batch(count), outcome(name, count).first
+        for index in np.flatnonzero(well_conditioned(count)):
+            gradients = cases.gradients[index]
+            directions = [
+                weights[0, index] @ gradients,
+                weights[4, index] @ (cases.factors[index][:, None] * gradients),
+            ]
+            units = [direction / np.linalg.norm(direction) for direction in directions]
+            unit_free.append(np.allclose(*units, atol=1e-3))
+    assert all(unit_free) if "unit-free" in WEIGHTINGS[name].promises else not all(unit_free)
+
+
+# ---------------------------------------------------------------- transformations
+
+
+def stepped(name, count=3):
+    weighting = make(name, count)
+    return lambda state, inputs: weighting.update(inputs[0], state, losses=inputs[1])[::-1]
+
+
+@all_weightings
+def test_scan_does_what_a_loop_does(name):
+    cases = batch(3)
+    steps = (jnp.asarray(cases.gramians[:4]), jnp.asarray(cases.losses[:4]))
+    step = jax.jit(stepped(name))
+    state = make(name, 3).init(3)
+    end, scanned = jax.lax.scan(stepped(name), state, steps)
+    looped = []
+    for inputs in zip(*steps, strict=True):
+        state, weights = step(state, inputs)
+        looped.append(weights)
+    np.testing.assert_allclose(scanned, np.stack(looped), rtol=1e-4, atol=1e-6)
+    for one, other in zip(jax.tree.leaves(end), jax.tree.leaves(state), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    assert step._cache_size() == 1
+
+
+def signature(tree):
+    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree)
+
+
+OPTAX_INSIDE = ("famo", "moco", "sdmgrad")
+"""Methods with optax's Adam or simplex projection, which promote integers implicitly."""
+
+
+@all_weightings
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtypes_are_kept_without_implicit_promotion(name, dtype):
+    promotion = "standard" if name in OPTAX_INSIDE else "strict"
+    with jax.enable_x64(True), jax.numpy_dtype_promotion(promotion):
+        weighting = make(name, 3)
+        state = weighting.init(3)
+        inputs = (jnp.eye(3, dtype=dtype), jnp.ones(3, dtype))
+        new, weights = jax.eval_shape(stepped(name), state, inputs)
+        assert signature(new) == signature(state)
+        assert jax.tree.structure(new) == jax.tree.structure(state)
+        assert signature(weights) == ((3,), jnp.dtype(dtype))
+
+
+@all_weightings
+def test_a_weighting_never_calls_back_to_the_host(name):
+    inputs = (jnp.eye(3), jnp.ones(3))
+    text = str(jax.make_jaxpr(stepped(name))(make(name, 3).init(3), inputs))
+    assert "callback" not in text
+
+
+def aggregator(name, encoders=None):
+    if name in COORDINATEWISE:
+        return getattr(mmp, name)(encoders, num_objectives=3)
+    return mmp.aggregate(make(name, 3), encoders, num_objectives=3)
+
+
+@all_aggregators
+def test_a_chained_step_compiles_once_and_survives_a_bad_batch(name):
+    tx = optax.chain(aggregator(name), optax.sgd(0.1, momentum=0.9))
+    params = {"w": jnp.ones(4), "b": jnp.ones(())}
+    rng = np.random.default_rng(0)
+    grads = {
+        "w": jnp.asarray(rng.normal(size=(3, 4)), jnp.float32),
+        "b": jnp.asarray(rng.normal(size=3), jnp.float32),
+    }
+
+    @jax.jit
+    def step(grads, state, losses):
+        return tx.update(grads, state, params, losses=losses)
+
+    losses, state = jnp.ones(3), tx.init(params)
+    initial = signature(state)
+    for factor in (1.0, np.nan, 1.0, 1.0):
+        before = state
+        updates, state = step(jax.tree.map(lambda g, f=factor: g * f, grads), state, losses)
+        finite = all(np.all(np.isfinite(update)) for update in jax.tree.leaves(updates))
+        assert finite == np.isfinite(factor)
+        if not finite:
+            state = (state[0], before[1])  # what optax.apply_if_finite around the rest would do
+    assert signature(state) == initial
+    assert step._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", COORDINATEWISE)
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_coordinatewise_aggregators_are_linear_at_any_scale(name, scale):
+    for count in (1, 2, 5, 8):
+        tx = getattr(mmp, name)(num_objectives=count)
+        gradients = (
+            jnp.asarray(random(np.random.default_rng(count), count), jnp.float32).at[:, 0].set(0)
+        )
+        params = jnp.zeros(gradients.shape[1])
+        base, _ = tx.update(gradients, tx.init(params))
+        scaled, _ = tx.update(gradients * scale, tx.init(params))
+        np.testing.assert_allclose(scaled, base * scale, rtol=1e-5)
