@@ -1,4 +1,4 @@
-"""The README: its code runs and its numbers are those that the commands printed."""
+"""The documents: their code runs and their numbers are those that the commands printed."""
 
 import re
 from pathlib import Path
@@ -62,15 +62,26 @@ def test_every_block_runs_in_order(batch, capsys):
     assert np.any(np.asarray(after["audio_net"]["kernel"]) != before)
 
 
-@pytest.mark.parametrize("path", re.findall(r"<!-- (results/\S+\.md) -->", README))
-def test_tables_are_what_the_commands_printed(path):
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def found_in_documents(pattern):
+    return [
+        pytest.param(document, found, id=f"{document.name}-{found}")
+        for document in DOCUMENTS
+        for found in re.findall(pattern, document.read_text())
+    ]
+
+
+@pytest.mark.parametrize(("document", "path"), found_in_documents(r"<!-- (results/\S+\.md) -->"))
+def test_tables_are_what_the_commands_printed(document, path):
     table = (ROOT / path).read_text()
-    assert f"<!-- {path} -->\n{table}<!-- end -->" in README
+    assert f"<!-- {path} -->\n{table}<!-- end -->" in document.read_text()
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)]+)\)", README))
-def test_links_lead_to_files(path):
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)"))
+def test_links_lead_to_files(document, path):
+    assert (document.parent / path).exists()
 
 
 def test_the_rivals_are_those_of_the_library():
