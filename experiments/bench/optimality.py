@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,7 +50,7 @@ def simplex_residual(gramian: Array, weights: Array) -> float:
       0.0
     """
     products = gramian @ weights
-    size = np.abs(weights) @ np.abs(gramian) @ np.abs(weights)
+    size = float(np.abs(weights) @ np.abs(gramian) @ np.abs(weights))
     return _ratio(weights @ products - products.min(), size)
 
 
@@ -60,10 +61,10 @@ def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> flo
     norm; the first two are over :math:`s = \sum_i |v_i| |g_i|`, the third is over its square.
     """
     norms = np.sqrt(np.diag(gramian))
-    size = np.abs(weights) @ norms
+    size = float(np.abs(weights) @ norms)
     added = (weights - preference) * norms
     cosines = gramian @ weights / norms
-    slackness = np.abs(added) @ np.abs(cosines)
+    slackness = float(np.abs(added) @ np.abs(cosines))
     return max(_ratio(-added.min(), size), _ratio(-cosines.min(), size), _ratio(slackness, size**2))
 
 
@@ -148,7 +149,7 @@ def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
         "min_norm": mmp.min_norm_weights,
         "cagrad": _weights_of(mmp.weightings.cagrad(CAGRAD_RADIUS), count),
         "dual_proj": _weights_of(mmp.weightings.dual_proj(), count),
-        "upgrad": lambda m: mmp.solvers.dual_cone_weights(m, np.eye(count) / count),
+        "upgrad": lambda m: mmp.solvers.dual_cone_weights(m, jnp.eye(count) / count),
         "fairgrad": _weights_of(mmp.weightings.fairgrad(), count),
         "nash_mtl": _weights_of(mmp.weightings.nash_mtl(), count),
     }
@@ -220,8 +221,8 @@ def _has_ascent(gramian: Array) -> bool:
     norms = np.sqrt(np.diag(gramian))
     with jax.enable_x64(True):
         cosines = gramian / np.outer(norms, norms)
-        nearest = np.asarray(_min_norm(cosines))
-        return not bool(mmp.solvers.is_stationary(jax.numpy.asarray(cosines), nearest))
+        nearest = _min_norm(cosines)
+        return not bool(mmp.solvers.is_stationary(jnp.asarray(cosines), nearest))
 
 
 _min_norm = jax.jit(mmp.min_norm_weights)
