@@ -50,7 +50,7 @@ def simplex_residual(gramian: Array, weights: Array) -> float:
       0.0
     """
     products = gramian @ weights
-    size = np.abs(weights) @ np.abs(gramian) @ np.abs(weights)
+    size = float(np.abs(weights) @ np.abs(gramian) @ np.abs(weights))
     return _ratio(weights @ products - products.min(), size)
 
 
@@ -61,10 +61,10 @@ def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> flo
     norm; the first two are over :math:`s = \sum_i |v_i| |g_i|`, the third is over its square.
     """
     norms = np.sqrt(np.diag(gramian))
-    size = np.abs(weights) @ norms
+    size = float(np.abs(weights) @ norms)
     added = (weights - preference) * norms
     cosines = gramian @ weights / norms
-    slackness = np.abs(added) @ np.abs(cosines)
+    slackness = float(np.abs(added) @ np.abs(cosines))
     return max(_ratio(-added.min(), size), _ratio(-cosines.min(), size), _ratio(slackness, size**2))
 
 
