@@ -100,6 +100,7 @@ def integration_times(rounds: int) -> dict[str, np.ndarray]:
 
     from experiments.bench import torch_released
 
+    shapes: dict[str, tuple[int, ...]]
     shapes = {name: (1, 32, 32, channels) for name, channels in audio_video.CHANNELS.items()}
     params = {"encoders": audio_video.problem(shapes).params["encoders"]}
     rng = np.random.default_rng(0)

@@ -165,8 +165,9 @@ def under_jit(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
 
 def in_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
     """The step that every device takes on its part of the batch."""
-    specs = {"in_specs": (P(), P("data")), "out_specs": P()}
-    return jax.jit(jax.shard_map(step, mesh=mesh, check_vma=False, **specs))
+    return jax.jit(
+        jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P(), check_vma=False)
+    )
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def late_fusion(protocol: Protocol) -> tuple[dict[str, Cost], dict[str, Ratio]]:
         },
         protocol.rounds,
     )
-    ratios = {
+    ratios: dict[str, Ratio] = {
         name: Ratio.over_rounds(times[name], times["uniform"]) for name in training.STRATEGIES
     }
     return {name: cost(step) for name, (step, _) in compiled.items()}, ratios

@@ -17,9 +17,17 @@ STRATEGIES: tuple[Strategy, ...] = ("stacked", "gramian", "features")
 class Problem(Protocol):
     """A model in two halves, its parameters and a batch; statistics are those of its norms."""
 
-    params: Any
-    statistics: Any
-    batch: Any
+    @property
+    def params(self) -> Any:
+        """Parameters."""
+
+    @property
+    def statistics(self) -> Any:
+        """Batch statistics, None where there are none."""
+
+    @property
+    def batch(self) -> Any:
+        """Inputs and labels."""
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
         """Losses by name, and new statistics."""
