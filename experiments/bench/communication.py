@@ -4,7 +4,8 @@ Counted from the collectives of the compiled step (see :mod:`experiments.bench.c
 virtual devices of the CPU: the ResNet-18 audio-video network with small inputs, whose size matters
 for nothing but the statistics of its batch normalisation, which are exchanged as well. The uniform
 baseline, the naive step (gradients of each objective averaged, then integrated), and the gramian
-and features strategies are partitioned by XLA under ``jit``; the exact integration on shards is
+and features strategies are partitioned by XLA under ``jit``; the gramian strategy also runs in
+``shard_map`` on losses that are averaged over devices. The exact integration on shards is
 ``mmp.mmpareto(encoders, average_over="data")`` in ``shard_map``.
 """
 
@@ -20,7 +21,7 @@ from experiments.bench import report
 from experiments.device import description
 
 COMMAND = "python -m experiments bench communication"
-NAMES = ("naive", "gramian", "exact on shards", "features")
+NAMES = ("naive", "gramian under jit", "gramian in shard_map", "exact on shards", "features")
 
 
 @dataclasses.dataclass(frozen=True)

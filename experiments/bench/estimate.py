@@ -3,22 +3,23 @@
 K objectives train all P parameters, which are replicated on n chips. Each chip moves, in rings,
 b = (n - 1) / n times the bytes of one gradient for a reduce-scatter or an all-gather:
 
-=================  =================  ============================
-step               bytes moved        computation over the uniform
-=================  =================  ============================
-uniform            2 b                1
-naive              2 K b              (1 + 2 K) / 3
-exact on shards    (K + 1) b          (1 + 2 K) / 3
-gramian            2 K b + 2 b        (3 + 2 K) / 3
-features           2 b                1
-=================  =================  ============================
+====================  =================  ============================
+step                  bytes moved        computation over the uniform
+====================  =================  ============================
+uniform               2 b                1
+naive                 2 K b              (1 + 2 K) / 3
+exact on shards       (K + 1) b          (1 + 2 K) / 3
+gramian in shard_map  2 K b + 2 b        (3 + 2 K) / 3
+features              2 b                1
+====================  =================  ============================
 
-The computation counts one forward pass and, at twice its operations, each backward pass ("gramian":
-one more, and its first pass must average every objective's gradient to get at the Gramian of the
-averages). Integration reads each of K gradients twice and writes one; on shards every chip does so
-for its n-th part. Nothing overlaps here, links have no latency, and losses that share only a part
-of the network cost less: an upper bound for a first look. ``tests/experiments/test_estimate.py``
-holds the bytes against those counted in compiled programs.
+The computation counts one forward pass and, at twice its operations, each backward pass. The
+gramian strategy has one more, and must average every objective's gradient to get at the Gramian of
+the averages; under ``jit`` XLA may send activations as well. Integration reads each of K gradients
+twice and writes one; on shards every chip does so for its n-th part, and the gramian strategy reads
+them once. Nothing overlaps here, links have no latency, and losses that share only a part of the
+network cost less: an upper bound for a first look. ``tests/experiments/test_estimate.py`` holds the
+bytes against those counted in compiled programs.
 """
 
 import dataclasses
@@ -76,12 +77,13 @@ def estimate(system: System) -> dict[str, Step]:
     k = system.objectives
     gradient = system.gradient_bytes * system.parameters
     ring = gradient * (system.chips - 1) / system.chips
-    streamed = (2 * k + 1) * gradient / (1e9 * system.memory_gbs)
+    read = k * gradient / (1e9 * system.memory_gbs)
+    streamed = read * (2 * k + 1) / k
     each = {
         "uniform": (2 * ring, 1.0, 0.0, 1.0),
         "naive": (2 * k * ring, (1 + 2 * k) / 3, streamed, k),
         "exact on shards": ((k + 1) * ring, (1 + 2 * k) / 3, streamed / system.chips, k),
-        "gramian": ((2 * k + 2) * ring, (3 + 2 * k) / 3, streamed, 1.0),
+        "gramian in shard_map": ((2 * k + 2) * ring, (3 + 2 * k) / 3, read, 1.0),
         "features": (2 * ring, 1.0, 0.0, 1.0),
     }
     return {

@@ -69,12 +69,27 @@ def uniform(problem: Problem) -> tuple[Step, State]:
 
 
 def integrated(
-    problem: Problem, encoders: Mapping[str, mmp.Encoder], strategy: Strategy
+    problem: Problem,
+    encoders: Mapping[str, mmp.Encoder],
+    strategy: Strategy,
+    axis_name: str | None = None,
 ) -> tuple[Step, State]:
-    """Training with MMPareto by one of the strategies."""
+    """Training with MMPareto by one of the strategies.
+
+    Args:
+      problem: The network and its batch.
+      encoders: Encoders by name.
+      strategy: Any but "features" where ``axis_name`` is given.
+      axis_name: Mapped axis over which the losses are averaged.
+    """
+
+    def losses(params: Any, statistics: Any, batch: Any) -> Any:
+        values, statistics = problem.losses(params, statistics, batch)
+        return (jax.lax.pmean(values, axis_name) if axis_name else values), statistics
+
     halves = mmp.Features(problem.encode, problem.losses_from_features)
     integrator = mmp.integrate(
-        halves if strategy == "features" else problem.losses,
+        halves if strategy == "features" else losses,
         encoders,
         mmp.weightings.mmpareto(),
         strategy=strategy,

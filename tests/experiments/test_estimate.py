@@ -12,7 +12,7 @@ MEASURED = json.loads((ROOT / "results/bench-communication/results.json").read_t
 
 
 @pytest.mark.parametrize("mesh", MEASURED, ids=lambda mesh: f"{mesh['devices']} devices")
-@pytest.mark.parametrize("name", MEASURED[0]["steps"])
+@pytest.mark.parametrize("name", estimate.estimate(estimate.System()))
 def test_the_calculated_bytes_are_those_of_the_compiled_steps(mesh, name):
     system = estimate.System(mesh["parameters"], objectives=2, chips=mesh["devices"])
     moved = estimate.estimate(system)[name].moved
