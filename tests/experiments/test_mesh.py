@@ -80,53 +80,55 @@ def one_device(tmp_path_factory):
     """One and two epochs on one device."""
     folder = tmp_path_factory.mktemp("one")
     one, two = folder / "one", folder / "two"
-    finish(command("train", *QUICK, "--epochs", 1, "--run-dir", one))
-    shutil.copytree(one, two)
-    finish(command("train", *QUICK, "--epochs", 2, "--run-dir", two, "--resume"))
+    finish(command("train", *QUICK, "--epochs", 2, "--run-dir", two))
+    shutil.copytree(two, one)
+    shutil.rmtree(one / "checkpoints" / "8")
+    first, _ = (one / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (one / "metrics.jsonl").write_text(first)
     return one, two
 
 
-def test_a_mesh_trains_as_one_device_does_and_one_device_goes_on(one_device, tmp_path):
-    one, two = one_device
+def test_a_mesh_trains_as_one_device_does(one_device, tmp_path):
     run = tmp_path / "run"
     mesh = ["--mesh", "data=4,model=2"]
     finish(command("train", *QUICK, "--epochs", 1, "--run-dir", run, *mesh, devices=8))
-    assert_same_run(run, one, 1)
-    finish(command("train", *QUICK, "--epochs", 2, "--run-dir", run, "--resume"))
+    assert_same_run(run, one_device[0], 1)
+
+
+def test_two_processes_go_on_where_one_device_stopped(one_device, tmp_path):
+    one, two = one_device
+    run = tmp_path / "run"
+    shutil.copytree(one, run)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    shared = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+    arguments = [*QUICK, "--epochs", 2, "--run-dir", run, "--resume"]
+    arguments += ["--distributed", "--mesh", "model=2"]
+    (first, _), (second, errors) = finish(
+        *(
+            command("train", *arguments, devices=2, **shared, JAX_PROCESS_ID=str(process))
+            for process in range(2)
+        )
+    )
+    assert "epoch 2" in first
+    assert "epoch 2" not in second  # what there is comes from gloo
+    assert "step" not in errors  # no progress bar
     assert_same_run(run, two, 2)
 
 
-def test_eight_devices_go_on_where_one_stopped(one_device, tmp_path):
+@pytest.mark.slow
+def test_eight_devices_go_on_where_one_stopped_and_the_reverse(one_device, tmp_path):
     one, two = one_device
     run = tmp_path / "run"
     shutil.copytree(one, run)
     finish(command("train", *QUICK, "--epochs", 2, "--run-dir", run, "--resume", devices=8))
     assert_same_run(run, two, 2)
-
-
-def test_two_processes_train_as_one_device_does(one_device, tmp_path):
-    run = tmp_path / "run"
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-    arguments = [*QUICK, "--epochs", 1, "--run-dir", run, "--distributed", "--mesh", "model=2"]
-    (first, _), (second, errors) = finish(
-        *(
-            command(
-                "train",
-                *arguments,
-                devices=2,
-                JAX_COORDINATOR_ADDRESS=address,
-                JAX_NUM_PROCESSES="2",
-                JAX_PROCESS_ID=str(process),
-            )
-            for process in range(2)
-        )
-    )
-    assert "epoch 1" in first
-    assert "epoch 1" not in second  # what there is comes from gloo
-    assert "step" not in errors  # no progress bar
-    assert_same_run(run, one_device[0], 1)
+    finish(command("train", *QUICK, "--epochs", 3, "--run-dir", run, "--resume"))
+    three = tmp_path / "three"
+    shutil.copytree(two, three)
+    finish(command("train", *QUICK, "--epochs", 3, "--run-dir", three, "--resume"))
+    assert_same_run(run, three, 3)
 
 
 def test_kernels_are_spread_over_model_and_nothing_else_is(quick, digits):
