@@ -27,7 +27,7 @@ def losses(params, batch, dtype, layer):
 
 def step(params, batch, dtype, layer):
     integrator = mmp.integrate(losses, encoders, mmp.weightings.mmpareto())
-    values, grads, state = integrator.value_and_grad(
+    _, grads, state = integrator.value_and_grad(
         params, integrator.init(params), batch, dtype=dtype, layer=layer
     )
     return grads, {name: found.gramian for name, found in mmp.diagnostics(state).items()}

@@ -14,12 +14,15 @@ sgd = optax.sgd(0.1, momentum=0.9)
 
 
 def losses(params, batch, axis_name=None):
-    mean = lambda x: x if axis_name is None else jax.lax.pmean(x, axis_name)
+    def mean(x):
+        x = jnp.mean(x, 0)
+        return x if axis_name is None else jax.lax.pmean(x, axis_name)
+
     features = {}
     for m in encoders:
         hidden = batch[m] @ params[m]
-        centre = mean(jnp.mean(hidden, 0))
-        spread = mean(jnp.mean((hidden - centre) ** 2, 0))
+        centre = mean(hidden)
+        spread = mean((hidden - centre) ** 2)
         features[m] = jnp.tanh((hidden - centre) * jax.lax.rsqrt(spread + 1e-5))
     features["joint"] = features["audio"] - features["visual"]
     return {k: jnp.mean((x @ params["head"] - batch["y"]) ** 2) for k, x in features.items()}
