@@ -43,8 +43,8 @@ def train(
         for _ in range(program.steps_per_epoch):
             state, step_metrics = program.step(state, program.train_set, order)
             metrics.append(step_metrics)
-            # A few steps in the queue keep the devices busy. More would do no good, and the
-            # virtual devices of a CPU would wait for each other for ever: their threads run out.
+            # A few steps in the queue keep the devices busy. Many do no good, and on the virtual
+            # devices of a CPU can wait for each other for ever.
             jax.block_until_ready(metrics[-RUN_AHEAD:][0])
             on_step()
         metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
