@@ -402,7 +402,9 @@ def main():
         run = ARRANGEMENTS[name]
         norm = "micro-batches" not in name
         try:
-            results[name] = {m: deviation(run(m), on_one_device(m, norm)) for m in METHODS}
+            found = {method: run(method) for method in METHODS}
+            if jax.process_index() == 0:
+                results[name] = {m: deviation(x, on_one_device(m, norm)) for m, x in found.items()}
         except Exception as error:
             results[name] = f"{type(error).__name__}: {error}"
     if jax.process_index() == 0:
