@@ -18,21 +18,20 @@ def predictions(program: Program, params: Any) -> dict[str, np.ndarray]:
     Returns:
       For each head the classes, int32 ``[N]``.
     """
-    num_samples = len(program.test_set["label"])
+    num_samples = len(program.test_labels)
     size = program.predict_batch_size
     batches = []
     for start in range(0, num_samples, size):
         # The last batch is filled up from the start of the set, so that one program fits all.
         samples = np.arange(start, start + size) % num_samples
-        batch = {name: field[samples] for name, field in program.test_set.items()}
-        batches.append(program.predict(params, batch))
+        batches.append(program.predict(params, program.test_set, samples))
     by_head = jax.tree.map(lambda *parts: np.concatenate(parts), *jax.device_get(batches))
     return {head: classes[:num_samples] for head, classes in by_head.items()}
 
 
 def accuracy(program: Program, params: Any) -> dict[str, float]:
     """The share of test samples that each trained head classifies correctly."""
-    labels = np.asarray(program.test_set["label"])
+    labels = program.test_labels
     classes = predictions(program, params)
     return {head: float(np.mean(classes[head] == labels)) for head in program.heads}
 
@@ -41,7 +40,7 @@ def accuracy_and_macro_f1(program: Program, params: Any) -> dict[str, dict[str, 
     """Accuracy and macro F1 (the mean of the classes' F1 scores) of each trained head."""
     from sklearn import metrics  # not needed to train
 
-    labels = np.asarray(program.test_set["label"])
+    labels = program.test_labels
     classes = predictions(program, params)
     return {
         head: {

@@ -10,6 +10,9 @@ import numpy as np
 from experiments.evaluate import accuracy
 from experiments.program import Program, TrainState
 
+RUN_AHEAD = 3
+"""Steps that may wait for the devices, the running one included."""
+
 
 def train(
     program: Program,
@@ -40,6 +43,9 @@ def train(
         for _ in range(program.steps_per_epoch):
             state, step_metrics = program.step(state, program.train_set, order)
             metrics.append(step_metrics)
+            # A few steps in the queue keep the devices busy. Many do no good, and on the virtual
+            # devices of a CPU can wait for each other for ever.
+            jax.block_until_ready(metrics[-RUN_AHEAD:][0])
             on_step()
         metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
         record = {

@@ -16,7 +16,9 @@ def accumulate(value_and_grads: Callable[..., Any], micro_batches: int) -> Calla
     gradients of each objective are averaged first: put this around
     :func:`~mmpareto_jax.value_and_objective_grads` (or ``jax.value_and_grad``), and the aggregator
     after it. The micro-batches run one after the other in a ``lax.scan``: one forward's activations
-    and two stacks of gradients are in memory at a time. Sums are in float32, or float64.
+    and two stacks of gradients are in memory at a time. Sums are in float32, or float64. A
+    micro-batch takes every ``micro_batches``-th sample, so that a batch sharded over devices stays
+    where it is and each micro-batch uses all of them.
 
     Args:
       value_and_grads: Function of ``params``, ``batch`` and further arguments that returns
@@ -48,7 +50,8 @@ def accumulate(value_and_grads: Callable[..., Any], micro_batches: int) -> Calla
             raise ValueError(
                 f"a batch of shape {jnp.shape(leaf)} cannot be split into {micro_batches}"
             )
-        return jnp.reshape(leaf, (micro_batches, -1, *jnp.shape(leaf)[1:]))
+        # Every n-th sample: neighbours would sit on few devices of those that share the batch.
+        return jnp.moveaxis(jnp.reshape(leaf, (-1, micro_batches, *jnp.shape(leaf)[1:])), 1, 0)
 
     def accumulated(params: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         def run(micro_batch: Any) -> Any:

@@ -1,10 +1,5 @@
 """The compiled program: what a step does, for each method."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import chex
 import jax
 import numpy as np
@@ -93,37 +88,3 @@ def test_seeds_differ_in_parameters_and_order(quick, digits):
 def test_a_batch_larger_than_the_data_is_an_error(digits):
     with pytest.raises(UserError, match="batch_size 2000 exceeds the 1297 training samples"):
         program.build(Config(optimisation=Optimisation(batch_size=2000)), digits)
-
-
-PARALLEL = """
-import sys
-import jax, numpy as np
-from experiments import data, program
-from experiments.config import Config, Optimisation
-assert jax.device_count() == int(sys.argv[1])
-config = Config(optimisation=Optimisation(batch_size=320))
-compiled = program.build(config, data.load("cg-digits"))
-state = compiled.initial_state(0)
-order = compiled.draw_order(state)
-for _ in range(3):
-    state, _ = compiled.step(state, compiled.train_set, order)
-leaves = jax.tree.leaves(jax.device_get(state.params))
-np.save(sys.argv[2], np.concatenate([leaf.ravel() for leaf in leaves]))
-"""
-
-
-def test_four_devices_train_as_one_does(tmp_path):
-    parameters = []
-    for devices in (1, 4):
-        path = tmp_path / f"{devices}.npy"
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-        }
-        subprocess.run(
-            [sys.executable, "-c", PARALLEL, str(devices), path], env=environment, check=True
-        )
-        parameters.append(np.load(path))
-    np.testing.assert_allclose(parameters[0], parameters[1], rtol=1e-4, atol=1e-6)

@@ -48,7 +48,8 @@ def test_predictions_are_those_of_the_whole_test_set_at_once(trained, digits):
     compiled, state, _, _ = trained
     num_samples = len(digits["test"]["label"])
     assert num_samples % compiled.predict_batch_size  # the last batch is not full
-    whole = jax.device_get(compiled.predict(state.params, compiled.test_set))
+    everything = np.arange(num_samples)
+    whole = jax.device_get(compiled.predict(state.params, compiled.test_set, everything))
     for head, classes in predictions(compiled, state.params).items():
         np.testing.assert_array_equal(classes, whole[head])
 

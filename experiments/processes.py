@@ -1,0 +1,39 @@
+"""The processes of a run on several hosts."""
+
+import os
+
+import jax
+
+from experiments.errors import UserError
+
+
+def join() -> None:
+    """Joins the other processes of a run; call it before anything uses a device.
+
+    From JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID where they are set; what is
+    not is asked of the cluster: Slurm, Open MPI, Kubernetes, Cloud TPU.
+
+    Raises:
+      UserError: If neither says who takes part, or the others do not come.
+    """
+    numbers: dict[str, int | None] = {}
+    for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
+        value = os.environ.get(name)
+        if value is not None and not value.isdigit():
+            raise UserError(f"{name} must be a number, got {value!r}")
+        numbers[name] = None if value is None else int(value)
+    try:
+        jax.distributed.initialize(
+            num_processes=numbers["JAX_NUM_PROCESSES"], process_id=numbers["JAX_PROCESS_ID"]
+        )
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"cannot join the other processes ({reason}): set JAX_COORDINATOR_ADDRESS, "
+            "JAX_NUM_PROCESSES and JAX_PROCESS_ID, or start the run by the cluster's launcher"
+        ) from error
+
+
+def is_first() -> bool:
+    """Whether this process writes logs and talks; the others work in silence."""
+    return jax.process_index() == 0

@@ -1,0 +1,76 @@
+"""Ten steps of training on one device and on many; `parity_program.py` runs them."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import parity_program
+import pytest
+
+import mmpareto_jax as mmp
+
+TOLERANCE = 1e-5
+"""Relative to the largest entry of each array, after ten steps that change it as a whole."""
+
+
+def start(devices, *arguments):
+    root = pathlib.Path(mmp.__file__).parents[1]
+    flags = (
+        f"--xla_force_host_platform_device_count={devices} "
+        "--xla_backend_optimization_level=0"  # compiles in half the time
+    )
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", parity_program.__file__, *arguments],
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def report_of(processes):
+    outputs = [process.communicate() for process in processes]
+    for process, (_, error) in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, error
+    return json.loads(outputs[0][0].splitlines()[-1])  # after what gloo prints
+
+
+@pytest.fixture(scope="module")
+def one_process():
+    return report_of([start(8)])
+
+
+@pytest.fixture(scope="module")
+def two_processes():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    return report_of([start(2, str(process), "2", address) for process in range(2)])
+
+
+def check(report, arrangement):
+    deviations = report["deviations"][arrangement]
+    assert isinstance(deviations, dict), deviations
+    assert set(deviations) == {"mmpareto", "pcgrad", "gradnorm"}
+    assert max(deviations.values()) <= TOLERANCE, deviations
+
+
+@pytest.mark.parametrize("arrangement", parity_program.ARRANGEMENTS)
+def test_eight_devices_train_as_one_does(one_process, arrangement):
+    check(one_process, arrangement)
+
+
+@pytest.mark.parametrize("arrangement", parity_program.IN_PROCESSES)
+def test_two_processes_train_as_one_device_does(two_processes, arrangement):
+    check(two_processes, arrangement)
+
+
+def test_the_training_conflicts_and_moves(one_process):
+    """Else the deviations would say nothing: both branches are taken, none by a hair."""
+    course = one_process["course"]
+    assert 0.2 <= course["share of conflict"] <= 0.95
+    assert course["smallest cosine"] > 1e-4
+    assert course["change of the parameters"] > 0.5
