@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compiling import quick_jit
 from methods_page import COORDINATEWISE, WEIGHTINGS, make
 
 import mmpareto_jax as mmp
@@ -20,7 +21,6 @@ COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 32)
 PROMISED_AT = (2, 3, 5, 8)
 CASES = 12
 EPS = float(np.finfo(np.float32).eps)
-QUICK_TO_COMPILE = {"xla_backend_optimization_level": 0}
 all_weightings = pytest.mark.parametrize("name", WEIGHTINGS)
 all_aggregators = pytest.mark.parametrize("name", [*WEIGHTINGS, *COORDINATEWISE])
 
@@ -111,7 +111,7 @@ def outcome(name, count, variant=None):
         second, _ = weighting.update(gramian, state, losses=0.9 * losses**1.2)
         return first, second
 
-    run = jax.jit(jax.vmap(two_steps), compiler_options=QUICK_TO_COMPILE)
+    run = quick_jit(jax.vmap(two_steps))
     results = run(cases.gramians, cases.losses)
     return Outcome(*(np.asarray(r, float).reshape(5, -1, count) for r in results))
 
@@ -242,9 +242,10 @@ def stepped(name, count=3):
 def test_scan_does_what_a_loop_does(name):
     cases = batch(3)
     steps = (jnp.asarray(cases.gramians[:4]), jnp.asarray(cases.losses[:4]))
-    step = jax.jit(stepped(name))
+    step = quick_jit(stepped(name))
     state = make(name, 3).init(3)
-    end, scanned = jax.lax.scan(stepped(name), state, steps)
+    scan = quick_jit(lambda state, steps: jax.lax.scan(stepped(name), state, steps))
+    end, scanned = scan(state, steps)
     looped = []
     for inputs in zip(*steps, strict=True):
         state, weights = step(state, inputs)
@@ -300,7 +301,7 @@ def test_a_chained_step_compiles_once_and_survives_a_bad_batch(name):
         "b": jnp.asarray(rng.normal(size=3), jnp.float32),
     }
 
-    @jax.jit
+    @quick_jit
     def step(grads, state, losses):
         return tx.update(grads, state, params, losses=losses)
 
@@ -326,6 +327,7 @@ def test_coordinatewise_aggregators_are_linear_at_any_scale(name, scale):
             jnp.asarray(random(np.random.default_rng(count), count), jnp.float32).at[:, 0].set(0)
         )
         params = jnp.zeros(gradients.shape[1])
-        base, _ = tx.update(gradients, tx.init(params))
-        scaled, _ = tx.update(gradients * scale, tx.init(params))
+        update = quick_jit(tx.update)
+        base, _ = update(gradients, tx.init(params))
+        scaled, _ = update(gradients * scale, tx.init(params))
         np.testing.assert_allclose(scaled, base * scale, rtol=1e-5)

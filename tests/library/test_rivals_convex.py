@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import quick_jit
 from scipy.optimize import root
 from test_solvers import FAMILIES, badly_scaled_rank_deficient, gramian_of, rank_deficient
 
@@ -55,9 +56,9 @@ def all_weights(gramian):
     return found
 
 
-solve = jax.jit(all_weights)
-bargain = jax.jit(lambda m: mmp.weightings.nash_mtl().update(m, NASH_START)[0])
-solve_many = jax.jit(jax.vmap(all_weights))
+solve = quick_jit(all_weights)
+bargain = quick_jit(lambda m: mmp.weightings.nash_mtl().update(m, NASH_START)[0])
+solve_many = quick_jit(jax.vmap(all_weights))
 
 
 def run(function, gramian):
@@ -364,7 +365,9 @@ def test_a_non_finite_gramian_gives_non_finite_weights(count, dtype):
 @pytest.mark.parametrize("count", [2, 5])
 def test_vmap_and_scan_equal_a_loop(count, dtype):
     given, together = solved(count, dtype)
-    scanned = run(jax.jit(lambda x: jax.lax.scan(lambda _, m: (0, all_weights(m)), 0, x)[1]), given)
+    scanned = run(
+        quick_jit(lambda x: jax.lax.scan(lambda _, m: (0, all_weights(m)), 0, x)[1]), given
+    )
     for name, weights in together.items():
         first = weights[:CASES_EACH]  # the well-conditioned
         alone = np.stack([run(solve, m)[name] for m in given[:CASES_EACH]])
@@ -377,7 +380,7 @@ def test_thirty_two_objectives():
     rng = np.random.default_rng(5)
     given = np.stack([gramian_of(family(rng, 32), "float64") for family in FAMILIES for _ in "abc"])
     project = lambda m: mmp.solvers.dual_cone_weights(m, jnp.eye(32, dtype=m.dtype))
-    found = run(jax.jit(jax.vmap(project)), given)
+    found = run(quick_jit(jax.vmap(project)), given)
     for gramian, projections in zip(given, found, strict=True):
         for preference, weights in zip(np.eye(32), projections, strict=True):
             assert_projection(
@@ -399,7 +402,7 @@ def test_nash_mtl_keeps_its_weights_between_updates():
     weighting = mmp.weightings.nash_mtl(max_norm=float("inf"), update_every=2)
     given = jnp.stack([jnp.diag(jnp.array([1.0, s])) for s in (4.0, 9.0, 16.0)])
     step = lambda state, gramian: weighting.update(gramian, state)[::-1]
-    state, weights = jax.jit(lambda s, x: jax.lax.scan(step, s, x))(weighting.init(2), given)
+    state, weights = quick_jit(lambda s, x: jax.lax.scan(step, s, x))(weighting.init(2), given)
     np.testing.assert_array_equal(weights[0], weights[1])
     assert not np.allclose(weights[1], weights[2])
     assert int(state.step) == 3

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import rivals_reference as reference
+from compiling import quick_jit
 
 import mmpareto_jax as mmp
 
@@ -37,7 +38,7 @@ def run(weighting, gramians, losses=None):
         return jax.lax.scan(step, weighting.init(count), (gramians, losses))[1]
 
     with jax.enable_x64(gramians.dtype == np.float64):
-        return np.asarray(jax.jit(scan)(gramians, losses))
+        return np.asarray(quick_jit(scan)(gramians, losses))
 
 
 def in_float64(weighting, steps):
@@ -109,7 +110,7 @@ def test_torchjd_agrees(method, count, dtype):
     if not cases:
         pytest.skip("TorchJD's outcome is random, or needs more objectives")
     weighting = GOLDEN_METHODS[method]()
-    update = jax.jit(lambda gramian: weighting.update(gramian, weighting.init(count))[0])
+    update = quick_jit(lambda gramian: weighting.update(gramian, weighting.init(count))[0])
     for jacobian, expected in cases:
         with jax.enable_x64(dtype == "float64"):
             weights = np.asarray(update(gramian_of(jacobian, dtype)))
@@ -510,7 +511,7 @@ def update_of(factory, grads, steps=1, **options):
     with jax.enable_x64(jax.tree.leaves(grads)[0].dtype == np.float64):
         tx = factory(**options)
         state = tx.init(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), grads))
-        update, found = jax.jit(tx.update), []
+        update, found = quick_jit(tx.update), []
         for _ in range(steps):
             updates, state = update(grads, state)
             found.append(jax.tree.map(np.asarray, updates))

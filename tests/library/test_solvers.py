@@ -19,6 +19,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
+from compiling import quick_jit
 from reference import kkt_residual, min_norm_brute_force, optimality
 from scipy.optimize import nnls
 
@@ -29,8 +30,8 @@ CASES_EACH = 40
 TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
 DTYPES = tuple(TOLERANCE)
 
-solve = jax.jit(mmp.min_norm_weights)
-solve_many = jax.jit(jax.vmap(mmp.min_norm_weights))
+solve = quick_jit(mmp.min_norm_weights)
+solve_many = quick_jit(jax.vmap(mmp.min_norm_weights))
 
 
 def log_uniform(rng, low, high, size=None):
