@@ -39,7 +39,7 @@ class Protocol:
     """Samples, each a spectrogram and two frames."""
     image_size: int = 112
     """Height and width of both."""
-    rounds: int = 5
+    rounds: int = 10
     """Rounds that count."""
 
 
