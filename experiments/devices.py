@@ -23,8 +23,8 @@ def make_mesh(specification: str | None = None) -> Mesh:
       UserError: If it cannot be read, names another axis, or does not use all devices.
 
     Example:
-      >>> make_mesh("model=1").shape
-      OrderedDict({'data': 1, 'model': 1})
+      >>> dict(make_mesh("model=1").shape)
+      {'data': 1, 'model': 1}
     """
     devices = jax.device_count()
     given: dict[str, int] = {}
