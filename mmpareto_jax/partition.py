@@ -45,7 +45,7 @@ def per_encoder(
     groups = {name: _checked(name, encoder, make(encoder)) for name, encoder in encoders.items()}
     inner = optax.partition(
         {**groups, PLAIN: plain or optax.identity()},
-        # optax.tree_map_params calls init with a placeholder that has no leaves.
+        # optax.tree_map_params calls init with a tree that has no leaves.
         lambda tree: label_parameters(tree, encoders) if jax.tree.leaves(tree) else tree,
     )
 

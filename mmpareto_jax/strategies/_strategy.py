@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from mmpareto_jax.decision import EncoderState
 from mmpareto_jax.gramian import gramian
@@ -37,11 +36,6 @@ def total_gramian(stacked: Sequence[jax.Array]) -> jax.Array:
     """The Gramian of gradients in several tensors, each ``[K, *shape]``."""
     gramians = [gramian(tensor) for tensor in stacked]
     return sum(gramians[1:], gramians[0])
-
-
-def one_hot(count: int) -> jax.Array:
-    """The weights that pick each of so many losses, ``[K, K]``."""
-    return jnp.eye(count)
 
 
 def select(labels: Sequence[str], name: str, leaves: Sequence[Any]) -> list[Any]:

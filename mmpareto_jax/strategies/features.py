@@ -12,7 +12,6 @@ from mmpareto_jax.gramian import combine
 from mmpareto_jax.strategies._strategy import (
     Decide,
     merge,
-    one_hot,
     pullback,
     select,
     total_gramian,
@@ -95,7 +94,7 @@ def features(
         for name, encoder in encoders.items():
             pull = pullback(pushforward, (params, encoded), values, encoder.objectives)
             rows = jax.vmap(lambda weights, name=name, pull=pull: pull(weights)[1][name])(
-                one_hot(len(encoder.objectives))
+                jnp.eye(len(encoder.objectives))
             )
             states[name] = decide(name, total_gramian(jax.tree.leaves(rows)), values)
             weights = states[name].weights

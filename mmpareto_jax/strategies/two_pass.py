@@ -10,7 +10,6 @@ from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
 from mmpareto_jax.strategies._strategy import (
     Decide,
     merge,
-    one_hot,
     pullback,
     select,
     total_gramian,
@@ -50,7 +49,7 @@ def two_pass(
         for name, encoder in encoders.items():
             pull = pullback(pushforward, (params,), values, encoder.objectives)
             rows = jax.vmap(lambda weights, name=name, pull=pull: leaves_of(name, pull, weights))(
-                one_hot(len(encoder.objectives))
+                jnp.eye(len(encoder.objectives))
             )
             states[name] = decide(name, total_gramian(rows), values)
             parts[name] = leaves_of(name, pull, states[name].weights)

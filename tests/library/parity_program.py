@@ -1,8 +1,9 @@
 """Ten steps of the same training on one device and on many, in every way JAX has of it.
 
 Run by `test_parity.py`, in one process with eight CPU devices or in two with two each
-(`parity_program.py PROCESS PROCESSES ADDRESS`). Process 0 prints, as JSON, for each arrangement and
-method the largest deviation of a parameter or batch statistic from the run on one device.
+(`parity_program.py PROCESS PROCESSES ADDRESS ARRANGEMENT ...`). Process 0 prints, as JSON, for each
+arrangement and method the largest deviation of a parameter or batch statistic from the run on one
+device.
 
 Each arrangement is compiled once: which method integrates is a value, not a part of the program.
 The network is smooth (tanh): where a ReLU switches, rounding that differs between two arrangements
@@ -367,7 +368,7 @@ IN_PROCESSES = (
     "shard_map, data (average_over)",
     "pmap (average_over)",
 )
-"""What two processes with two devices each run too."""
+"""What two processes with two devices each run in every test run; the others are slow."""
 
 
 def deviation(actual, expected):
@@ -395,10 +396,12 @@ def course():
 
 def main():
     if len(sys.argv) > 1:
-        process, processes, address = sys.argv[1:]
+        process, processes, address, *names = sys.argv[1:]
         jax.distributed.initialize(address, int(processes), int(process))
+    else:
+        names = ARRANGEMENTS
     results = {}
-    for name in ARRANGEMENTS if jax.process_count() == 1 else IN_PROCESSES:
+    for name in names:
         run = ARRANGEMENTS[name]
         norm = "micro-batches" not in name
         try:

@@ -60,8 +60,6 @@ def reference(problem, weighting, steps, losses=None):
 @exact
 @pytest.mark.parametrize("name", ["mmpareto", "pcgrad", "gradnorm", "upgrad", "uniform"])
 def test_exact_strategies_take_the_step_of_the_aggregator(late_fusion, strategy, name):
-    if not hasattr(mmp.weightings, name):
-        pytest.skip("not there yet")
     weighting = getattr(mmp.weightings, name)()
     updates, seen = reference(late_fusion, weighting, 3)
     integrator = mmp.integrate(

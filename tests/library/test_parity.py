@@ -43,12 +43,16 @@ def one_process():
     return report_of([start(8)])
 
 
-@pytest.fixture(scope="module")
-def two_processes():
+def report_of_two_processes(arrangements):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    return report_of([start(2, str(process), "2", address) for process in range(2)])
+    return report_of([start(2, str(process), "2", address, *arrangements) for process in range(2)])
+
+
+@pytest.fixture(scope="module")
+def two_processes():
+    return report_of_two_processes(parity_program.IN_PROCESSES)
 
 
 def check(report, arrangement):
@@ -66,6 +70,16 @@ def test_eight_devices_train_as_one_does(one_process, arrangement):
 @pytest.mark.parametrize("arrangement", parity_program.IN_PROCESSES)
 def test_two_processes_train_as_one_device_does(two_processes, arrangement):
     check(two_processes, arrangement)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_device_does_in_every_other_arrangement():
+    others = [
+        name for name in parity_program.ARRANGEMENTS if name not in parity_program.IN_PROCESSES
+    ]
+    report = report_of_two_processes(others)
+    for arrangement in others:
+        check(report, arrangement)
 
 
 def test_the_training_conflicts_and_moves(one_process):
