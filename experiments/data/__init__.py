@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.data import cg_digits, cg_mnist, prepared
-from experiments.data.colored_gray import Fields
+from experiments.data.fields import Fields
 from experiments.errors import UserError
 
 __all__ = ["DATASETS", "DataSet", "Fields", "load"]
@@ -18,7 +18,7 @@ class DataSet:
     Attributes:
         name: its name on the command line.
         arrays: makes it in memory from the folder of its files (ignored if it needs none).
-        builder: the class in `builders` that prepares it on disk.
+        builder: the module and class in `builders` that prepares it on disk.
         needs_files: whether it is made from files rather than from an installed package.
         modalities: the fields that hold its inputs.
         num_classes: labels are 0 to `num_classes - 1`.
@@ -35,8 +35,8 @@ class DataSet:
 DATASETS = {
     dataset.name: dataset
     for dataset in (
-        DataSet("cg-digits", lambda _: cg_digits.arrays(), "CgDigits", needs_files=False),
-        DataSet("cg-mnist", cg_mnist.arrays, "CgMnist", needs_files=True),
+        DataSet("cg-digits", lambda _: cg_digits.arrays(), "cg_digits.CgDigits", needs_files=False),
+        DataSet("cg-mnist", cg_mnist.arrays, "cg_mnist.CgMnist", needs_files=True),
     )
 }
 """Every data set, by name."""

@@ -6,7 +6,8 @@ Machine Learning Repository, 1998; the colouring is described in `colored_gray`.
 
 import numpy as np
 
-from experiments.data.colored_gray import Fields, colored_and_gray
+from experiments.data.colored_gray import colored_and_gray
+from experiments.data.fields import Fields
 
 TEST_SIZE = 500
 """Of the 1,797 images; the classes are in proportion in both splits."""

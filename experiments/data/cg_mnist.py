@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.data import mnist
-from experiments.data.colored_gray import Fields, colored_and_gray
+from experiments.data.colored_gray import colored_and_gray
+from experiments.data.fields import Fields
 from experiments.errors import UserError
 
 SEED = 0

@@ -11,8 +11,7 @@ modal rebalance for multimodal learning", CVPR 2023.
 
 import numpy as np
 
-Fields = dict[str, np.ndarray]
-"""One split: an array per field, all with the samples along the first axis."""
+from experiments.data.fields import Fields
 
 MEAN_COLOURS = np.array(
     [

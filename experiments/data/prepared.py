@@ -1,105 +1,174 @@
-"""Data sets prepared on disk: written once by a TFDS builder, then read back into arrays."""
+"""Data sets prepared on disk: written once by a TFDS builder, then opened."""
 
+import importlib
 import io
 import json
 import shutil
+import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.data.colored_gray import Fields
 from experiments.data.exclusive import exclusive
+from experiments.data.fields import Fields
 from experiments.errors import UserError
 
 if TYPE_CHECKING:
-    from experiments.data.builders import ColoredGray
+    from experiments.data.builders._prepared_from_files import PreparedFromFiles
 
 
-def arrays(
-    builder: str, prepared_dir: str | Path, data_dir: str | Path | None = None
-) -> dict[str, Fields]:
-    """Read a prepared data set, preparing it first if the folder does not have it.
+def prepare(
+    builder: str,
+    prepared_dir: str | Path,
+    data_dir: str | Path | None = None,
+    workers: int = 0,
+) -> "PreparedFromFiles":
+    """Open a prepared data set, preparing it first if the folder does not have it.
 
     The set is written beside its place and renamed when whole. What a killed preparation left is
     removed by the next one; of several processes that need the set, one prepares it and the
-    others wait.
+    others wait. Samples that the builder had to leave out are reported, with their number and
+    reasons, on standard error; the set keeps the list in `metadata.json`.
 
     Args:
-        builder: the name of a class in `builders`, such as "CgDigits".
+        builder: a module and a class of `builders`, such as "cg_mnist.CgMnist".
         prepared_dir: the folder of prepared data sets.
         data_dir: the folder of the files that the set is made from, where it needs any; used only
             to prepare.
+        workers: the processes that decode, where a builder decodes.
 
     Returns:
-        `train` and `test`, equal byte for byte to what the builder's `arrays` gives.
+        The builder, whose set is prepared.
 
     Raises:
-        UserError: the prepared set is damaged, the folder cannot be written, or the files to
-            prepare it from are missing or damaged.
+        UserError: the folder cannot be written; the files are missing or damaged; the prepared
+            set is damaged.
 
     Example:
         ```
-        arrays("CgMnist", "data/prepared", "data/mnist")["train"]["gray"]
+        prepare("cg_mnist.CgMnist", "data/prepared", "data/mnist").info.splits["train"]
         ```
     """
     import tensorflow_datasets as tfds
 
-    from experiments.data import builders
-
-    builder_class = getattr(builders, builder)
+    module, _, name = builder.partition(".")
+    builder_class = getattr(importlib.import_module(f"experiments.data.builders.{module}"), name)
     folder = Path(prepared_dir)
 
-    def open_set() -> "ColoredGray":
-        return builder_class(data_dir=folder, files_dir=data_dir)
+    def open_set() -> "PreparedFromFiles":
+        return builder_class(data_dir=folder, files_dir=data_dir, workers=workers)
 
     home = folder / builder_class.name / str(builder_class.VERSION)
     if not home.exists():
         with exclusive(folder):
             for leftover in home.parent.glob("incomplete.*"):
                 shutil.rmtree(leftover)
-            open_set().download_and_prepare(
+            preparing = open_set()
+            preparing.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False)
             )
+            if report := skipped(preparing):
+                print(report, file=sys.stderr)
     try:
         # TFDS takes a folder without this file for a new set, and raises an error of protobuf's
         # own where the file is damaged.
         json.loads((home / "dataset_info.json").read_text())
-        opened = open_set()
+        return open_set()
+    except _DAMAGE as error:
+        raise _damaged(home, error) from error
+
+
+def skipped(opened: "PreparedFromFiles") -> str:
+    """What a prepared set leaves out, in a line; empty if nothing.
+
+    Args:
+        opened: the builder of a prepared set.
+    """
+    left_out = (opened.info.metadata or {}).get("skipped", [])
+    if not left_out:
+        return ""
+    kept = sum(split.num_examples for split in opened.info.splits.values())
+    reasons = Counter(sample["reason"] for sample in left_out).most_common()
+    return (
+        f"{opened.name}: left out {len(left_out)} of {kept + len(left_out)} samples "
+        f"({'; '.join(f'{count} {reason}' for reason, count in reasons)}); "
+        f"{Path(opened.data_path) / 'metadata.json'} lists them"
+    )
+
+
+def arrays(
+    builder: str, prepared_dir: str | Path, data_dir: str | Path | None = None
+) -> dict[str, Fields]:
+    """Read a prepared data set into memory, preparing it first if the folder does not have it.
+
+    Args:
+        builder: as for `prepare`; of a subclass of `PreparedFromArrays`.
+        prepared_dir: as for `prepare`.
+        data_dir: as for `prepare`.
+
+    Returns:
+        `train` and `test`, equal byte for byte to what the builder's `arrays` gives.
+
+    Raises:
+        UserError: as `prepare`.
+
+    Example:
+        ```
+        arrays("cg_mnist.CgMnist", "data/prepared", "data/mnist")["train"]["gray"]
+        ```
+    """
+    opened = prepare(builder, prepared_dir, data_dir)
+    try:
         return {split: _read_split(opened, split) for split in ("train", "test")}
-    except (RuntimeError, LookupError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"the prepared data set is damaged ({reason}): delete the folder {home} "
-            "and it is prepared again"
-        ) from error
+    except _DAMAGE as error:
+        raise _damaged(Path(opened.data_path), error) from error
 
 
-def _read_split(builder: "ColoredGray", split: str) -> Fields:
+_DAMAGE = (RuntimeError, LookupError, ValueError, OSError)
+
+
+def _damaged(home: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(
+        f"the prepared data set is damaged ({reason}): delete the folder {home} "
+        "and it is prepared again"
+    )
+
+
+def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:
     import tensorflow_datasets as tfds
     from tqdm import tqdm
 
+    features = builder.info.features
+    images = [name for name in features if isinstance(features[name], tfds.features.Image)]
     # Pillow decodes the PNG bytes here because TFDS's own decoding takes half as long again.
     source = builder.as_data_source(
-        split,
-        decoders={name: tfds.decode.SkipDecoding() for name in ("gray", "colour")},
+        split, decoders={name: tfds.decode.SkipDecoding() for name in images}
     )
     count = len(source)
     fields = {
-        "gray": np.empty((count, *builder.info.features["gray"].shape), np.uint8),
-        "colour": np.empty((count, *builder.info.features["colour"].shape), np.uint8),
-        "label": np.empty(count, np.int32),
+        name: np.empty((count, *feature.shape), _dtype(feature))
+        for name, feature in features.items()
     }
     batch = 1024
     with tqdm(total=count, desc=f"Reading {builder.name} {split}", leave=False) as bar:
         for start in range(0, count, batch):
             samples = source.__getitems__(range(start, min(start + batch, count)))
             for index, sample in enumerate(samples, start):
-                fields["gray"][index, ..., 0] = _pixels(sample["gray"])
-                fields["colour"][index] = _pixels(sample["colour"])
-                fields["label"][index] = sample["label"]
+                for name, value in sample.items():
+                    pixels = _pixels(value) if name in images else value
+                    fields[name][index] = np.reshape(pixels, features[name].shape)
             bar.update(len(samples))
     return fields
+
+
+def _dtype(feature: Any) -> np.dtype:
+    """That of the feature, but for labels, which TFDS calls int64 and the arrays keep in int32."""
+    import tensorflow_datasets as tfds
+
+    return np.dtype(np.int32 if isinstance(feature, tfds.features.ClassLabel) else feature.np_dtype)
 
 
 def _pixels(png: bytes) -> np.ndarray:

@@ -147,14 +147,15 @@ def test_preparing_opens_no_connection(tmp_path, monkeypatch):
 def test_a_kill_in_the_middle_of_preparing_is_followed_by_a_clean_start(digits, tmp_path):
     code = (
         "import itertools, sys, time\n"
-        "from experiments.data import builders, load\n"
-        "encode, count = builders._png, itertools.count()\n"
+        "from experiments.data import load\n"
+        "from experiments.data.builders import _arrays\n"
+        "encode, count = _arrays.png, itertools.count()\n"
         "def slow(pixels):\n"
         "    if next(count) == 3000:\n"
         "        print('in the test split', flush=True)\n"
         "        time.sleep(60)\n"
         "    return encode(pixels)\n"
-        "builders._png = slow\n"
+        "_arrays.png = slow\n"
         "load('cg-digits', prepared_dir=sys.argv[1])\n"
     )
     process = start(code, tmp_path)
