@@ -1,5 +1,6 @@
 """The command line: ``python -m experiments VERB``."""
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Union
@@ -11,7 +12,8 @@ def main() -> None:
     """Runs a verb; an error of the user's ends it with one line and status 2."""
     import tyro  # so that the modules below can be used without it
 
-    from experiments import bench, demo
+    from experiments import bench, demo, presets
+    from experiments.prepare import prepare
     from experiments.runs import evaluate, train
     from experiments.table import methods
 
@@ -19,7 +21,8 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(
             {
                 "demo": demo.main,
-                "train": train,
+                "prepare": prepare,
+                "train": functools.partial(train, config=presets.of(sys.argv)),
                 "evaluate": evaluate,
                 "table": _group("Compare methods in a table.", {"methods": methods.main}),
                 "bench": _group("Measure the speed of the library.", bench.VERBS),

@@ -97,10 +97,11 @@ def run_seeds(
 
 def accuracies(seeds: list[History], head: str) -> list[float] | None:
     """For each run the accuracy of a head, its mean over the last epochs; None if untrained."""
-    if head not in seeds[0][0]["accuracy"]:
+    if head not in seeds[0][0]["scores"]:
         return None
     return [
-        float(np.mean([record["accuracy"][head] for record in run[-LAST_EPOCHS:]])) for run in seeds
+        float(np.mean([record["scores"][head]["accuracy"] for record in run[-LAST_EPOCHS:]]))
+        for run in seeds
     ]
 
 

@@ -41,9 +41,13 @@ class Config:
     """One training run."""
 
     dataset: str = "cg-digits"
-    """Data set: cg-digits or cg-mnist."""
+    """Data set: cg-digits or cg-mnist. The other defaults depend on it."""
     model: str = "cg-cnn"
     """Model: cg-cnn."""
+    fusion: str = "concatenation"
+    """How a model that fuses late does it: concatenation, sum, gated or film."""
+    weights: str | None = None
+    """File of pretrained weights to begin from, .safetensors or .pth; None begins from scratch."""
     method: str = "mmpareto"
     """Method: joint, uniform, uniform-gamma, pareto, mmpareto or mmpareto-released; or a rival with
     its published defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo,

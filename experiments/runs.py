@@ -1,5 +1,6 @@
 """Runs on disk: the verbs ``train`` and ``evaluate``."""
 
+import dataclasses
 import json
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,8 +8,7 @@ from typing import Any
 
 from experiments.config import Config, default_run_dir
 from experiments.errors import UserError
-
-PREPARED = Path("data", "prepared")
+from experiments.prepare import PREPARED, WORKERS
 
 
 def train(
@@ -19,6 +19,7 @@ def train(
     resume: bool = False,
     mesh: str | None = None,
     distributed: bool = False,
+    workers: int = WORKERS,
 ) -> None:
     """Train a model, with logs and a checkpoint after every epoch.
 
@@ -35,6 +36,8 @@ def train(
       distributed: This is one of several processes, which JAX_COORDINATOR_ADDRESS,
         JAX_NUM_PROCESSES and JAX_PROCESS_ID or the cluster bring together. They share run_dir; the
         first one logs.
+      workers: Processes that read and augment a data set that does not fit in memory; 0 does it in
+        threads of this one.
     """
     from tqdm import tqdm
 
@@ -44,13 +47,16 @@ def train(
     from experiments.train import train as train_epochs
 
     methods.build(config)
-    models.constructor(config.model)
+    models.named(config)
     if distributed:
         processes.join()
     over_devices = devices.make_mesh(mesh)
     run_dir = run_dir or default_run_dir(config)
-    arrays = data.load(config.dataset, data_dir or Path("data", config.dataset), prepared_dir)
-    compiled = program.build(config, arrays, over_devices)
+    folder = data_dir or Path("data", config.dataset)
+    splits = data.load(config.dataset, folder, prepared_dir, workers)
+    # A checkpoint has its own weights: the pretrained ones may be gone.
+    initial = dataclasses.replace(config, weights=None) if resume else config
+    compiled = program.build(initial, splits, over_devices, workers)
     with Checkpoints(run_dir) as checkpoints:
         state = compiled.initial_state(config.seed)
         if resume:
@@ -58,11 +64,14 @@ def train(
         elif checkpoints.exist():
             raise UserError(f"{run_dir} holds a run: pass --resume to go on, or another --run-dir")
         done = int(state.step)
+        steps_per_epoch = compiled.feed.steps_per_epoch
         epochs = config.optimisation.epochs
-        total = epochs * compiled.steps_per_epoch
+        total = epochs * steps_per_epoch
         talks = processes.is_first()
         with (
-            RunLog(run_dir, done // compiled.steps_per_epoch) if talks else nullcontext() as log,
+            RunLog(run_dir, done // compiled.feed.steps_per_epoch)
+            if talks
+            else nullcontext() as log,
             tqdm(
                 total=total, initial=done, unit="step", dynamic_ncols=True, disable=not talks
             ) as progress,
@@ -83,8 +92,9 @@ def evaluate(
     prepared_dir: Path | None = PREPARED,
     mesh: str | None = None,
     distributed: bool = False,
+    workers: int = WORKERS,
 ) -> None:
-    """Accuracy and macro F1 of each trained head, from the last checkpoint of a run.
+    """Scores of each trained head on the test set, from the last checkpoint of a run.
 
     Args:
       run_dir: Folder of the run.
@@ -92,10 +102,11 @@ def evaluate(
       prepared_dir: As for train.
       mesh: As for train; it need not be that of the run.
       distributed: As for train.
+      workers: As for train.
     """
     from experiments import data, devices, processes, program
     from experiments.checkpoints import Checkpoints
-    from experiments.evaluate import accuracy_and_macro_f1
+    from experiments.evaluate import scores
 
     if not (run_dir / "checkpoints").is_dir():
         raise UserError(f"no checkpoint in {run_dir}: train there first")
@@ -104,18 +115,22 @@ def evaluate(
     over_devices = devices.make_mesh(mesh)
     with Checkpoints(run_dir) as checkpoints:
         config = checkpoints.config()
-        arrays = data.load(config.dataset, data_dir or Path("data", config.dataset), prepared_dir)
-        compiled = program.build(config, arrays, over_devices)
+        folder = data_dir or Path("data", config.dataset)
+        splits = data.load(config.dataset, folder, prepared_dir, workers)
+        from_scratch = dataclasses.replace(config, weights=None)
+        compiled = program.build(from_scratch, splits, over_devices, workers)
         state = checkpoints.restore(compiled.initial_state(config.seed), config)
-    scores = accuracy_and_macro_f1(compiled, state.params)
+    found = scores(compiled, state)
     if not processes.is_first():
         return
-    print(f"{'head':<10} accuracy  macro F1")
-    for head, values in scores.items():
-        print(f"{head:<10} {values['accuracy']:8.4f}  {values['macro_f1']:8.4f}")
-    (run_dir / "evaluation.json").write_text(json.dumps(scores, indent=2) + "\n")
+    for head, values in found.items():
+        print(f"{head:<14}", *(f"{name} {value:.4f}  " for name, value in values.items()))
+    (run_dir / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _line(record: dict[str, Any]) -> str:
-    accuracies = ", ".join(f"{head} {value:.3f}" for head, value in record["accuracy"].items())
-    return f"epoch {record['epoch']}: loss {record['loss']['joint']:.4f}, accuracy {accuracies}"
+    """The losses, and the first score of each head."""
+    losses = ", ".join(f"{head} {value:.4f}" for head, value in record["loss"].items())
+    firsts = {head: next(iter(scores.items())) for head, scores in record["scores"].items()}
+    scores = ", ".join(f"{head} {name} {value:.4f}" for head, (name, value) in firsts.items())
+    return f"epoch {record['epoch']}: loss {losses}; {scores}"

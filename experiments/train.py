@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.evaluate import accuracy
+from experiments.evaluate import scores
 from experiments.program import Program, TrainState
 
 RUN_AHEAD = 3
@@ -28,20 +28,26 @@ def train(
       state: Where to start: initial, or restored at the end of an epoch.
       epochs: The number of epochs at the end, those before ``state`` included.
       on_epoch: Called after each epoch with the state and its record: ``epoch`` and ``step``
-        (counts), ``seconds`` (training alone), ``loss`` (mean by head), ``accuracy`` (on the test
-        set, by trained head), ``encoders`` (by modality, the mean ``cosine`` and the shares of
-        steps in ``conflict`` and ``stationary``; for methods with several objectives).
+        (counts), ``seconds`` (training alone), ``waiting`` (seconds of them in which the next batch
+        was not there yet), ``loss`` (mean by head), ``scores`` (on the test
+        set, by trained head), ``encoders`` (by encoder, the mean ``cosine`` and the shares of steps
+        in ``conflict`` and ``stationary``; for methods with several objectives).
       on_step: Called after each step, for a progress bar.
 
     Returns:
       The state after the last epoch.
     """
-    for epoch in range(int(state.step) // program.steps_per_epoch, epochs):
+    feed = program.feed
+    batches = feed.training(state.key, int(state.step))
+    for epoch in range(int(state.step) // feed.steps_per_epoch, epochs):
         start = time.perf_counter()
-        order = program.draw_order(state)
+        waiting = 0.0
         metrics = []
-        for _ in range(program.steps_per_epoch):
-            state, step_metrics = program.step(state, program.train_set, order)
+        for _ in range(feed.steps_per_epoch):
+            asked = time.perf_counter()
+            batch = next(batches)
+            waiting += time.perf_counter() - asked
+            state, step_metrics = program.step(state, batch)
             metrics.append(step_metrics)
             # A few steps in the queue keep the devices busy. Many do no good, and on the virtual
             # devices of a CPU can wait for each other for ever.
@@ -52,8 +58,9 @@ def train(
             "epoch": epoch + 1,
             "step": int(state.step),
             "seconds": time.perf_counter() - start,
+            "waiting": waiting,
             "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
-            "accuracy": accuracy(program, state.params),
+            "scores": scores(program, state),
             "encoders": {
                 name: {
                     "cosine": float(np.mean(encoder.cosine)),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -30,8 +29,9 @@ from experiments.comparison import (
     run_seeds,
     spread,
 )
-from experiments.data import DATASETS, Fields
+from experiments.data import DATASETS, Splits
 from experiments.device import description
+from experiments.feeds import Batch
 from experiments.program import Program, TrainState
 
 COMMAND = "python -m experiments bench features"
@@ -62,13 +62,13 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> N
         approximate, _ = build(protocol, arrays, "features")
         histories["features"] = run_seeds(approximate, protocol, progress.update)
     agreements = by_seed(steps, protocol.seeds)
-    modalities = DATASETS["cg-digits"].modalities
+    modalities = tuple(DATASETS["cg-digits"].modalities)
     command = f"{COMMAND} --seeds {protocol.seeds}"
     table = "\n".join(
         [
             accuracy_table(histories, modalities),
             "The update of features against the exact one, at the parameters of the exact run:\n",
-            agreement_table(agreements, exact.steps_per_epoch),
+            agreement_table(agreements, exact.feed.steps_per_epoch),
             f"`{command}` on {description()}: MMPareto, {protocol.epochs} epochs; accuracies and "
             "shares of steps in per cent; mean ± standard deviation over seeds; accuracies are "
             "means over the last five epochs.\n",
@@ -88,7 +88,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> N
 
 
 def build(
-    protocol: Protocol, arrays: Mapping[str, Fields], strategy: str
+    protocol: Protocol, arrays: Splits, strategy: str
 ) -> tuple[Program, list[dict[str, Agreement]]]:
     """The program of ``train --method mmpareto``, with its gradient from one of the strategies.
 
@@ -102,31 +102,31 @@ def build(
     """
     config = protocol.config("mmpareto")
     base = program.build(config, arrays)
-    modalities = DATASETS[config.dataset].modalities
+    dataset = DATASETS[config.dataset]
     encoders = {
-        name: mmp.Encoder(params=f"encoders/{name}", objectives=("joint", name))
-        for name in modalities
+        name: mmp.Encoder(params=f"encoders/{name}", objectives=heads)
+        for name, heads in dataset.encoders.items()
     }
-    channels = {name: arrays["train"][name].shape[-1] for name in modalities}
-    make = models.constructor(config.model)
-    num_classes = DATASETS[config.dataset].num_classes
-    graph = nnx.graphdef(make(channels, num_classes, rngs=nnx.Rngs(0)))
+    outputs = {head: task.num_outputs for head, task in dataset.heads.items()}
+    shapes = {name: base.feed.shapes[name] for name in dataset.modalities}
+    graph = nnx.graphdef(models.build(config, shapes, outputs, seed=0))
     optimisation = config.optimisation
     tx = optax.chain(
         optax.add_decayed_weights(optimisation.weight_decay),
         optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),
     )
 
-    def encode(params: Any, batch: Fields) -> dict[str, jax.Array]:
-        images = {name: batch[name].astype(jnp.float32) / 255 for name in modalities}
-        return nnx.merge(graph, params).encode(images)
+    def encode(params: Any, batch: Batch) -> dict[str, jax.Array]:
+        return nnx.merge(graph, params).encode(dataset.inputs(batch))
 
-    def losses_from_features(params: Any, features: Any, batch: Fields) -> dict[str, jax.Array]:
-        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+    def losses_from_features(params: Any, features: Any, batch: Batch) -> dict[str, jax.Array]:
         logits = nnx.merge(graph, params).classify(features)
-        return {head: jnp.mean(cross_entropy(x, batch["label"])) for head, x in logits.items()}
+        return {
+            head: task.loss(logits[head], batch[task.target])
+            for head, task in dataset.heads.items()
+        }
 
-    def losses(params: Any, batch: Fields) -> dict[str, jax.Array]:
+    def losses(params: Any, batch: Batch) -> dict[str, jax.Array]:
         return losses_from_features(params, encode(params, batch), batch)
 
     weighting = mmp.weightings.mmpareto(protocol.gamma)
@@ -140,9 +140,7 @@ def build(
         return state._replace(opt_state=(integrator.init(state.params), tx.init(state.params)))
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(state: TrainState, train_set: Fields, order: jax.Array) -> tuple[TrainState, Any]:
-        samples = order[state.step % base.steps_per_epoch]
-        batch = {name: field[samples] for name, field in train_set.items()}
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:
         integration, opt_state = state.opt_state
         values, grads, integration = integrator.value_and_grad(state.params, integration, batch)
         compared = {}
@@ -156,13 +154,14 @@ def build(
         updates, opt_state = tx.update(grads, opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {"loss": values, "encoders": mmp.diagnostics(integration)}
-        new = TrainState(state.step + 1, state.key, params, (integration, opt_state))
+        opt_state = (integration, opt_state)
+        new = state._replace(step=state.step + 1, params=params, opt_state=opt_state)
         return new, (metrics, compared)
 
     record: list[dict[str, Agreement]] = []
 
-    def recorded(state: TrainState, train_set: Fields, order: jax.Array) -> tuple[TrainState, Any]:
-        state, (metrics, compared) = step(state, train_set, order)
+    def recorded(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:
+        state, (metrics, compared) = step(state, batch)
         record.append(compared)
         return state, metrics
 

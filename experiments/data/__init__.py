@@ -1,76 +1,95 @@
 """The data sets of the experiments, by name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from experiments.data import cg_digits, cg_mnist, prepared
+from experiments.data.dataset import DataSet, multimodal
 from experiments.data.fields import Fields
+from experiments.data.samples import Samples, samples
+from experiments.data.scaling import unit
 from experiments.errors import UserError
 
-__all__ = ["DATASETS", "DataSet", "Fields", "load"]
+__all__ = ["DATASETS", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
+Splits = Mapping[str, Fields] | Mapping[str, Samples]
+"""The sets "train" and "test", in memory or read from disk."""
 
-@dataclass(frozen=True)
-class DataSet:
-    """What there is to know about a data set before it is loaded.
-
-    Attributes:
-        name: its name on the command line.
-        arrays: makes it in memory from the folder of its files (ignored if it needs none).
-        builder: the module and class in `builders` that prepares it on disk.
-        needs_files: whether it is made from files rather than from an installed package.
-        modalities: the fields that hold its inputs.
-        num_classes: labels are 0 to `num_classes - 1`.
-    """
-
-    name: str
-    arrays: Callable[[str | Path | None], dict[str, Fields]]
-    builder: str
-    needs_files: bool
-    modalities: tuple[str, ...] = ("gray", "colour")
-    num_classes: int = 10
-
+GRAY_AND_COLOUR = {"gray": unit, "colour": unit}
 
 DATASETS = {
     dataset.name: dataset
     for dataset in (
-        DataSet("cg-digits", lambda _: cg_digits.arrays(), "cg_digits.CgDigits", needs_files=False),
-        DataSet("cg-mnist", cg_mnist.arrays, "cg_mnist.CgMnist", needs_files=True),
+        multimodal(
+            "cg-digits",
+            "images",
+            "cg_digits.CgDigits",
+            GRAY_AND_COLOUR,
+            num_classes=10,
+            arrays=lambda _: cg_digits.arrays(),
+            needs_files=False,
+        ),
+        multimodal(
+            "cg-mnist",
+            "images",
+            "cg_mnist.CgMnist",
+            GRAY_AND_COLOUR,
+            num_classes=10,
+            arrays=cg_mnist.arrays,
+        ),
     )
 }
 """Every data set, by name."""
 
 
+def named(name: str) -> DataSet:
+    """The data set of a name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in DATASETS:
+        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]
+
+
 def load(
-    name: str, data_dir: str | Path | None = None, prepared_dir: str | Path | None = None
-) -> dict[str, Fields]:
-    """Load a data set into NumPy arrays.
+    name: str,
+    data_dir: str | Path | None = None,
+    prepared_dir: str | Path | None = None,
+    workers: int = 0,
+) -> Splits:
+    """Load a data set into NumPy arrays, or open one that is too large for that.
 
     Args:
         name: a key of `DATASETS`.
-        data_dir: the folder of the files that the set is made from, if it needs any; files that
-            it lacks are downloaded there.
+        data_dir: the folder of the files that the set is made from, if it needs any; files of
+            MNIST that it lacks are downloaded there.
         prepared_dir: where TFDS keeps the prepared set, which is written at the first call and
             read at later ones, without `data_dir`. By default the set is made in memory, which
             gives the same arrays and does not import `tensorflow_datasets`.
+        workers: the processes that decode while a set is prepared.
 
     Returns:
-        `train` and `test`, each with an array per field, samples along the first axis: the
-        modalities `gray`, uint8 [N, H, W, 1], and `colour`, uint8 [N, H, W, 3]; and `label`,
-        int32 [N].
+        `train` and `test`. A set in memory: each with an array per field, samples along the first
+        axis: the modalities, and the targets of the heads, such as `label`, int32 [N]. A larger
+        set: each as `Samples`, which reads them from disk.
 
     Raises:
         UserError: the name is unknown; files are missing, damaged, or cannot be downloaded; the
-            prepared set is damaged or cannot be written.
+            prepared set is damaged or cannot be written; a large set is to be made in memory.
 
     Example:
         >>> load("cg-digits")["test"]["gray"].shape
         (500, 8, 8, 1)
     """
-    if name not in DATASETS:
-        raise UserError(f"unknown data set {name!r}: choose one of {', '.join(sorted(DATASETS))}")
-    dataset = DATASETS[name]
+    dataset = named(name)
+    if dataset.transforms is not None:
+        if prepared_dir is None:
+            raise UserError(f"{name} does not fit in memory: name a folder with --prepared-dir")
+        opened = prepared.prepare(dataset.builder, prepared_dir, data_dir, workers)
+        return {split: samples(opened, split, dataset.transforms) for split in ("train", "test")}
     if prepared_dir is None:
+        assert dataset.arrays is not None  # it has no transforms
         return dataset.arrays(data_dir)
     return prepared.arrays(dataset.builder, prepared_dir, data_dir)

@@ -53,14 +53,13 @@ def prepare(
     """
     import tensorflow_datasets as tfds
 
-    module, _, name = builder.partition(".")
-    builder_class = getattr(importlib.import_module(f"experiments.data.builders.{module}"), name)
+    builder_class = _builder_class(builder)
     folder = Path(prepared_dir)
 
     def open_set() -> "PreparedFromFiles":
         return builder_class(data_dir=folder, files_dir=data_dir, workers=workers)
 
-    home = folder / builder_class.name / str(builder_class.VERSION)
+    home = _home(builder_class, folder)
     if not home.exists():
         with exclusive(folder):
             for leftover in home.parent.glob("incomplete.*"):
@@ -78,6 +77,16 @@ def prepare(
         return open_set()
     except _DAMAGE as error:
         raise _damaged(home, error) from error
+
+
+def is_prepared(builder: str, prepared_dir: str | Path) -> bool:
+    """Whether a folder has a data set.
+
+    Args:
+        builder: as for `prepare`.
+        prepared_dir: as for `prepare`.
+    """
+    return _home(_builder_class(builder), Path(prepared_dir)).exists()
 
 
 def skipped(opened: "PreparedFromFiles") -> str:
@@ -124,6 +133,15 @@ def arrays(
         return {split: _read_split(opened, split) for split in ("train", "test")}
     except _DAMAGE as error:
         raise _damaged(Path(opened.data_path), error) from error
+
+
+def _builder_class(builder: str) -> Any:
+    module, _, name = builder.partition(".")
+    return getattr(importlib.import_module(f"experiments.data.builders.{module}"), name)
+
+
+def _home(builder_class: Any, folder: Path) -> Path:
+    return folder / builder_class.name / str(builder_class.VERSION)
 
 
 _DAMAGE = (RuntimeError, LookupError, ValueError, OSError)

@@ -21,8 +21,8 @@ def accuracy(names: Mapping[str, str], histories: Histories, path: Path) -> None
     for panel, head in zip(panels, HEADS, strict=True):
         for index, (method, name) in enumerate(names.items()):
             runs = histories[method]
-            if head in runs[0][0]["accuracy"]:
-                values = [[100 * r["accuracy"][head] for r in run] for run in runs]
+            if head in runs[0][0]["scores"]:
+                values = [[100 * r["scores"][head]["accuracy"] for r in run] for run in runs]
                 _band(panel, values, f"C{index}", name)
         panel.set_title(f"{head} prediction")
         panel.set_xlabel("epoch")

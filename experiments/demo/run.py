@@ -71,19 +71,18 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
 
 def steps_per_second(programs: dict[str, Program]) -> dict[str, list[float]]:
     """Steps per second of each program, one number a round; in a round the programs take turns."""
-    states = {}
+    states, batches = {}, {}
     for method, compiled in programs.items():
         state = compiled.initial_state(0)
-        order = compiled.draw_order(state)
-        states[method], _ = compiled.step(state, compiled.train_set, order)
+        batches[method] = compiled.feed.training(state.key, 0)
+        states[method], _ = compiled.step(state, next(batches[method]))
         jax.block_until_ready(states[method])
     speeds: dict[str, list[float]] = {method: [] for method in programs}
     for _ in range(TIMED_ROUNDS):
         for method, compiled in programs.items():
-            order = compiled.draw_order(states[method])
             start = time.perf_counter()
             for _ in range(TIMED_STEPS):
-                states[method], _ = compiled.step(states[method], compiled.train_set, order)
+                states[method], _ = compiled.step(states[method], next(batches[method]))
             jax.block_until_ready(states[method])
             speeds[method].append(TIMED_STEPS / (time.perf_counter() - start))
     return speeds

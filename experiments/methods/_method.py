@@ -12,20 +12,20 @@ Losses = Mapping[str, jax.Array]
 
 
 class Method(NamedTuple):
-    """How a run uses the losses of a multimodal model.
+    """How a run uses the losses of the heads of a model.
 
     Attributes:
-      objectives: From the model's losses, "joint" and one per modality, to the objectives that the
-        method differentiates.
-      encoder_objectives: For a modality, which of these train its encoder.
-      aggregator: From the encoders by modality and the number of steps per epoch to the aggregator
-        of their gradients, which is given the objectives' values as ``losses=``.
-      trained_heads: For the modalities, the heads that the method trains; the accuracy of any
-        other head means nothing.
+      objectives: From the losses, one per head, to the objectives that the method differentiates.
+      encoder_objectives: From the heads that an encoder serves ("joint" and that of its modality,
+        or those of all tasks) to the objectives that train it.
+      aggregator: From the encoders by name and the number of steps per epoch to the aggregator of
+        their gradients, which is given the objectives' values as ``losses=``.
+      trained_heads: From all heads to those that the method trains; the scores of any other head
+        mean nothing.
     """
 
     objectives: Callable[[Losses], Losses]
-    encoder_objectives: Callable[[str], tuple[str, ...]]
+    encoder_objectives: Callable[[tuple[str, ...]], tuple[str, ...]]
     aggregator: Callable[[Mapping[str, Encoder], int], optax.GradientTransformation]
     trained_heads: Callable[[tuple[str, ...]], tuple[str, ...]]
 
@@ -33,7 +33,7 @@ class Method(NamedTuple):
 def every_objective(
     aggregator: Callable[[Mapping[str, Encoder]], optax.GradientTransformation],
 ) -> Method:
-    """A method that differentiates each loss, and trains an encoder with the joint and its own."""
+    """A method that differentiates each loss, and trains an encoder with all that it serves."""
     return every_objective_by_epoch(lambda encoders, steps_per_epoch: aggregator(encoders))
 
 
@@ -43,7 +43,7 @@ def every_objective_by_epoch(
     """As :func:`every_objective`, of an aggregator that is told the number of steps per epoch."""
     return Method(
         objectives=dict,
-        encoder_objectives=lambda modality: ("joint", modality),
+        encoder_objectives=lambda heads: heads,
         aggregator=aggregator,
-        trained_heads=lambda modalities: ("joint", *modalities),
+        trained_heads=lambda heads: heads,
     )

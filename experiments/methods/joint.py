@@ -2,6 +2,7 @@
 
 import mmpareto_jax as mmp
 from experiments.config import Config
+from experiments.errors import UserError
 from experiments.methods._method import Method
 
 
@@ -10,9 +11,18 @@ def joint(config: Config) -> Method:
     del config
     return Method(
         objectives=lambda losses: {"joint": losses["joint"]},
-        encoder_objectives=lambda modality: ("joint",),
+        encoder_objectives=_joint_alone,
         aggregator=lambda encoders, steps_per_epoch: mmp.aggregate(
             mmp.weightings.uniform(), encoders
         ),
-        trained_heads=lambda modalities: ("joint",),
+        trained_heads=_joint_alone,
     )
+
+
+def _joint_alone(heads: tuple[str, ...]) -> tuple[str, ...]:
+    if "joint" not in heads:
+        raise UserError(
+            "method joint trains on the loss of all modalities together, and this data set has "
+            f"{' and '.join(heads)} alone: choose another method"
+        )
+    return ("joint",)

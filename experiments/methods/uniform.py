@@ -25,5 +25,5 @@ def scaled_sum(scale: float, diagnose: bool) -> Method:
         return method
     return method._replace(
         objectives=lambda losses: {"sum": sum(losses.values(), jnp.zeros(()))},
-        encoder_objectives=lambda modality: ("sum",),
+        encoder_objectives=lambda heads: ("sum",),
     )

@@ -1,31 +1,94 @@
 """The models of the experiments, by name.
 
-A model maps a dict of inputs by modality to a dict of logits: "joint" and one entry per modality.
-The parameters of a modality's encoder are those under ``encoders/MODALITY``.
+A model maps a dict of inputs by modality to a dict of outputs by head. The parameters of an encoder
+are those under ``encoders/NAME``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from flax import nnx
 
+from experiments import data
+from experiments.config import Config
 from experiments.errors import UserError
-from experiments.models.cg_cnn import ColouredAndGrayNetwork
+from experiments.models.cg_cnn import cg_cnn
 
-MODELS: dict[str, Callable[..., nnx.Module]] = {"cg-cnn": ColouredAndGrayNetwork}
+__all__ = ["MODELS", "Model", "Shapes", "build", "named"]
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def constructor(name: str) -> Callable[..., nnx.Module]:
-    """The model class of that name, called with channels by modality, num_classes and rngs.
+@dataclass(frozen=True)
+class Model:
+    """A backbone and what it fits.
+
+    Attributes:
+      make: From the shapes of one sample's inputs by modality and the number of outputs by head,
+        and ``rngs=``, to the network; with ``fusion=`` if it fuses late.
+      kinds: The kinds of data sets that it fits.
+      fuses_late: Whether its modalities meet in a fusion that can be chosen.
+      load_weights: Fills a network with pretrained weights from a file; None if there are none.
+    """
+
+    make: Callable[..., nnx.Module]
+    kinds: tuple[str, ...]
+    fuses_late: bool = False
+    load_weights: Callable[[nnx.Module, Path], None] | None = None
+
+
+MODELS: dict[str, Model] = {
+    "cg-cnn": Model(cg_cnn, ("images",), fuses_late=True),
+}
+
+
+def named(config: Config) -> Model:
+    """The model that a configuration names.
 
     Raises:
-      UserError: If no model has that name.
+      UserError: If no model has that name, or it does not fit the data set, or has no fusion or
+        no pretrained weights where the configuration asks for them.
 
     Example:
-      >>> constructor("resnet")
+      >>> named(Config(model="vgg"))  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
-      experiments.errors.UserError: unknown model 'resnet': choose one of cg-cnn
+      experiments.errors.UserError: unknown model 'vgg': choose one of cg-cnn...
     """
-    if name not in MODELS:
-        raise UserError(f"unknown model {name!r}: choose one of {', '.join(sorted(MODELS))}")
-    return MODELS[name]
+    if config.model not in MODELS:
+        raise UserError(
+            f"unknown model {config.model!r}: choose one of {', '.join(sorted(MODELS))}"
+        )
+    model = MODELS[config.model]
+    kind = data.named(config.dataset).kind
+    if kind not in model.kinds:
+        fitting = ", ".join(sorted(name for name, other in MODELS.items() if kind in other.kinds))
+        raise UserError(
+            f"model {config.model} does not fit the {kind} of {config.dataset}: choose {fitting}"
+        )
+    if config.fusion != Config.fusion and not model.fuses_late:
+        raise UserError(f"model {config.model} does not fuse late: leave --fusion out")
+    if config.weights is not None and model.load_weights is None:
+        raise UserError(f"there are no pretrained weights for {config.model}: leave --weights out")
+    return model
+
+
+def build(config: Config, shapes: Shapes, outputs: Mapping[str, int], seed: int) -> nnx.Module:
+    """The network of a configuration, with its initial parameters.
+
+    Args:
+      config: What model, with what fusion and what pretrained weights.
+      shapes: Of one sample's inputs, by modality.
+      outputs: The number of outputs, by head.
+      seed: Of the parameters that are not pretrained.
+
+    Raises:
+      UserError: As :func:`named`, and if the file of weights does not fit.
+    """
+    model = named(config)
+    options = {"fusion": config.fusion} if model.fuses_late else {}
+    network = model.make(shapes, outputs, rngs=nnx.Rngs(seed), **options)
+    if config.weights is not None and model.load_weights is not None:
+        model.load_weights(network, Path(config.weights))
+    return network

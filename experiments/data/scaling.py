@@ -1,0 +1,28 @@
+"""From what a data set stores to what a model reads: on the device, inside the step."""
+
+import jax
+import jax.numpy as jnp
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+"""Of the channels of ImageNet's images in [0, 1], as torchvision's models expect them."""
+
+
+def unit(pixels: jax.Array) -> jax.Array:
+    """Pixels, uint8, as float32 in [0, 1].
+
+    Example:
+        >>> unit(jnp.array([0, 51, 255], jnp.uint8))
+        Array([0. , 0.2, 1. ], dtype=float32)
+    """
+    return pixels.astype(jnp.float32) / 255
+
+
+def imagenet(pixels: jax.Array) -> jax.Array:
+    """Pixels, uint8 [..., 3], as float32 with ImageNet's mean 0 and deviation 1 in each channel."""
+    return (unit(pixels) - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_DEVIATION)
+
+
+def as_stored(values: jax.Array) -> jax.Array:
+    """Float32 values that need no scaling."""
+    return values

@@ -1,0 +1,37 @@
+"""What a feed is."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import jax
+import numpy as np
+
+Batch = Mapping[str, jax.Array]
+"""A global array per field, samples along the first axis, spread over the mesh's "data"."""
+
+
+class Feed(Protocol):
+    """The batches of one data set on the devices."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in the training set."""
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """By field, the shape of one sample."""
+
+    def training(self, key: jax.Array, first_step: int) -> Iterator[Batch]:
+        """Batches without end. An epoch visits samples once, in an order of its own.
+
+        Args:
+          key: Decides the order and all randomness of the samples.
+          first_step: The number of the first batch, counted from the first epoch on; the batches
+            are those of an iterator that began at 0 and has come there.
+        """
+
+    def test(self) -> Iterator[tuple[Batch, np.ndarray]]:
+        """The test set once, in its order: batches, and which of their samples count, bool ``[B]``.
+
+        The last batch is filled up with samples that do not count.
+        """

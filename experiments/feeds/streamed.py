@@ -1,0 +1,111 @@
+"""A data set that is read, decoded and augmented while the devices compute."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import grain
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from experiments import devices
+from experiments.data.fields import Fields
+from experiments.data.samples import Samples
+from experiments.feeds._feed import Batch
+
+AHEAD = 2
+"""Batches that wait on the devices, and those that wait in each worker process."""
+
+
+class Streamed:
+    """Batches made by worker processes and placed on the devices ahead of their use.
+
+    A process of several makes only the rows that its own devices hold.
+
+    Args:
+      train: The training set.
+      test: The test set.
+      batch_size: Samples per step.
+      mesh: Of axes "data" and "model", see :func:`experiments.devices.make_mesh`.
+      workers: Processes that make batches; 0 makes them in threads of this process.
+    """
+
+    def __init__(
+        self, train: Samples, test: Samples, batch_size: int, mesh: Mesh, workers: int
+    ) -> None:
+        self.steps_per_epoch = len(train) // batch_size
+        example = train.evaluation(train.examples[0])
+        self.shapes = {name: np.shape(value) for name, value in example.items()}
+        self._train = train
+        self._test = test
+        self._batch_size = batch_size
+        self._workers = workers
+        self._sharding = devices.over_samples(mesh)
+        self._rows = _rows_of_this_process(self._sharding, batch_size)
+
+    def training(self, key: jax.Array, first_step: int) -> Iterator[Batch]:
+        """As in :class:`Feed`."""
+        seed = int(jax.random.bits(key, dtype=np.uint32))
+        batches = (
+            grain.MapDataset.range(len(self._train))
+            .shuffle(seed=seed)
+            .batch(self._batch_size, drop_remainder=True)
+            .repeat()
+            .random_map(_TrainingBatch(self._train, self._rows), seed=seed)
+        )
+        return self._placed(batches[first_step:])
+
+    def test(self) -> Iterator[tuple[Batch, np.ndarray]]:
+        """As in :class:`Feed`."""
+        size, number = self._batch_size, len(self._test)
+        rows = np.arange(number + -number % size).reshape(-1, size)
+        indices = rows[:, self._rows] % number
+        batches = grain.MapDataset.source(indices).map(self._test.evaluation_batch)
+        with closing(self._placed(batches)) as placed:
+            for row, batch in zip(rows, placed, strict=True):
+                yield batch, row < number
+
+    def _placed(self, batches: grain.MapDataset) -> grain.DatasetIterator:
+        if self._workers:
+            _mark_flags_as_parsed()
+            one_by_one = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
+            stream = batches.to_iter_dataset(one_by_one).mp_prefetch(
+                grain.MultiprocessingOptions(
+                    num_workers=self._workers, per_worker_buffer_size=AHEAD
+                )
+            )
+        else:
+            threads = grain.ReadOptions(num_threads=AHEAD, prefetch_buffer_size=AHEAD)
+            stream = batches.to_iter_dataset(threads)
+        on_devices = stream.map(lambda batch: jax.tree.map(self._place, batch))
+        return iter(
+            grain.experimental.ThreadPrefetchIterDataset(on_devices, prefetch_buffer_size=AHEAD)
+        )
+
+    def _place(self, rows: np.ndarray) -> jax.Array:
+        shape = (self._batch_size, *rows.shape[1:])
+        return jax.make_array_from_process_local_data(self._sharding, rows, shape)
+
+
+@dataclass(frozen=True)
+class _TrainingBatch:
+    samples: Samples
+    rows: np.ndarray
+
+    def __call__(self, indices: np.ndarray, rng: np.random.Generator) -> Fields:
+        return self.samples.training_batch(indices, rng, self.rows)
+
+
+def _rows_of_this_process(sharding: jax.sharding.Sharding, batch_size: int) -> np.ndarray:
+    rows = np.arange(batch_size)
+    own = sharding.addressable_devices_indices_map((batch_size,)).values()
+    return np.unique(np.concatenate([rows[index] for index in own]))
+
+
+def _mark_flags_as_parsed() -> None:
+    """Grain's workers read flags of absl, which only its own entry point parses."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()

@@ -1,0 +1,35 @@
+"""The defaults of a run, by data set."""
+
+import argparse
+from collections.abc import Sequence
+
+from experiments.config import Config, Optimisation
+
+PAPER = Optimisation(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_size=64, epochs=50)
+"""Learning rate and momentum are the paper's (appendix B); where it is silent, the rest is that of
+the code released with it."""
+
+PRESETS: dict[str, Config] = {
+    config.dataset: config
+    for config in (
+        Config(),
+        Config(dataset="cg-mnist", optimisation=PAPER),
+    )
+}
+"""What a run of each data set is, unless its user says otherwise."""
+
+
+def of(arguments: Sequence[str]) -> Config:
+    """The preset of the data set that a command line names, or of the default one.
+
+    Args:
+      arguments: The words of the command line.
+
+    Example:
+      >>> of(["train", "--dataset", "cg-mnist", "--epochs", "3"]).optimisation.learning_rate
+      0.001
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--dataset", default=Config.dataset)
+    known, _ = parser.parse_known_args(list(arguments))
+    return PRESETS.get(known.dataset, PRESETS[Config.dataset])

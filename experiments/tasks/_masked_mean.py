@@ -1,0 +1,14 @@
+"""The mean over a part of an array."""
+
+import jax
+import jax.numpy as jnp
+
+
+def masked_mean(mask: jax.Array, values: jax.Array) -> jax.Array:
+    """The mean of the values in a mask; 0 where it is empty.
+
+    Example:
+      >>> masked_mean(jnp.array([True, False]), jnp.array([2.0, 7.0]))
+      Array(2., dtype=float32)
+    """
+    return jnp.sum(jnp.where(mask, values, 0)) / jnp.maximum(jnp.sum(mask), 1)

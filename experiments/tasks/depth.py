@@ -1,0 +1,50 @@
+"""The distance of each pixel."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.tasks._masked_mean import masked_mean
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Mean absolute error over pixels whose depth is known; scored by it and the relative one.
+
+    Attributes:
+      target: The field of depths, float32 ``[B, H, W, 1]``, in metres; 0 where it is unknown.
+
+    References:
+      Liu et al., `End-to-end multi-task learning with attention
+      <https://arxiv.org/abs/1803.10704>`_, 2019.
+    """
+
+    target: str = "depth"
+    num_outputs: ClassVar[int] = 1
+
+    def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        """Mean absolute error of depths ``[B, H, W, 1]`` over the pixels with one."""
+        return masked_mean(targets > 0, jnp.abs(outputs - targets))
+
+    def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:
+        """Number of pixels, sum of their absolute and of their relative errors, float32 ``[3]``."""
+        pixels = counted[:, None, None, None] & (targets > 0)
+        errors = jnp.where(pixels, jnp.abs(outputs - targets), 0)
+        relative = errors / jnp.where(pixels, targets, 1)
+        return jnp.stack([jnp.sum(pixels.astype(jnp.float32)), jnp.sum(errors), jnp.sum(relative)])
+
+    def scores(self, sums: np.ndarray) -> dict[str, float]:
+        """``absolute_error`` in metres and ``relative_error``, over all pixels of the set together.
+
+        Example:
+          >>> Depth().scores(np.array([4.0, 2.0, 1.0]))
+          {'absolute_error': 0.5, 'relative_error': 0.25}
+        """
+        pixels, absolute, relative = sums
+        return {
+            "absolute_error": float(absolute / pixels),
+            "relative_error": float(relative / pixels),
+        }
