@@ -69,9 +69,7 @@ def train(
         total = epochs * steps_per_epoch
         talks = processes.is_first()
         with (
-            RunLog(run_dir, done // compiled.feed.steps_per_epoch)
-            if talks
-            else nullcontext() as log,
+            RunLog(run_dir, done // steps_per_epoch) if talks else nullcontext() as log,
             tqdm(
                 total=total, initial=done, unit="step", dynamic_ncols=True, disable=not talks
             ) as progress,

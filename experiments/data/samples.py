@@ -50,10 +50,13 @@ class Samples:
         Returns:
             An array per field, with the wanted samples along the first axis.
         """
-        generators = rng.spawn(len(indices))
+        seeds = rng.integers(2**63, size=len(indices))
         chosen = range(len(indices)) if rows is None else rows
         return _stacked(
-            [self.training(self.examples[int(indices[r])], generators[r]) for r in chosen]
+            [
+                self.training(self.examples[int(indices[row])], np.random.default_rng(seeds[row]))
+                for row in chosen
+            ]
         )
 
     def evaluation_batch(self, indices: np.ndarray) -> Fields:

@@ -12,8 +12,8 @@ def unit(pixels: jax.Array) -> jax.Array:
     """Pixels, uint8, as float32 in [0, 1].
 
     Example:
-        >>> unit(jnp.array([0, 51, 255], jnp.uint8))
-        Array([0. , 0.2, 1. ], dtype=float32)
+        >>> unit(jnp.array([0, 255], jnp.uint8))
+        Array([0., 1.], dtype=float32)
     """
     return pixels.astype(jnp.float32) / 255
 

@@ -50,7 +50,7 @@ class OnDevice:
 
     def training(self, key: jax.Array, first_step: int) -> Iterator[Batch]:
         """As in :class:`Feed`."""
-        order = None
+        key, order = np.asarray(key), None  # a step consumes the state that the key is from
         for step in itertools.count(first_step):
             epoch, row = divmod(step, self.steps_per_epoch)
             if order is None or row == 0:

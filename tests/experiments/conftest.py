@@ -25,15 +25,15 @@ def quick():
 class LinearNetwork(nnx.Module):
     """What every model has, encoders and heads, each of one linear layer: compiles fast."""
 
-    def __init__(self, channels, num_classes, *, rngs):
+    def __init__(self, shapes, outputs, *, rngs):
         self.encoders = nnx.Dict(
-            {name: nnx.Linear(c, 4, rngs=rngs) for name, c in channels.items()}
+            {name: nnx.Linear(shape[-1], 4, rngs=rngs) for name, shape in shapes.items()}
         )
         self.heads = nnx.Dict(
-            {name: nnx.Linear(4, num_classes, rngs=rngs) for name in ("joint", *channels)}
+            {name: nnx.Linear(4, number, rngs=rngs) for name, number in outputs.items()}
         )
 
-    def __call__(self, images):
+    def __call__(self, images, *, rngs=None):
         means = {name: jnp.mean(image, axis=(1, 2)) for name, image in images.items()}
         features = {name: nnx.tanh(encode(means[name])) for name, encode in self.encoders.items()}
         features["joint"] = sum(features.values())
@@ -43,7 +43,7 @@ class LinearNetwork(nnx.Module):
 @pytest.fixture
 def linear(monkeypatch):
     """Configurations of the linear network, four steps an epoch."""
-    monkeypatch.setitem(models.MODELS, "linear", LinearNetwork)
+    monkeypatch.setitem(models.MODELS, "linear", models.Model(LinearNetwork, ("images",)))
 
     def make(**fields):
         optimisation = Optimisation(epochs=2, batch_size=320)

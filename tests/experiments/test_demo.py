@@ -14,7 +14,7 @@ def history(accuracies, conflicts=None):
         for share in (conflicts or accuracies)
     ]
     return [
-        {"accuracy": {"joint": accuracy}, "encoders": encoder}
+        {"scores": {"joint": {"accuracy": accuracy}}, "encoders": encoder}
         for accuracy, encoder in zip(accuracies, encoders, strict=True)
     ]
 

@@ -1,5 +1,6 @@
 """The training methods, by name."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def test_every_method_trains_without_a_second_compilation(linear, digits, method
     train(compiled, compiled.initial_state(0), 1, lambda state, record: records.append(record))
     assert compiled.step._cache_size() == 1
     (record,) = records
-    assert record["step"] == compiled.steps_per_epoch
-    assert set(record["accuracy"]) <= {"joint", "gray", "colour"}
+    assert record["step"] == compiled.feed.steps_per_epoch
+    assert set(record["scores"]) <= {"joint", "gray", "colour"}
     assert np.all(np.isfinite(list(record["loss"].values())))
     with RunLog(tmp_path, epochs=0) as log:
         log.write(record)
@@ -65,7 +66,7 @@ def test_a_weighting_is_given_the_losses_of_its_encoder_in_order(linear, digits,
     monkeypatch.setitem(methods.METHODS, "losses", lambda config: method)
     compiled = program.build(linear(method="losses"), digits)
     state = compiled.initial_state(0)
-    _, metrics = compiled.step(state, compiled.train_set, compiled.draw_order(state))
+    _, metrics = compiled.step(state, next(compiled.feed.training(state.key, 0)))
     for name, encoder in metrics["encoders"].items():
         wanted = [metrics["loss"]["joint"], metrics["loss"][name]]
         np.testing.assert_allclose(encoder.weights, wanted, rtol=1e-6)
@@ -74,16 +75,16 @@ def test_a_weighting_is_given_the_losses_of_its_encoder_in_order(linear, digits,
 def test_dwa_weighs_by_the_mean_losses_of_epochs(linear, digits):
     compiled = program.build(linear(method="dwa"), digits)
     state = compiled.initial_state(0)
+    steps_per_epoch = compiled.feed.steps_per_epoch
     losses, weights = [], []
-    for _ in range(3 * compiled.steps_per_epoch):
-        order = compiled.draw_order(state)
-        state, metrics = compiled.step(state, compiled.train_set, order)
+    for batch in itertools.islice(compiled.feed.training(state.key, 0), 3 * steps_per_epoch):
+        state, metrics = compiled.step(state, batch)
         losses.append([float(metrics["loss"][name]) for name in ("joint", "gray")])
         weights.append(np.asarray(metrics["encoders"]["gray"].weights))
     first, second = np.mean(np.reshape(losses, (3, -1, 2))[:2], axis=1)
     shares = np.exp(second / first / 2)
-    np.testing.assert_array_equal(weights[: 2 * compiled.steps_per_epoch], 1)
-    for third in weights[2 * compiled.steps_per_epoch :]:
+    np.testing.assert_array_equal(weights[: 2 * steps_per_epoch], 1)
+    for third in weights[2 * steps_per_epoch :]:
         np.testing.assert_allclose(third, 2 * shares / shares.sum(), rtol=1e-5)
 
 
@@ -95,7 +96,7 @@ def test_moco_weighs_running_means_of_the_gradients(linear, digits):
     for each in (compiled, uniform):
         start = each.initial_state(0)
         before = jax.device_get(start.params["encoders"])
-        end, _ = each.step(start, each.train_set, each.draw_order(start))
+        end, _ = each.step(start, next(each.feed.training(start.key, 0)))
         change = jax.tree.map(np.subtract, jax.device_get(end.params["encoders"]), before)
         moved.append(np.concatenate([x.ravel() for x in jax.tree.leaves(change)]))
     # The first mean is half the gradient, and the weights are almost a half each.

@@ -14,7 +14,7 @@ def one_step(config, arrays):
     compiled = program.build(config, arrays)
     start = compiled.initial_state(config.seed)
     before = jax.device_get(start.params)
-    end, metrics = compiled.step(start, compiled.train_set, compiled.draw_order(start))
+    end, metrics = compiled.step(start, next(compiled.feed.training(start.key, 0)))
     return before, jax.device_get(end.params), jax.device_get(metrics)
 
 
@@ -64,25 +64,13 @@ def test_mmpareto_gives_gamma_times_the_norm_of_the_uniform_update(quick, digits
         np.testing.assert_allclose(norms[0], 3 * norms[1], rtol=1e-3)
 
 
-def test_an_epoch_visits_samples_once_in_an_order_of_its_own(quick, digits):
-    compiled = program.build(quick(), digits)
-    state = compiled.initial_state(0)
-    first = np.asarray(compiled.draw_order(state))
-    again = np.asarray(compiled.draw_order(state._replace(step=state.step + 1)))
-    second = np.asarray(compiled.draw_order(state._replace(step=state.step + len(first))))
-    assert first.shape == (compiled.steps_per_epoch, 320)
-    assert len(np.unique(first)) == first.size
-    np.testing.assert_array_equal(first, again)
-    assert np.any(first != second)
-
-
 def test_seeds_differ_in_parameters_and_order(quick, digits):
     compiled = program.build(quick(), digits)
     zero, one = compiled.initial_state(0), compiled.initial_state(1)
     kernels = [s.params["heads"]["joint"]["kernel"] for s in (zero, one)]
     assert np.any(np.asarray(kernels[0]) != np.asarray(kernels[1]))
-    orders = [np.asarray(compiled.draw_order(s)) for s in (zero, one)]
-    assert np.any(orders[0] != orders[1])
+    labels = [next(compiled.feed.training(s.key, 0))["label"] for s in (zero, one)]
+    assert np.any(np.asarray(labels[0]) != np.asarray(labels[1]))
 
 
 def test_a_batch_larger_than_the_data_is_an_error(digits):

@@ -61,11 +61,13 @@ def test_a_run_leaves_logs_and_a_checkpoint(finished):
 def test_evaluate_prints_accuracy_and_macro_f1_of_every_head(finished):
     outcome = run("evaluate", "--run-dir", finished, "--prepared-dir", "None")
     assert outcome.returncode == 0, outcome.stderr
-    rows = {line.split()[0]: line.split()[1:] for line in outcome.stdout.splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[1:] for line in outcome.stdout.splitlines()}
     assert set(rows) == {"joint", "gray", "colour"}
-    logged = records(finished)[-1]["accuracy"]
-    for head, (accuracy, _) in rows.items():
-        assert float(accuracy) == pytest.approx(logged[head], abs=1e-4)
+    logged = records(finished)[-1]["scores"]
+    for head, row in rows.items():
+        found = dict(zip(row[::2], map(float, row[1::2]), strict=True))
+        assert found == pytest.approx(logged[head], abs=1e-4)
+    assert json.loads((finished / "evaluation.json").read_text()) == logged
 
 
 def test_a_killed_run_resumes_to_the_same_parameters(finished, tmp_path):
@@ -90,7 +92,8 @@ def test_a_killed_run_resumes_to_the_same_parameters(finished, tmp_path):
     for left, right in zip(ours[1], theirs[1], strict=True):
         np.testing.assert_array_equal(left, right)
     without_times = [
-        [{**record, "seconds": 0} for record in records(folder)] for folder in (killed, finished)
+        [{**record, "seconds": 0, "waiting": 0} for record in records(folder)]
+        for folder in (killed, finished)
     ]
     assert without_times[0] == without_times[1]
 

@@ -14,7 +14,7 @@ from experiments.table import methods as table
 def history(accuracies, conflict=None, loss=1.0):
     encoders = {} if conflict is None else {"gray": {"conflict": conflict}}
     return [
-        {"accuracy": {"joint": value}, "encoders": encoders, "loss": {"joint": loss}}
+        {"scores": {"joint": {"accuracy": value}}, "encoders": encoders, "loss": {"joint": loss}}
         for value in accuracies
     ]
 
