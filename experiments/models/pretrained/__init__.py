@@ -1,0 +1,1 @@
+"""Pretrained weights: files of PyTorch state dicts, loaded into the models name by name."""

@@ -1,0 +1,107 @@
+"""Tensors of a state dict to the parameters of a module, strictly: none missing, none left over."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from experiments.errors import UserError
+
+_LISTED = 5
+
+
+def unchanged(tensor: np.ndarray) -> np.ndarray:
+    """A tensor that is laid out alike in both, such as a bias."""
+    return tensor
+
+
+def linear(weight: np.ndarray) -> np.ndarray:
+    """The kernel ``[in, out]`` of a weight ``[out, in]``."""
+    return np.transpose(weight, (1, 0))
+
+
+def convolution(weight: np.ndarray) -> np.ndarray:
+    """The kernel ``[height, width, in, out]`` of a weight ``[out, in, height, width]``."""
+    return np.transpose(weight, (2, 3, 1, 0))
+
+
+class Source(NamedTuple):
+    """Where the value of a parameter comes from.
+
+    Attributes:
+      name: Of the tensor in the state dict.
+      convert: From the tensor to the parameter; a ``ValueError`` says that the shape does not fit.
+    """
+
+    name: str
+    convert: Callable[[np.ndarray], np.ndarray] = unchanged
+
+
+def load(
+    module: nnx.Module,
+    tensors: Mapping[str, np.ndarray],
+    sources: Mapping[str, Source],
+    *,
+    file: Path,
+    skipped: Callable[[str], bool] = lambda _: False,
+    kept: Iterable[str] = (),
+) -> None:
+    """Sets all parameters and batch statistics of a module, or none if anything is wrong.
+
+    Args:
+      module: The module, changed in place. Its dtypes stay.
+      tensors: The state dict, as :func:`~experiments.models.pretrained.state_dict.read` returns it.
+      sources: For each parameter and batch statistic of the module, by its path with slashes
+        (``blocks/0/conv1/kernel``), the tensor that it comes from. A tensor can serve several.
+      file: The file of the state dict, for messages.
+      skipped: Whether the tensor of that name is left out by intent.
+      kept: Paths of the parameters that keep their values.
+
+    Raises:
+      UserError: If a tensor is missing, is left over, or has a wrong shape or dtype.
+      ValueError: If ``sources`` and ``kept`` are not the parameters of the module.
+    """
+    flat = dict(nnx.to_flat_state(nnx.state(module, (nnx.Param, nnx.BatchStat))))
+    variables = {"/".join(map(str, path)): variable for path, variable in flat.items()}
+    if unmatched := variables.keys() ^ {*sources, *kept}:
+        raise ValueError(f"not both in the module and in the mapping: {sorted(unmatched)}")
+    used = {source.name for source in sources.values()}
+    wrong = [
+        f"{source.name} ({tensors[source.name].dtype} {list(tensors[source.name].shape)})"
+        for path, source in sources.items()
+        if source.name in tensors and not _fits(source, tensors, variables[path])
+    ]
+    complaints = {
+        "missing": sorted(used - tensors.keys()),
+        "left over": [name for name in tensors if name not in used and not skipped(name)],
+        "of a wrong shape or dtype": list(dict.fromkeys(wrong)),
+    }
+    if any(complaints.values()):
+        listed = "; ".join(f"{what}: {_some(names)}" for what, names in complaints.items() if names)
+        raise UserError(f"{file} does not fit the model: {listed}: pass weights of this network")
+    values = {path: source.convert(tensors[source.name]) for path, source in sources.items()}
+    nnx.update(
+        module,
+        nnx.from_flat_state(
+            (path, variable.replace(jnp.asarray(values[name], variable.dtype)))
+            for (path, variable), name in zip(flat.items(), variables, strict=True)
+            if name in values
+        ),
+    )
+
+
+def _fits(source: Source, tensors: Mapping[str, np.ndarray], variable: nnx.Variable) -> bool:
+    tensor = tensors[source.name]
+    try:
+        shape = source.convert(tensor).shape
+    except ValueError:
+        return False
+    return shape == variable.shape and jnp.issubdtype(tensor.dtype, jnp.floating)
+
+
+def _some(names: list[str]) -> str:
+    more = [f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return ", ".join(names[:_LISTED] + more)
