@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
-from experiments.models.vit import Size, TransformerLayer, VisionTransformer
+from experiments.models.vit import BASE, Size, TransformerLayer, VisionTransformer
 
 
 class BottleneckTransformer(nnx.Module):
@@ -43,7 +43,7 @@ class BottleneckTransformer(nnx.Module):
         shapes: Mapping[str, tuple[int, ...]],
         outputs: Mapping[str, int],
         *,
-        size: Size = Size(),
+        size: Size = BASE,
         single_layers: int = 6,
         fusion_layers: int = 2,
         bottleneck_tokens: int = 4,

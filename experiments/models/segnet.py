@@ -16,7 +16,7 @@ REDUCTION = 2 ** len(MULTIPLES)
 class ConvBlock(nnx.Module):
     """Convolutions 3x3, each with batch normalisation and ReLU; the first changes the channels.
 
-    Batch normalisation with epsilon 1e-5 and momentum 0.9, as in PyTorch.
+    Batch normalisation with epsilon 1e-5 and momentum 0.9, the defaults of PyTorch (momentum 0.1 there).
 
     Args:
       channels: Channels of the input.
@@ -138,7 +138,9 @@ class SegNet(nnx.Module):
             )
         self.outputs = tuple(outputs)  # nnx.merge returns dictionaries in alphabetical order
         self.encoders = nnx.Dict({"shared": SegNetTrunk(shape[-1], width, rngs=rngs)})
-        self.heads = nnx.Dict({name: SegNetHead(width, n, rngs=rngs) for name, n in outputs.items()})
+        self.heads = nnx.Dict(
+            {name: SegNetHead(width, n, rngs=rngs) for name, n in outputs.items()}
+        )
 
     def __call__(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None

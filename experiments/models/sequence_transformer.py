@@ -60,5 +60,35 @@ def sinusoids(steps: int, width: int) -> jax.Array:
     rates = 10000.0 ** (-jnp.arange(0, width, 2) / width)
     angles = jnp.arange(steps)[:, None] * rates
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+def sequence_transformer(
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Mapping[str, int],
+    *,
+    fusion: str = "concatenation",
+    rngs: nnx.Rngs,
+) -> LateFusion:
+    """Late fusion of a :class:`SequenceTransformer` for each modality.
 
+    Three layers of width 64 with 4 heads and 256 dense units, no dropout.
 
+    Args:
+      shapes: Shape ``(T, features)`` of one sequence by modality, T of its own.
+      outputs: Number of classes by head: "joint" and each modality.
+      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If a shape is of another rank, the heads are others, or no fusion has that name.
+
+    Example:
+      >>> shapes = {"text": (50, 300), "audio": (50, 74), "video": (50, 35)}
+      >>> outputs = dict.fromkeys(["joint", *shapes], 2)
+      >>> model = sequence_transformer(shapes, outputs, rngs=nnx.Rngs(0))
+      >>> sorted(model.encoders)
+      ['audio', 'text', 'video']
+    """
+    for name, shape in shapes.items():
+        if len(shape) != 2:
+            raise UserError(f"{name} has shape {shape}: a sequence transformer takes (T, features)")
+    encoders = {name: SequenceTransformer(shape[1], rngs=rngs) for name, shape in shapes.items()}
+    return LateFusion(encoders, SIZE.width, outputs, fusion=fusion, rngs=rngs)

@@ -29,6 +29,9 @@ class Size:
     """Side of the square that becomes a token."""
 
 
+BASE = Size()
+
+
 class TransformerLayer(nnx.Module):
     """Self-attention and a dense block, each after layer normalisation and with a shortcut.
 
@@ -92,7 +95,7 @@ class VisionTransformer(nnx.Module):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], layers: int, size: Size = Size(), *, rngs: nnx.Rngs
+        self, shape: tuple[int, ...], layers: int, size: Size = BASE, *, rngs: nnx.Rngs
     ) -> None:
         self.grid = _grid(shape, size.patch)
         patch = (size.patch, size.patch)
@@ -101,9 +104,7 @@ class VisionTransformer(nnx.Module):
             shape[-1], size.width, kernel_size=patch, strides=patch, padding="VALID", rngs=rngs
         )
         self.class_token = nnx.Param(jnp.zeros((1, 1, size.width)))
-        self.positions = nnx.Param(
-            normal(rngs.params(), (1, 1 + math.prod(self.grid), size.width))
-        )
+        self.positions = nnx.Param(normal(rngs.params(), (1, 1 + math.prod(self.grid), size.width)))
         self.layers = nnx.List([TransformerLayer(size, rngs=rngs) for _ in range(layers)])
         self.norm = nnx.LayerNorm(size.width, epsilon=1e-6, rngs=rngs)
 
@@ -124,7 +125,7 @@ class VisionTransformer(nnx.Module):
         return jnp.concatenate([first, patches], axis=1) + self.positions[...]
 
     def represent(self, tokens: jax.Array) -> jax.Array:
-        """Tokens ``[B, N, width]`` to representations ``[B, width]``: the normalised class token."""
+        """Tokens ``[B, N, width]`` to ``[B, width]``: the class token, normalised."""
         return self.norm(tokens[:, 0])
 
 

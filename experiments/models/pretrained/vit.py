@@ -1,0 +1,129 @@
+"""Weights of a Vision Transformer, in the names of timm, for every stream of MBT."""
+
+import functools
+import math
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax import nnx
+
+from experiments.models.mbt import BottleneckTransformer
+from experiments.models.pretrained import mapping, state_dict
+from experiments.models.pretrained.mapping import Source
+from experiments.models.vit import VisionTransformer
+
+
+def load_vit(model: BottleneckTransformer, path: Path) -> None:
+    """Sets every stream of the model to the weights of a file, in place.
+
+    A stream of eight layers takes the first eight blocks of the twelve of ViT-B/16. Later blocks
+    and the classifier (``head.*``) are left out; the bottleneck tokens and the heads of the model
+    keep their values. For an input of one channel the patch embedding is summed over channels,
+    which is the same as repeating the input. Positions are resized to the stream's grid of patches,
+    bilinearly, and repeated for every frame.
+
+    Args:
+      model: A model with streams of the sizes in the file, ViT-B/16's for most.
+      path: A state dict in the names of timm, ``vit_base_patch16_224`` for example, as
+        safetensors or ``torch.save`` writes it.
+
+    Raises:
+      UserError: If the file cannot be read, or a tensor is missing, left over or of a wrong shape.
+    """
+    streams = {name: model.encoders[name] for name in model.modalities}
+    depth = len(streams[model.modalities[0]].layers)
+    sources = {
+        f"encoders/{name}/{parameter}": source
+        for name, stream in streams.items()
+        for parameter, source in _stream(stream).items()
+    }
+    parameters = {
+        "/".join(map(str, keys)) for keys, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))
+    }
+    mapping.load(
+        model,
+        state_dict.read(path),
+        sources,
+        file=path,
+        skipped=functools.partial(_is_left_out, depth=depth),
+        kept=[each for each in parameters if not each.startswith("encoders/")],
+    )
+
+
+def _stream(stream: VisionTransformer) -> dict[str, Source]:
+    """Where the parameters of a stream come from, by path."""
+    channels, heads = stream.embedding.in_features, stream.layers[0].attention.num_heads
+    sources = {
+        "class_token": Source("cls_token"),
+        "positions": Source("pos_embed", functools.partial(_positions, grid=stream.grid)),
+        "embedding/kernel": Source(
+            "patch_embed.proj.weight", functools.partial(_embedding, channels=channels)
+        ),
+        "embedding/bias": Source("patch_embed.proj.bias"),
+        **_norm("norm", "norm"),
+    }
+    for index in range(len(stream.layers)):
+        layer, block = f"layers/{index}", f"blocks.{index}"
+        sources |= {
+            **_norm(f"{layer}/norm1", f"{block}.norm1"),
+            **_attention(f"{layer}/attention", f"{block}.attn", heads),
+            **_norm(f"{layer}/norm2", f"{block}.norm2"),
+            **_dense(f"{layer}/dense1", f"{block}.mlp.fc1"),
+            **_dense(f"{layer}/dense2", f"{block}.mlp.fc2"),
+        }
+    return sources
+
+
+def _is_left_out(name: str, depth: int) -> bool:
+    first, *rest = name.split(".")
+    return first == "head" or (first == "blocks" and rest[0].isdigit() and int(rest[0]) >= depth)
+
+
+def _norm(path: str, name: str) -> dict[str, Source]:
+    return {f"{path}/scale": Source(f"{name}.weight"), f"{path}/bias": Source(f"{name}.bias")}
+
+
+def _dense(path: str, name: str) -> dict[str, Source]:
+    return {
+        f"{path}/kernel": Source(f"{name}.weight", mapping.linear),
+        f"{path}/bias": Source(f"{name}.bias"),
+    }
+
+
+def _attention(path: str, name: str, heads: int) -> dict[str, Source]:
+    def projection(weight: np.ndarray, index: int) -> np.ndarray:
+        """Query (0), key (1) or value (2): ``[in, heads, in / heads]`` or, for a bias, no in."""
+        part = np.reshape(weight, (3, heads, -1, *weight.shape[1:]))[index]
+        return np.moveaxis(part, -1, 0) if weight.ndim == 2 else part
+
+    def output(weight: np.ndarray) -> np.ndarray:
+        return np.reshape(mapping.linear(weight), (heads, -1, weight.shape[0]))
+
+    return {
+        **{
+            f"{path}/{part}/{parameter}": Source(
+                f"{name}.qkv.{tensor}", functools.partial(projection, index=index)
+            )
+            for index, part in enumerate(("query", "key", "value"))
+            for parameter, tensor in (("kernel", "weight"), ("bias", "bias"))
+        },
+        f"{path}/out/kernel": Source(f"{name}.proj.weight", output),
+        f"{path}/out/bias": Source(f"{name}.proj.bias"),
+    }
+
+
+def _embedding(weight: np.ndarray, channels: int) -> np.ndarray:
+    kernel = mapping.convolution(weight)
+    return np.sum(kernel, axis=2, keepdims=True) if channels == 1 else kernel
+
+
+def _positions(embedding: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
+    """Positions ``[1, 1 + side * side, width]`` on a grid of frames, rows and columns."""
+    first, patches = embedding[:, :1], embedding[:, 1:]
+    side, width = math.isqrt(patches.shape[1]), embedding.shape[-1]
+    frames, rows, columns = grid
+    square = np.reshape(patches, (side, side, width))
+    resized = jax.image.resize(square, (rows, columns, width), "bilinear")
+    tiled = np.tile(np.reshape(resized, (1, rows * columns, width)), (1, frames, 1))
+    return np.concatenate([first, tiled], axis=1)
