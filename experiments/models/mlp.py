@@ -27,6 +27,8 @@ class MLP(nnx.Module):
     def __call__(self, view: jax.Array) -> jax.Array:
         """Standardised features ``[B, features]`` to representations ``[B, 128]``."""
         return nnx.relu(self.dense2(nnx.relu(self.dense1(view))))
+
+
 def mlp(
     shapes: Mapping[str, tuple[int, ...]],
     outputs: Mapping[str, int],

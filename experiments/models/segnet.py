@@ -16,7 +16,7 @@ REDUCTION = 2 ** len(MULTIPLES)
 class ConvBlock(nnx.Module):
     """Convolutions 3x3, each with batch normalisation and ReLU; the first changes the channels.
 
-    Batch normalisation with epsilon 1e-5 and momentum 0.9, the defaults of PyTorch (momentum 0.1 there).
+    Batch normalisation has PyTorch's defaults: epsilon 1e-5, momentum 0.9 (0.1 in its terms).
 
     Args:
       channels: Channels of the input.

@@ -60,6 +60,8 @@ def sinusoids(steps: int, width: int) -> jax.Array:
     rates = 10000.0 ** (-jnp.arange(0, width, 2) / width)
     angles = jnp.arange(steps)[:, None] * rates
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
 def sequence_transformer(
     shapes: Mapping[str, tuple[int, ...]],
     outputs: Mapping[str, int],

@@ -15,7 +15,7 @@ OUTPUTS = {"right": 10, "left": 10}
 
 
 def test_number_of_parameters():
-    model = lenet(SHAPES, OUTPUTS, rngs=nnx.Rngs(0))
+    model = nnx.eval_shape(lambda: lenet(SHAPES, OUTPUTS, rngs=nnx.Rngs(0)))
     shared = (25 * 10 + 10) + (25 * 10 * 20 + 20) + (20 * 4 * 11 * 50 + 50)
     head = (50 * 50 + 50) + (50 * 10 + 10)
     params = nnx.to_pure_dict(nnx.state(model, nnx.Param))
@@ -69,7 +69,7 @@ def test_outputs_match_the_layers_written_out():
 
 
 def test_training_drops_whole_channels_and_doubles_the_others():
-    trunk = lenet(SHAPES, OUTPUTS, rngs=nnx.Rngs(0)).encoders["shared"]
+    trunk = nnx.eval_shape(lambda: lenet(SHAPES, OUTPUTS, rngs=nnx.Rngs(0))).encoders["shared"]
     dropped = np.asarray(trunk.dropout(np.ones((4, 8, 22, 20)), rngs=nnx.Rngs(dropout=0)))
     assert set(np.unique(dropped)) == {0, 2}
     np.testing.assert_array_equal(dropped, np.broadcast_to(dropped[:, :1, :1], dropped.shape))

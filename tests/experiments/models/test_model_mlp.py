@@ -44,7 +44,9 @@ def test_a_head_sees_its_view_and_the_joint_head_all():
     shapes = {"mor": (6,), "zer": (47,)}
     model = mlp(shapes, dict.fromkeys(["joint", *shapes], 10), rngs=nnx.Rngs(0))
     rng = np.random.default_rng(0)
-    views = {name: rng.normal(size=(2, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    views = {
+        name: rng.normal(size=(2, *shape)).astype(np.float32) for name, shape in shapes.items()
+    }
     predict = quick_jit(lambda views: model(views))
     before, after = predict(views), predict({**views, "mor": views["mor"] + 1})
     same = {name: bool(np.all(before[name] == after[name])) for name in before}

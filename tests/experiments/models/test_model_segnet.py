@@ -113,18 +113,18 @@ def test_predictions_have_the_size_of_the_image():
 
 def test_unpooling_uses_the_places_of_its_own_stage():
     # With convolutions that pass their input on, a single bright pixel comes back where it was.
-    model = SegNet({"image": (32, 64, 1)}, {"depth": 1}, width=1, rngs=nnx.Rngs(0))
+    model = nnx.eval_shape(
+        lambda: SegNet({"image": (32, 64, 1)}, {"depth": 1}, width=1, rngs=nnx.Rngs(0))
+    )
     model.eval()
 
     def passing(path, variable):
-        if path[-1] != "kernel":
-            return variable
-        kernel = np.zeros(variable.shape)
-        kernel[kernel.shape[0] // 2, kernel.shape[1] // 2, 0] = 1  # of the first channel
-        return jnp.asarray(kernel, jnp.float32)
+        values = np.full(variable.shape, float(path[-1] in ("scale", "var")), np.float32)
+        if path[-1] == "kernel":
+            values[values.shape[0] // 2, values.shape[1] // 2, 0] = 1  # of the first channel
+        return variable.replace(jnp.asarray(values))
 
-    state = nnx.state(model, nnx.Param)
-    nnx.update(model, nnx.map_state(passing, state))
+    nnx.update(model, nnx.map_state(passing, nnx.state(model)))
     image = np.zeros((1, 32, 64, 1), np.float32)
     image[0, 21, 46, 0] = 1
     depth = quick_jit(lambda x: model(x)["depth"])({"image": image})
