@@ -65,7 +65,8 @@ def problem(
         name: encoder(channels, rngs=rngs, axis_name=axis_name)
         for name, channels in CHANNELS.items()
     }
-    model = LateFusion(encoders, encoder.features, NUM_CLASSES, rngs=rngs)
+    outputs = dict.fromkeys(["joint", *CHANNELS], NUM_CLASSES)
+    model = LateFusion(encoders, encoder.features, outputs, rngs=rngs)
     graph, params, statistics = nnx.split(model, nnx.Param, nnx.BatchStat)
     keys = iter(jax.random.split(jax.random.key(0), len(shapes) + 1))
     inputs = {name: jax.random.normal(next(keys), shape, dtype) for name, shape in shapes.items()}

@@ -10,7 +10,7 @@ from flax import nnx
 
 import mmpareto_jax as mmp
 from experiments.bench.ratio import Ratio, times_in_turns
-from experiments.models.cg_cnn import ColouredAndGrayNetwork
+from experiments.models.cg_cnn import cg_cnn
 
 BATCH_SIZE = 64
 CHANNELS = {"gray": 1, "colour": 3}
@@ -24,13 +24,14 @@ Step = Callable[..., Any]
 
 def measure(rounds: int) -> dict[str, float | Ratio]:
     """FLOPs, by XLA's cost analysis, and wall time of the compiled steps, as ratios."""
-    model = ColouredAndGrayNetwork(CHANNELS, num_classes=10, rngs=nnx.Rngs(0))
+    shapes = {name: (28, 28, channels) for name, channels in CHANNELS.items()}
+    model = cg_cnn(shapes, dict.fromkeys(["joint", *CHANNELS], 10), rngs=nnx.Rngs(0))
     graph, state = nnx.split(model)
     params = nnx.to_pure_dict(state)
     keys = jax.random.split(jax.random.key(0), len(CHANNELS) + 1)
     images = {
-        name: jax.random.uniform(key, (BATCH_SIZE, 28, 28, channels))
-        for (name, channels), key in zip(CHANNELS.items(), keys, strict=False)
+        name: jax.random.uniform(key, (BATCH_SIZE, *shape))
+        for (name, shape), key in zip(shapes.items(), keys, strict=False)
     }
     labels = jax.random.randint(keys[-1], (BATCH_SIZE,), 0, 10)
 

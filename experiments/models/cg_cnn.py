@@ -1,10 +1,15 @@
 """The network for coloured-and-gray images: four convolutions per modality, late fusion."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from experiments.models.late_fusion import LateFusion
+
+FEATURES = 512
+"""Size of a representation, as in the source."""
 
 
 class ConvEncoder(nnx.Module):
@@ -59,4 +64,27 @@ class ColouredAndGrayNetwork(LateFusion):
         rngs: nnx.Rngs,
     ) -> None:
         encoders = {name: ConvEncoder(c, features, rngs=rngs) for name, c in channels.items()}
-        super().__init__(encoders, features, num_classes, rngs=rngs)
+        outputs = dict.fromkeys(["joint", *channels], num_classes)
+        super().__init__(encoders, features, outputs, rngs=rngs)
+
+
+def cg_cnn(
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Mapping[str, int],
+    *,
+    fusion: str = "concatenation",
+    rngs: nnx.Rngs,
+) -> LateFusion:
+    """Late fusion of a :class:`ConvEncoder` of 512 features for each modality.
+
+    Args:
+      shapes: Shape ``(H, W, channels)`` of one image by modality.
+      outputs: Number of classes by head: "joint" and each modality.
+      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If the heads are others, or no fusion has that name.
+    """
+    encoders = {name: ConvEncoder(shape[-1], FEATURES, rngs=rngs) for name, shape in shapes.items()}
+    return LateFusion(encoders, FEATURES, outputs, fusion=fusion, rngs=rngs)

@@ -1,35 +1,73 @@
-"""Late fusion: an encoder for each modality, whose representations are concatenated."""
+"""Late fusion: an encoder for each modality, whose representations are fused at the end."""
 
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
+
+from experiments.errors import UserError
+from experiments.models import fusion as fusions
 
 
 class LateFusion(nnx.Module):
-    """An encoder for each modality, a linear head for each and one for all together.
+    """An encoder for each modality, a linear head for each and a fusion of all as the joint head.
+
+    The fusion takes the modalities in alphabetical order, whatever their order in ``encoders``: in
+    that order flax gives back the entries of a dict of modules that it has taken apart.
 
     Args:
       encoders: Modules from one modality's input to representations ``[B, features]``, by name.
       features: Size of each representation.
-      num_classes: Number of classes.
+      outputs: Number of classes by head: "joint" and the names of the encoders. The heads are made,
+        and their logits returned, in this order.
+      fusion: A key of :data:`~experiments.models.fusion.FUSIONS`.
       rngs: Random numbers for the initial parameters of the heads.
+
+    Raises:
+      UserError: If the heads are others, or no fusion has that name.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> rngs = nnx.Rngs(0)
+      >>> encoders = {"text": nnx.Linear(3, 8, rngs=rngs), "image": nnx.Linear(5, 8, rngs=rngs)}
+      >>> outputs = {"joint": 4, "text": 4, "image": 4}
+      >>> model = LateFusion(encoders, 8, outputs, fusion="film", rngs=rngs)
+      >>> logits = model({"text": jnp.zeros((2, 3)), "image": jnp.zeros((2, 5))})
+      >>> {name: each.shape for name, each in logits.items()}
+      {'joint': (2, 4), 'text': (2, 4), 'image': (2, 4)}
     """
 
     def __init__(
-        self, encoders: Mapping[str, nnx.Module], features: int, num_classes: int, *, rngs: nnx.Rngs
+        self,
+        encoders: Mapping[str, nnx.Module],
+        features: int,
+        outputs: Mapping[str, int],
+        *,
+        fusion: str = "concatenation",
+        rngs: nnx.Rngs,
     ) -> None:
+        if {*outputs} != {"joint", *encoders}:
+            raise UserError(
+                f"late fusion has the heads {', '.join(['joint', *encoders])}, not "
+                f"{', '.join(outputs)}: choose another model or data set"
+            )
+        make_fusion = fusions.constructor(fusion)
+        self.modalities = tuple(sorted(encoders))
+        self.outputs = tuple(outputs)
         self.encoders = nnx.Dict(dict(encoders))
         self.heads = nnx.Dict(
             {
-                "joint": nnx.Linear(len(encoders) * features, num_classes, rngs=rngs),
-                **{name: nnx.Linear(features, num_classes, rngs=rngs) for name in encoders},
+                name: make_fusion(len(encoders), features, num_classes, rngs=rngs)
+                if name == "joint"
+                else nnx.Linear(features, num_classes, rngs=rngs)
+                for name, num_classes in outputs.items()
             }
         )
 
-    def __call__(self, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """Inputs by modality to logits ``[B, num_classes]`` by head."""
+    def __call__(
+        self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Inputs by modality to logits ``[B, num_classes]`` by head; ``rngs`` are not needed."""
         return self.classify(self.encode(inputs))
 
     def encode(self, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
@@ -38,8 +76,8 @@ class LateFusion(nnx.Module):
 
     def classify(self, representations: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Representations by modality to logits ``[B, num_classes]`` by head."""
-        ordered = {name: representations[name] for name in self.encoders}
+        together = [representations[name] for name in self.modalities]
         return {
-            "joint": self.heads["joint"](jnp.concatenate(list(ordered.values()), axis=-1)),
-            **{name: self.heads[name](each) for name, each in ordered.items()},
+            name: self.heads[name](together if name == "joint" else representations[name])
+            for name in self.outputs
         }

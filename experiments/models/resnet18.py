@@ -1,8 +1,12 @@
-"""ResNet-18, for one modality."""
+"""ResNet-18 for each modality, fused late."""
+
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+
+from experiments.models.late_fusion import LateFusion
 
 WIDTHS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
@@ -51,7 +55,9 @@ class ResNet18(nnx.Module):
 
     Convolution 7x7x64 with stride 2, max-pool 3 with stride 2, four stages of two basic blocks
     (64, 128, 256, 512 channels), average over positions and frames. Batch normalisation with
-    epsilon 1e-5 and momentum 0.9, as in torchvision.
+    epsilon 1e-5 and momentum 0.9. The function is that of torchvision, in training too; only the
+    running variance differs, which averages the variances of the batches here and their unbiased
+    estimates there (a factor of n / (n - 1) for n values per channel).
 
     Args:
       channels: Channels of the input: 3 for images, 1 for a spectrogram.
@@ -92,6 +98,29 @@ class ResNet18(nnx.Module):
             x = block(x)
         x = jnp.mean(x, axis=(1, 2))
         return jnp.mean(jnp.reshape(x, (inputs.shape[0], -1, x.shape[-1])), axis=1)
+
+
+def resnet18(
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Mapping[str, int],
+    *,
+    fusion: str = "concatenation",
+    rngs: nnx.Rngs,
+) -> LateFusion:
+    """Late fusion of a :class:`ResNet18` for each modality, of any number of them.
+
+    Args:
+      shapes: Shape of one sample by modality: an image ``(H, W, channels)``, a spectrogram
+        ``(H, W, 1)`` or frames ``(T, H, W, channels)``.
+      outputs: Number of classes by head: "joint" and each modality.
+      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If the heads are others, or no fusion has that name.
+    """
+    encoders = {name: ResNet18(shape[-1], rngs=rngs) for name, shape in shapes.items()}
+    return LateFusion(encoders, ResNet18.features, outputs, fusion=fusion, rngs=rngs)
 
 
 def _conv(channels: int, width: int, size: int, stride: int, rngs: nnx.Rngs) -> nnx.Conv:
