@@ -55,10 +55,10 @@ class BottleneckTransformer(nnx.Module):
         # nnx.merge returns dictionaries in alphabetical order.
         self.modalities, self.outputs = tuple(shapes), tuple(outputs)
         self.single_layers = single_layers
-        layers = single_layers + fusion_layers
+        self.depth = single_layers + fusion_layers
         self.encoders = nnx.Dict(
             {
-                name: VisionTransformer(shape, layers, size, rngs=rngs)
+                name: VisionTransformer(shape, self.depth, size, rngs=rngs)
                 for name, shape in shapes.items()
             }
         )
@@ -80,11 +80,9 @@ class BottleneckTransformer(nnx.Module):
         layers = {name: self.encoders[name].layers for name in self.modalities}
         for index in range(self.single_layers):
             tokens = {name: layers[name][index](each) for name, each in tokens.items()}
-        batch = next(iter(tokens.values())).shape[0]
-        bottleneck = jnp.broadcast_to(
-            self.bottleneck[...], (batch, *self.bottleneck[...].shape[1:])
-        )
-        for index in range(self.single_layers, len(layers[self.modalities[0]])):
+        batch = tokens[self.modalities[0]].shape[0]
+        bottleneck = jnp.tile(self.bottleneck[...], (batch, 1, 1))
+        for index in range(self.single_layers, self.depth):
             fusing = {name: layers[name][index] for name in self.modalities}
             tokens, bottleneck = exchange(fusing, tokens, bottleneck)
         representations = {
@@ -106,7 +104,7 @@ def exchange(
 
     Returns:
       The tokens of each stream, and the mean over streams of what they made of the bottleneck
-      (Nagrani et al., 2021, Equations 8 and 9).
+      (Nagrani et al., 2021, "Fusion via attention bottlenecks").
     """
     outputs = {
         name: layers[name](jnp.concatenate([each, bottleneck], axis=1))

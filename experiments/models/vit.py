@@ -121,7 +121,7 @@ class VisionTransformer(nnx.Module):
         frames = jnp.reshape(inputs, (-1, *inputs.shape[-3:]))
         patches = self.embedding(frames)
         patches = jnp.reshape(patches, (batch, -1, patches.shape[-1]))
-        first = jnp.broadcast_to(self.class_token[...], (batch, 1, patches.shape[-1]))
+        first = jnp.tile(self.class_token[...], (batch, 1, 1))
         return jnp.concatenate([first, patches], axis=1) + self.positions[...]
 
     def represent(self, tokens: jax.Array) -> jax.Array:

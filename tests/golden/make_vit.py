@@ -1,6 +1,9 @@
 """Writes vit.npz: a small Vision Transformer of timm, its input and its class token, float64.
 
-Needs torch and timm: ``python tests/golden/make_vit.py``.
+Run by hand, with torch 2.14.1 and timm 1.0.31 (CPU suffices)::
+
+    pip install torch==2.14.1 timm==1.0.31
+    python tests/golden/make_vit.py
 """
 
 from pathlib import Path

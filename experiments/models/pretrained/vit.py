@@ -8,47 +8,42 @@ import jax
 import numpy as np
 from flax import nnx
 
+from experiments.errors import UserError
 from experiments.models.mbt import BottleneckTransformer
 from experiments.models.pretrained import mapping, state_dict
 from experiments.models.pretrained.mapping import Source
 from experiments.models.vit import VisionTransformer
 
 
-def load_vit(model: BottleneckTransformer, path: Path) -> None:
-    """Sets every stream of the model to the weights of a file, in place.
+def load_vit(model: nnx.Module, path: Path) -> None:
+    """Loads one file of weights into every stream of the model, in place.
 
     A stream of eight layers takes the first eight blocks of the twelve of ViT-B/16. Later blocks
-    and the classifier (``head.*``) are left out; the bottleneck tokens and the heads of the model
-    keep their values. For an input of one channel the patch embedding is summed over channels,
-    which is the same as repeating the input. Positions are resized to the stream's grid of patches,
-    bilinearly, and repeated for every frame.
+    and the classifier (``head``) are left out; the bottleneck tokens and the heads of the model
+    keep their values. A stream of one channel gets the kernel of the patch embedding summed over
+    the input channels: it answers to a spectrogram as to the gray image of three equal channels.
+    Positions are resized to the stream's grid of patches, bilinearly, and repeated for every
+    frame.
 
     Args:
-      model: A model with streams of the sizes in the file, ViT-B/16's for most.
-      path: A state dict in the names of timm, ``vit_base_patch16_224`` for example, as
-        safetensors or ``torch.save`` writes it.
+      model: A model with streams of the sizes in the file, such as
+        :func:`~experiments.models.mbt.mbt` makes for ViT-B/16.
+      path: A state dict in the names of timm, of ``vit_base_patch16_224`` for example: safetensors,
+        or what ``torch.save`` writes.
 
     Raises:
-      UserError: If the file cannot be read, or a tensor is missing, left over or of a wrong shape.
+      UserError: If the model is another, or the file cannot be read or does not fit; nothing is
+        changed then.
     """
-    streams = {name: model.encoders[name] for name in model.modalities}
-    depth = len(streams[model.modalities[0]].layers)
+    if not isinstance(model, BottleneckTransformer):
+        raise UserError("weights of a Vision Transformer fit the model mbt alone: choose it")
     sources = {
-        f"encoders/{name}/{parameter}": source
-        for name, stream in streams.items()
+        f"{name}/{parameter}": source
+        for name, stream in model.encoders.items()
         for parameter, source in _stream(stream).items()
     }
-    parameters = {
-        "/".join(map(str, keys)) for keys, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))
-    }
-    mapping.load(
-        model,
-        state_dict.read(path),
-        sources,
-        file=path,
-        skipped=functools.partial(_is_left_out, depth=depth),
-        kept=[each for each in parameters if not each.startswith("encoders/")],
-    )
+    left_out = functools.partial(_is_left_out, depth=model.depth)
+    mapping.load(model.encoders, state_dict.read(path), sources, file=path, skipped=left_out)
 
 
 def _stream(stream: VisionTransformer) -> dict[str, Source]:
@@ -120,6 +115,8 @@ def _embedding(weight: np.ndarray, channels: int) -> np.ndarray:
 
 def _positions(embedding: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
     """Positions ``[1, 1 + side * side, width]`` on a grid of frames, rows and columns."""
+    if embedding.ndim != 3 or embedding.shape[1] < 2:
+        raise ValueError(f"no positions: shape {embedding.shape}")
     first, patches = embedding[:, :1], embedding[:, 1:]
     side, width = math.isqrt(patches.shape[1]), embedding.shape[-1]
     frames, rows, columns = grid

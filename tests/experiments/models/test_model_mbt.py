@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -250,12 +251,11 @@ def test_pretrained_weights_reach_every_stream_and_nothing_else(weights, tmp_pat
     state, *_ = weights
     save_file(state, tmp_path / "vit.safetensors")
     model = with_streams({"audio": (24, 16, 1), "video": (3, 16, 16, 3)}, layers=1)
-    others = jax.tree.leaves(nnx.state((model.heads, model.bottleneck)))
+    others = nnx.to_pure_dict(nnx.state((model.heads, model.bottleneck)))
     load_vit(model, tmp_path / "vit.safetensors")
-    for before, after in zip(
-        others, jax.tree.leaves(nnx.state((model.heads, model.bottleneck))), strict=True
-    ):
-        np.testing.assert_array_equal(before, after)
+    chex.assert_trees_all_equal(
+        nnx.to_pure_dict(nnx.state((model.heads, model.bottleneck))), others
+    )
     audio, video = model.encoders["audio"], model.encoders["video"]
     for stream in (audio, video):
         np.testing.assert_array_equal(
@@ -285,6 +285,14 @@ def test_pretrained_weights_reach_every_stream_and_nothing_else(weights, tmp_pat
             "wrong shape or dtype: pos_embed",
         ),
         (
+            lambda state: state.update(pos_embed=state["pos_embed"][:, :1]),
+            "wrong shape or dtype: pos_embed",
+        ),
+        (
+            lambda state: state.update(pos_embed=np.zeros(32)),
+            "wrong shape or dtype: pos_embed",
+        ),
+        (
             lambda state: state.update({"blocks.0.attn.qkv.weight": np.zeros((95, 32))}),
             r"wrong shape or dtype: blocks\.0\.attn\.qkv\.weight",
         ),
@@ -296,3 +304,8 @@ def test_weights_that_do_not_fit_are_an_error(weights, tmp_path, change, message
     save_file(state, tmp_path / "vit.safetensors")
     with pytest.raises(UserError, match=message):
         load_vit(with_streams({"image": (16, 16, 3)}, layers=2), tmp_path / "vit.safetensors")
+
+
+def test_weights_do_not_load_into_another_model():
+    with pytest.raises(UserError, match="fit the model mbt alone"):
+        load_vit(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), Path("vit.safetensors"))
