@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -68,38 +69,59 @@ def load(
     variables = {"/".join(map(str, path)): variable for path, variable in flat.items()}
     if unmatched := variables.keys() ^ {*sources, *kept}:
         raise ValueError(f"not both in the module and in the mapping: {sorted(unmatched)}")
-    used = {source.name for source in sources.values()}
-    wrong = [
-        f"{source.name} ({tensors[source.name].dtype} {list(tensors[source.name].shape)})"
-        for path, source in sources.items()
-        if source.name in tensors and not _fits(source, tensors, variables[path])
-    ]
     complaints = {
-        "missing": sorted(used - tensors.keys()),
-        "left over": [name for name in tensors if name not in used and not skipped(name)],
-        "of a wrong shape or dtype": list(dict.fromkeys(wrong)),
+        "missing": _missing(tensors, sources),
+        "left over": _left_over(tensors, sources, skipped),
+        "of a wrong shape or dtype": _misfits(tensors, sources, variables),
     }
     if any(complaints.values()):
         listed = "; ".join(f"{what}: {_some(names)}" for what, names in complaints.items() if names)
         raise UserError(f"{file} does not fit the model: {listed}: pass weights of this network")
-    values = {path: source.convert(tensors[source.name]) for path, source in sources.items()}
-    nnx.update(
-        module,
-        nnx.from_flat_state(
-            (path, variable.replace(jnp.asarray(values[name], variable.dtype)))
-            for (path, variable), name in zip(flat.items(), variables, strict=True)
-            if name in values
-        ),
+    filled = {
+        path: variable.replace(_value(tensors, sources[name], variable))
+        for (path, variable), name in zip(flat.items(), variables, strict=True)
+        if name in sources
+    }
+    nnx.update(module, nnx.from_flat_state(filled))
+
+
+def _missing(tensors: Mapping[str, np.ndarray], sources: Mapping[str, Source]) -> list[str]:
+    names = dict.fromkeys(source.name for source in sources.values())
+    return [name for name in names if name not in tensors]
+
+
+def _left_over(
+    tensors: Mapping[str, np.ndarray],
+    sources: Mapping[str, Source],
+    skipped: Callable[[str], bool],
+) -> list[str]:
+    used = {source.name for source in sources.values()}
+    return [name for name in tensors if name not in used and not skipped(name)]
+
+
+def _misfits(
+    tensors: Mapping[str, np.ndarray],
+    sources: Mapping[str, Source],
+    variables: Mapping[str, nnx.Variable],
+) -> list[str]:
+    names = dict.fromkeys(
+        source.name
+        for path, source in sources.items()
+        if source.name in tensors and not _fits(tensors[source.name], source, variables[path])
     )
+    return [f"{name} ({tensors[name].dtype} {list(tensors[name].shape)})" for name in names]
 
 
-def _fits(source: Source, tensors: Mapping[str, np.ndarray], variable: nnx.Variable) -> bool:
-    tensor = tensors[source.name]
+def _fits(tensor: np.ndarray, source: Source, variable: nnx.Variable) -> bool:
     try:
         shape = source.convert(tensor).shape
     except ValueError:
         return False
     return shape == variable.shape and jnp.issubdtype(tensor.dtype, jnp.floating)
+
+
+def _value(tensors: Mapping[str, np.ndarray], source: Source, variable: nnx.Variable) -> jax.Array:
+    return jnp.asarray(source.convert(tensors[source.name]), variable.dtype)
 
 
 def _some(names: list[str]) -> str:

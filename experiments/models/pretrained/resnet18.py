@@ -56,7 +56,8 @@ def _sources(encoder: ResNet18) -> dict[str, Source]:
 def _stem(channels: int) -> Callable[[np.ndarray], np.ndarray]:
     def convert(weight: np.ndarray) -> np.ndarray:
         kernel = mapping.convolution(weight)
-        return kernel.sum(axis=2, keepdims=True) if channels == 1 else kernel
+        # In float64, for a file may hold half precision.
+        return kernel.sum(axis=2, keepdims=True, dtype=np.float64) if channels == 1 else kernel
 
     return convert
 

@@ -345,27 +345,15 @@ def resnet18_state():
     }
 
 
+@pytest.fixture(scope="module")
 def audio_video():
+    """Only a test that loads whole weights may change it; each looks at what was there before."""
     outputs = dict.fromkeys(["joint", *SHAPES], 6)
     return resnet18(SHAPES, outputs, rngs=nnx.Rngs(0))
 
 
-def test_resnet18_loads_every_encoder_and_leaves_the_heads(resnet18_state, path):
-    save_file(resnet18_state, path)
-    model, fresh = audio_video(), audio_video()
-    load_resnet18(model, path)
-    for name in SHAPES:
-        encoder = model.encoders[name]
-        last = resnet18_state["layer4.1.conv2.weight"]
-        np.testing.assert_array_equal(encoder.blocks[7].conv2.kernel[...][1, 2], last[:, :, 1, 2].T)
-        var = resnet18_state["layer1.0.bn1.running_var"]
-        np.testing.assert_array_equal(encoder.blocks[0].norm1.var[...], var)
-    stem = resnet18_state["conv1.weight"]
-    audio, video = (model.encoders[name].conv.kernel[...] for name in SHAPES)
-    np.testing.assert_array_equal(video[1, 2], stem[:, :, 1, 2].T)
-    np.testing.assert_allclose(audio[1, 2, 0], stem[:, :, 1, 2].sum(axis=1), rtol=1e-5, atol=1e-7)
-    heads, before = (nnx.to_pure_dict(nnx.state(each.heads)) for each in (model, fresh))
-    jax.tree.map(np.testing.assert_array_equal, heads, before)
+def values(module):
+    return jax.tree.map(np.array, nnx.to_pure_dict(nnx.state(module)))
 
 
 @pytest.mark.parametrize(
@@ -377,18 +365,31 @@ def test_resnet18_loads_every_encoder_and_leaves_the_heads(resnet18_state, path)
     ],
     ids=["missing", "left over", "wrong shape"],
 )
-def test_resnet18_refuses_another_network(resnet18_state, path, change, message):
+def test_resnet18_refuses_another_network(resnet18_state, audio_video, path, change, message):
     state = dict(resnet18_state)
     change(state)
     save_file(state, path)
-    model = audio_video()
+    before = values(audio_video)
     with pytest.raises(UserError, match=message):
-        load_resnet18(model, path)
-    jax.tree.map(
-        np.testing.assert_array_equal,
-        nnx.to_pure_dict(nnx.state(model)),
-        nnx.to_pure_dict(nnx.state(audio_video())),
-    )
+        load_resnet18(audio_video, path)
+    jax.tree.map(np.testing.assert_array_equal, values(audio_video), before)
+
+
+def test_resnet18_loads_every_encoder_and_leaves_the_heads(resnet18_state, audio_video, path):
+    save_file(resnet18_state, path)
+    heads = values(audio_video.heads)
+    load_resnet18(audio_video, path)
+    audio, video = (audio_video.encoders[name] for name in SHAPES)
+    last = resnet18_state["layer4.1.conv2.weight"]
+    var = resnet18_state["layer1.0.bn1.running_var"]
+    for encoder in (audio, video):
+        np.testing.assert_array_equal(encoder.blocks[7].conv2.kernel[...][1, 2], last[:, :, 1, 2].T)
+        np.testing.assert_array_equal(encoder.blocks[0].norm1.var[...], var)
+    stem = resnet18_state["conv1.weight"][:, :, 1, 2]
+    np.testing.assert_array_equal(video.conv.kernel[...][1, 2], stem.T)
+    total = stem.sum(axis=1)
+    np.testing.assert_allclose(audio.conv.kernel[...][1, 2, 0], total, rtol=1e-5, atol=1e-7)
+    jax.tree.map(np.testing.assert_array_equal, values(audio_video.heads), heads)
 
 
 def test_resnet18_weights_fit_no_other_model(path):

@@ -134,7 +134,7 @@ def test_number_of_parameters_is_that_of_torchvision():
 
 def test_initial_values_have_the_spread_of_torchvision():
     encoder = network(3).encoders["image"]
-    kernel = encoder.blocks[7].conv2.kernel.get_value()
+    kernel = encoder.blocks[7].conv2.kernel[...]
     assert jnp.std(kernel) == pytest.approx(np.sqrt(2 / (512 * 9)), rel=1e-2)
     assert jnp.max(jnp.abs(kernel)) > 4 * jnp.std(kernel)  # normal, not truncated
 
