@@ -1,0 +1,125 @@
+"""The LeNet of multi-task digit experiments: one trunk, a small head for each task."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from experiments.errors import UserError
+
+FEATURES = 50
+
+
+class Trunk(nnx.Module):
+    """Two convolutions 5x5 of 10 and 20 channels, each pooled, and a dense layer of 50.
+
+    Convolutions take no padding; each max-pool is 2x2. In training, half of the channels of the
+    second convolution are dropped, whole channels at a time, and the others are doubled.
+
+    Args:
+      shape: Of one image, ``(H, W, channels)``.
+      rngs: Random numbers for the initial parameters.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
+        height, width, channels = shape
+        self.conv1 = nnx.Conv(channels, 10, kernel_size=(5, 5), padding="VALID", rngs=rngs)
+        self.conv2 = nnx.Conv(10, 20, kernel_size=(5, 5), padding="VALID", rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, broadcast_dims=(1, 2))
+        self.dense = nnx.Linear(20 * _left(height) * _left(width), FEATURES, rngs=rngs)
+
+    def __call__(self, images: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
+        """Images ``[B, H, W, channels]`` to representations ``[B, 50]``."""
+        x = nnx.relu(_pool(self.conv1(images)))
+        x = self.dropout(self.conv2(x), rngs=rngs)
+        x = nnx.relu(_pool(x))
+        return nnx.relu(self.dense(jnp.reshape(x, (x.shape[0], -1))))
+
+
+class Head(nnx.Module):
+    """A dense layer of 50 with ReLU and dropout of one half, and a dense layer of classes.
+
+    Args:
+      classes: Number of classes.
+      rngs: Random numbers for the initial parameters.
+    """
+
+    def __init__(self, classes: int, *, rngs: nnx.Rngs) -> None:
+        self.dense1 = nnx.Linear(FEATURES, FEATURES, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5)
+        self.dense2 = nnx.Linear(FEATURES, classes, rngs=rngs)
+
+    def __call__(self, features: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
+        """Representations ``[B, 50]`` to logits ``[B, classes]``."""
+        return self.dense2(self.dropout(nnx.relu(self.dense1(features)), rngs=rngs))
+
+
+class LeNet(nnx.Module):
+    """A :class:`Trunk` that all tasks share, under ``encoders/shared``, and a :class:`Head` each.
+
+    Args:
+      shapes: Of one sample's image, ``(H, W, channels)``, under the one name that it has.
+      outputs: Number of classes by task.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If there is not exactly one input, or it is no image of 16x16 or more.
+
+    References:
+      Sener and Koltun, `Multi-task learning as multi-objective optimization
+      <https://arxiv.org/abs/1810.04650>`_, 2018, after Sabour et al., `Dynamic routing between
+      capsules <https://arxiv.org/abs/1710.09829>`_, 2017. There dropout does not double what it
+      keeps, and a whole batch shares one draw.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        outputs: Mapping[str, int],
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if len(shapes) != 1:
+            raise UserError(f"lenet takes one input, not {len(shapes)}: {', '.join(shapes)}")
+        ((self.modality, shape),) = shapes.items()
+        if len(shape) != 3 or min(_left(shape[0]), _left(shape[1])) < 1:
+            raise UserError(f"lenet takes an image of 16 x 16 pixels or more, not of shape {shape}")
+        self.outputs = tuple(outputs)  # nnx.merge returns dictionaries in alphabetical order
+        self.encoders = nnx.Dict({"shared": Trunk(shape, rngs=rngs)})
+        self.heads = nnx.Dict({name: Head(n, rngs=rngs) for name, n in outputs.items()})
+
+    def __call__(
+        self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Images ``[B, H, W, channels]`` under their name to logits ``[B, classes]`` by task.
+
+        Args:
+          inputs: The images.
+          rngs: For dropout in training, stream "dropout".
+        """
+        features = self.encoders["shared"](inputs[self.modality], rngs=rngs)
+        return {name: self.heads[name](features, rngs=rngs) for name in self.outputs}
+
+
+def lenet(
+    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
+) -> LeNet:
+    """:class:`LeNet`.
+
+    Example:
+      >>> model = lenet({"image": (28, 56, 1)}, {"left": 10, "right": 10}, rngs=nnx.Rngs(0))
+      >>> model.eval()
+      >>> {name: x.shape for name, x in model({"image": jnp.zeros((2, 28, 56, 1))}).items()}
+      {'left': (2, 10), 'right': (2, 10)}
+    """
+    return LeNet(shapes, outputs, rngs=rngs)
+
+
+def _pool(x: jax.Array) -> jax.Array:
+    return nnx.max_pool(x, (2, 2), (2, 2))
+
+
+def _left(length: int) -> int:
+    """What two convolutions and pools leave of a side of the image."""
+    return ((length - 4) // 2 - 4) // 2

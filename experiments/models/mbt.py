@@ -1,0 +1,133 @@
+"""The multimodal bottleneck transformer: one Vision Transformer per modality, fused in the middle.
+
+The encoder of a modality is its whole stream, the layers that exchange included. The tokens that
+begin the exchange belong to no modality. Since the streams exchange, the loss of one modality
+depends on the encoder of another.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from experiments.errors import UserError
+from experiments.models.vit import BASE, Size, TransformerLayer, VisionTransformer
+
+
+class BottleneckTransformer(nnx.Module):
+    """Streams that first attend to themselves alone, then exchange through a few shared tokens.
+
+    The head of a modality reads the class token of its stream, the joint head those of all
+    streams, concatenated. No dropout.
+
+    Args:
+      shapes: Of one sample's input by modality, ``(H, W, channels)`` or ``(T, H, W, channels)``.
+      outputs: Number of classes by head: "joint" or a modality.
+      size: Of every stream. ViT-B/16 by default.
+      single_layers: Layers before the exchange. 6 in the MMPareto paper (Appendix B).
+      fusion_layers: Layers with exchange. 2 in the MMPareto paper (Appendix B).
+      bottleneck_tokens: Tokens that the streams share. 4 in the source.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If a head is neither "joint" nor a modality, or an input is too small.
+
+    References:
+      Nagrani et al., `Attention bottlenecks for multimodal fusion
+      <https://arxiv.org/abs/2107.00135>`_, 2021.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        outputs: Mapping[str, int],
+        *,
+        size: Size = BASE,
+        single_layers: int = 6,
+        fusion_layers: int = 2,
+        bottleneck_tokens: int = 4,
+        rngs: nnx.Rngs,
+    ) -> None:
+        for head in outputs:
+            if head != "joint" and head not in shapes:
+                raise UserError(f"head {head!r}: choose joint or one of {', '.join(shapes)}")
+        # nnx.merge returns dictionaries in alphabetical order.
+        self.modalities, self.outputs = tuple(shapes), tuple(outputs)
+        self.single_layers = single_layers
+        self.depth = single_layers + fusion_layers
+        self.encoders = nnx.Dict(
+            {
+                name: VisionTransformer(shape, self.depth, size, rngs=rngs)
+                for name, shape in shapes.items()
+            }
+        )
+        normal = nnx.initializers.normal(0.02)
+        self.bottleneck = nnx.Param(normal(rngs.params(), (1, bottleneck_tokens, size.width)))
+        widths = {"joint": len(shapes) * size.width}
+        self.heads = nnx.Dict(
+            {
+                name: nnx.Linear(widths.get(name, size.width), classes, rngs=rngs)
+                for name, classes in outputs.items()
+            }
+        )
+
+    def __call__(
+        self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Inputs ``[B, *shape]`` by modality to logits ``[B, classes]`` by head."""
+        tokens = {name: self.encoders[name].embed(inputs[name]) for name in self.modalities}
+        layers = {name: self.encoders[name].layers for name in self.modalities}
+        for index in range(self.single_layers):
+            tokens = {name: layers[name][index](each) for name, each in tokens.items()}
+        batch = tokens[self.modalities[0]].shape[0]
+        bottleneck = jnp.tile(self.bottleneck[...], (batch, 1, 1))
+        for index in range(self.single_layers, self.depth):
+            fusing = {name: layers[name][index] for name in self.modalities}
+            tokens, bottleneck = exchange(fusing, tokens, bottleneck)
+        representations = {
+            name: self.encoders[name].represent(each) for name, each in tokens.items()
+        }
+        representations["joint"] = jnp.concatenate(list(representations.values()), axis=-1)
+        return {name: self.heads[name](representations[name]) for name in self.outputs}
+
+
+def exchange(
+    layers: Mapping[str, TransformerLayer], tokens: Mapping[str, jax.Array], bottleneck: jax.Array
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """One layer in which every stream attends to its own tokens and the bottleneck.
+
+    Args:
+      layers: The layer of each stream.
+      tokens: The tokens of each stream, ``[B, N, width]``, N of its own.
+      bottleneck: The shared tokens ``[B, bottleneck_tokens, width]``.
+
+    Returns:
+      The tokens of each stream, and the mean over streams of what they made of the bottleneck
+      (Nagrani et al., 2021, "Fusion via attention bottlenecks").
+    """
+    outputs = {
+        name: layers[name](jnp.concatenate([each, bottleneck], axis=1))
+        for name, each in tokens.items()
+    }
+    lengths = {name: each.shape[1] for name, each in tokens.items()}
+    updates = [each[:, lengths[name] :] for name, each in outputs.items()]
+    return (
+        {name: each[:, : lengths[name]] for name, each in outputs.items()},
+        jnp.mean(jnp.stack(updates), axis=0),
+    )
+
+
+def mbt(
+    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
+) -> BottleneckTransformer:
+    """:class:`BottleneckTransformer` of the MMPareto paper, with streams of ViT-B/16's sizes."""
+    return BottleneckTransformer(shapes, outputs, rngs=rngs)
+
+
+def mbt_small(
+    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
+) -> BottleneckTransformer:
+    """:class:`BottleneckTransformer` with streams of ViT-Ti/16's sizes: width 192, 3 heads."""
+    size = Size(width=192, heads=3, mlp=768)
+    return BottleneckTransformer(shapes, outputs, size=size, rngs=rngs)

@@ -1,0 +1,222 @@
+"""SegNet for dense prediction: one encoder-decoder, a small head for each task."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from experiments.errors import UserError
+
+MULTIPLES = (1, 2, 4, 8, 8)  # of the width, by stage: the channels of VGG-16
+CONVOLUTIONS = (2, 2, 3, 3, 3)  # by stage: those of VGG-16
+REDUCTION = 2 ** len(MULTIPLES)
+
+
+class ConvBlock(nnx.Module):
+    """Convolutions 3x3, each with batch normalisation and ReLU; the first changes the channels.
+
+    Batch normalisation has PyTorch's defaults: epsilon 1e-5, momentum 0.9 (0.1 in its terms).
+
+    Args:
+      channels: Channels of the input.
+      width: Channels of the output.
+      convolutions: How many.
+      rngs: Random numbers for the initial parameters.
+    """
+
+    def __init__(self, channels: int, width: int, convolutions: int, *, rngs: nnx.Rngs) -> None:
+        before = (channels, *[width] * (convolutions - 1))
+        self.convs = nnx.List([_conv(c, width, 3, rngs) for c in before])
+        self.norms = nnx.List(
+            [nnx.BatchNorm(width, momentum=0.9, epsilon=1e-5, rngs=rngs) for _ in before]
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps ``[B, H, W, channels]`` to ``[B, H, W, width]``."""
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = nnx.relu(norm(conv(x)))
+        return x
+
+
+class SegNetTrunk(nnx.Module):
+    """Five stages of convolutions and pooling down, and the same stages up again.
+
+    Each stage up first puts every value back where the maximum was found on the way down.
+
+    Args:
+      channels: Channels of the image.
+      width: Channels of the first stage.
+      rngs: Random numbers for the initial parameters.
+    """
+
+    def __init__(self, channels: int, width: int, *, rngs: nnx.Rngs) -> None:
+        widths = [width * multiple for multiple in MULTIPLES]
+        self.down = nnx.List(
+            [
+                ConvBlock(before, after, convolutions, rngs=rngs)
+                for before, after, convolutions in zip(
+                    [channels, *widths[:-1]], widths, CONVOLUTIONS, strict=True
+                )
+            ]
+        )
+        self.up = nnx.List(
+            [
+                ConvBlock(before, after, convolutions, rngs=rngs)
+                for before, after, convolutions in zip(
+                    widths[::-1], [*widths[-2::-1], width], CONVOLUTIONS[::-1], strict=True
+                )
+            ]
+        )
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Images ``[B, H, W, channels]`` to features ``[B, H, W, width]``."""
+        x = images
+        places = []
+        for block in self.down:
+            x, place = max_pool_with_places(block(x))
+            places.append(place)
+        for block, place in zip(self.up, reversed(places), strict=True):
+            x = block(max_unpool(x, place))
+        return x
+
+
+class SegNetHead(nnx.Module):
+    """A convolution 3x3 and a convolution 1x1, with nothing between them.
+
+    Args:
+      width: Channels of the features.
+      channels: Channels of the prediction.
+      rngs: Random numbers for the initial parameters.
+    """
+
+    def __init__(self, width: int, channels: int, *, rngs: nnx.Rngs) -> None:
+        self.conv1 = _conv(width, width, 3, rngs)
+        self.conv2 = _conv(width, channels, 1, rngs)
+
+    def __call__(self, features: jax.Array) -> jax.Array:
+        """Maps ``[B, H, W, width]`` to ``[B, H, W, channels]``."""
+        return self.conv2(self.conv1(features))
+
+
+class SegNet(nnx.Module):
+    """A :class:`SegNetTrunk` for all tasks, under ``encoders/shared``, and a head for each.
+
+    This is the standard multi-task network of the source ("Split, Standard"): everything is shared
+    but the last two convolutions. Weights are drawn as Glorot and Bengio's normal.
+
+    Args:
+      shapes: Of one sample's image, ``(H, W, channels)``, under the one name that it has.
+      outputs: Channels of the prediction by task.
+      width: Channels of the first stage. 64 in the source, so that the stages are VGG-16's.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If there is not exactly one input, or it is no image whose sides are multiples of
+        32.
+
+    References:
+      Liu et al., `End-to-end multi-task learning with attention
+      <https://arxiv.org/abs/1803.10704>`_, 2019; Badrinarayanan et al., `SegNet
+      <https://arxiv.org/abs/1511.00561>`_, 2017.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        outputs: Mapping[str, int],
+        *,
+        width: int = 64,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if len(shapes) != 1:
+            raise UserError(f"segnet takes one input, not {len(shapes)}: {', '.join(shapes)}")
+        ((self.modality, shape),) = shapes.items()
+        if len(shape) != 3 or shape[0] % REDUCTION or shape[1] % REDUCTION:
+            raise UserError(
+                f"segnet takes an image whose sides are multiples of {REDUCTION}, not {shape}"
+            )
+        self.outputs = tuple(outputs)  # nnx.merge returns dictionaries in alphabetical order
+        self.encoders = nnx.Dict({"shared": SegNetTrunk(shape[-1], width, rngs=rngs)})
+        self.heads = nnx.Dict(
+            {name: SegNetHead(width, n, rngs=rngs) for name, n in outputs.items()}
+        )
+
+    def __call__(
+        self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Images ``[B, H, W, channels]`` to predictions ``[B, H, W, outputs[task]]`` by task."""
+        features = self.encoders["shared"](inputs[self.modality])
+        return {name: self.heads[name](features) for name in self.outputs}
+
+
+def max_pool_with_places(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The maximum of each 2x2 window and where it stands.
+
+    The gradient goes to that place alone. Of equal values the first counts, row by row.
+
+    Args:
+      x: ``[B, H, W, C]``, H and W even.
+
+    Returns:
+      The maxima ``[B, H / 2, W / 2, C]``, and their places of the same shape: 0 and 1 in the upper
+      row of the window, 2 and 3 in the lower one, int32.
+
+    Example:
+      >>> x = jnp.array([[1.0, 2.0], [3.0, 3.0]])[None, :, :, None]
+      >>> maximum, place = max_pool_with_places(x)
+      >>> float(maximum.squeeze()), int(place.squeeze())
+      (3.0, 2)
+      >>> max_unpool(maximum, place).squeeze().tolist()
+      [[0.0, 0.0], [3.0, 0.0]]
+    """
+    batch, height, width, channels = x.shape
+    windows = jnp.reshape(x, (batch, height // 2, 2, width // 2, 2, channels))
+    windows = jnp.swapaxes(windows, 2, 3)
+    windows = jnp.reshape(windows, (batch, height // 2, width // 2, 4, channels))
+    place = jnp.argmax(windows, axis=3).astype(jnp.int32)
+    return jnp.sum(jnp.where(_chosen(place), windows, 0), axis=3), place
+
+
+def max_unpool(x: jax.Array, place: jax.Array) -> jax.Array:
+    """Values back at their places, zero elsewhere: ``[B, H, W, C]`` to ``[B, 2 H, 2 W, C]``.
+
+    Args:
+      x: The values.
+      place: As :func:`max_pool_with_places` returns them, of the same shape.
+    """
+    batch, height, width, channels = x.shape
+    windows = jnp.where(_chosen(place), x[:, :, :, None], 0)
+    windows = jnp.reshape(windows, (batch, height, width, 2, 2, channels))
+    windows = jnp.swapaxes(windows, 2, 3)
+    return jnp.reshape(windows, (batch, 2 * height, 2 * width, channels))
+
+
+def segnet(
+    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
+) -> SegNet:
+    """:class:`SegNet` as published."""
+    return SegNet(shapes, outputs, rngs=rngs)
+
+
+def segnet_small(
+    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
+) -> SegNet:
+    """:class:`SegNet` with an eighth of the channels, 8 in the first stage."""
+    return SegNet(shapes, outputs, width=8, rngs=rngs)
+
+
+def _chosen(place: jax.Array) -> jax.Array:
+    """Places ``[B, H, W, C]`` as a choice among four, ``[B, H, W, 4, C]`` bool."""
+    return place[:, :, :, None] == jnp.arange(4)[:, None]
+
+
+def _conv(channels: int, width: int, size: int, rngs: nnx.Rngs) -> nnx.Conv:
+    return nnx.Conv(
+        channels,
+        width,
+        kernel_size=(size, size),
+        padding=size // 2,
+        kernel_init=nnx.initializers.glorot_normal(),
+        rngs=rngs,
+    )

@@ -1,0 +1,96 @@
+"""Small transformers for sequences of features, such as those of CMU-MOSI; late fusion."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from experiments.errors import UserError
+from experiments.models.late_fusion import LateFusion
+from experiments.models.vit import Size, TransformerLayer
+
+SIZE = Size(width=64, heads=4, mlp=256)
+LAYERS = 3
+
+
+class SequenceTransformer(nnx.Module):
+    """Features projected to a width, sinusoidal positions, layers, and the mean over steps.
+
+    A step whose features are all zero is padding, wherever it stands: no step attends to it and
+    the mean leaves it out. A sequence of padding alone is represented by zeros. So features must
+    be standardised before they are padded.
+
+    Args:
+      features: Features of a step.
+      layers: Number of transformer layers.
+      size: Width, heads and dense units of each.
+      rngs: Random numbers for the initial parameters.
+
+    References:
+      Vaswani et al., `Attention is all you need <https://arxiv.org/abs/1706.03762>`_, 2017,
+      Section 3.5 for the positions.
+    """
+
+    def __init__(
+        self, features: int, layers: int = LAYERS, size: Size = SIZE, *, rngs: nnx.Rngs
+    ) -> None:
+        self.embedding = nnx.Linear(features, size.width, rngs=rngs)
+        self.layers = nnx.List([TransformerLayer(size, rngs=rngs) for _ in range(layers)])
+        self.norm = nnx.LayerNorm(size.width, epsilon=1e-6, rngs=rngs)
+
+    def __call__(self, steps: jax.Array) -> jax.Array:
+        """Sequences ``[B, T, features]`` to representations ``[B, width]``."""
+        present = jnp.any(steps != 0, axis=-1)
+        tokens = self.embedding(steps)
+        tokens = tokens + sinusoids(*tokens.shape[-2:])
+        for layer in self.layers:
+            tokens = layer(tokens, present)
+        total = jnp.sum(jnp.where(present[..., None], self.norm(tokens), 0), axis=1)
+        return total / jnp.maximum(jnp.sum(present, axis=1, keepdims=True), 1)
+
+
+def sinusoids(steps: int, width: int) -> jax.Array:
+    """Positions ``[steps, width]`` float32: ``sin(t / 10000^(2 i / width))``, then the cosines.
+
+    Args:
+      steps: Number of positions.
+      width: Size of each, an even number.
+    """
+    rates = 10000.0 ** (-jnp.arange(0, width, 2) / width)
+    angles = jnp.arange(steps)[:, None] * rates
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
+def sequence_transformer(
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Mapping[str, int],
+    *,
+    fusion: str = "concatenation",
+    rngs: nnx.Rngs,
+) -> LateFusion:
+    """Late fusion of a :class:`SequenceTransformer` for each modality.
+
+    Three layers of width 64 with 4 heads and 256 dense units, no dropout.
+
+    Args:
+      shapes: Shape ``(T, features)`` of one sequence by modality, T of its own.
+      outputs: Number of classes by head: "joint" and each modality.
+      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      rngs: Random numbers for the initial parameters.
+
+    Raises:
+      UserError: If a shape is of another rank, the heads are others, or no fusion has that name.
+
+    Example:
+      >>> shapes = {"text": (50, 300), "audio": (50, 74), "video": (50, 35)}
+      >>> outputs = dict.fromkeys(["joint", *shapes], 2)
+      >>> model = sequence_transformer(shapes, outputs, rngs=nnx.Rngs(0))
+      >>> sorted(model.encoders)
+      ['audio', 'text', 'video']
+    """
+    for name, shape in shapes.items():
+        if len(shape) != 2:
+            raise UserError(f"{name} has shape {shape}: a sequence transformer takes (T, features)")
+    encoders = {name: SequenceTransformer(shape[1], rngs=rngs) for name, shape in shapes.items()}
+    return LateFusion(encoders, SIZE.width, outputs, fusion=fusion, rngs=rngs)
