@@ -10,10 +10,14 @@ Kinetics-Sounds.
 import functools
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.data import decoding
+
+if TYPE_CHECKING:
+    import av
 
 FFT = 512
 """Samples of a frame of the log spectrogram."""
@@ -56,33 +60,37 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
         int16 [samples]: the mean of the channels, 32,768 for 1; what is louder is clipped.
 
     Raises:
-        decoding.ClipError: as `decoding.frames`; or there is no sample.
+        decoding.ClipError: as `decoding.opened`; or there is no sample.
 
     Example:
         ```
         waveform(Path("1001_DFA_ANG_XX.wav"), 22_050)
         ```
     """
-    import av
-
-    pieces: list[av.AudioFrame] = []
-    resampler = av.AudioResampler(format="fltp", rate=rate)  # keeps the channels
-    beginning = start
-    for time, frame in decoding.frames(path, "audio", start, end):
-        if not pieces:
-            beginning = time
-        pieces += resampler.resample(frame)
-    if pieces:
-        pieces += resampler.resample(None)
-    mono = [piece.to_ndarray().mean(axis=0) for piece in pieces]
-    samples = np.concatenate([np.empty(0, np.float32), *mono])
-    first = max(0, round((start - beginning) * rate))
-    samples = samples[first:]
+    with decoding.opened(path) as container:
+        decoded = list(decoding.frames(container, "audio", start, end))
+        samples = _resampled([frame for _, frame in decoded], rate)
+    if decoded:
+        samples = samples[round(max(0.0, start - decoded[0][0]) * rate) :]
     if math.isfinite(end):
         samples = samples[: round((end - start) * rate)]
     if len(samples) == 0:
         raise decoding.ClipError("without audio")
     return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+
+
+def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
+    """The mean of the channels, float32 [samples]."""
+    import av
+
+    if len({(frame.sample_rate, frame.layout.name) for frame in frames}) > 1:
+        raise decoding.ClipError("unreadable")  # it changes midway
+    resampler = av.AudioResampler(format="fltp", rate=rate)
+    pieces = [piece for frame in frames for piece in resampler.resample(frame)]
+    if frames:
+        pieces += resampler.resample(None)
+    mono = [piece.to_ndarray().mean(axis=0) for piece in pieces]
+    return np.concatenate([np.empty(0, np.float32), *mono])
 
 
 def tiled(samples: np.ndarray, length: int) -> np.ndarray:

@@ -118,52 +118,9 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def frames(
-    path: Path, kind: Literal["audio", "video"], start: float = 0.0, end: float = math.inf
-) -> Iterator[tuple[float, Any]]:
-    """Decode the main audio or video stream of a file, or a stretch of it.
-
-    Args:
-        path: a file in any format that FFmpeg reads.
-        kind: "audio" or "video".
-        start: where to begin, in seconds from the beginning of the stream.
-        end: where to stop, in seconds.
-
-    Yields:
-        The time of each frame, in seconds from the beginning of the stream, and PyAV's frame, in
-        the order of time. The first ones may lie before `start`: decoding begins where the
-        encoding allows it.
-
-    Raises:
-        ClipError: as `opened`; or the file has no such stream.
-
-    Example:
-        ```
-        for time, frame in frames(Path("clip.mp4"), "video"):
-            frame.to_image().save(f"{time:.2f}.png")
-        ```
-    """
-    with opened(path) as container:
-        stream: Any = container.streams.best(kind)
-        if stream is None:
-            raise ClipError(f"without {kind}")
-        stream.codec_context.thread_count = 1  # the workers share the cores already
-        origin = stream.start_time or 0
-        if start > 0:
-            container.seek(origin + math.floor(start / stream.time_base), stream=stream)
-        frame: Any
-        for frame in container.decode(stream):
-            if frame.pts is None:
-                continue
-            time = float((frame.pts - origin) * stream.time_base)
-            if time >= end:
-                return
-            yield time, frame
-
-
 @contextmanager
 def opened(path: Path) -> Iterator["av.container.InputContainer"]:
-    """Open a file of sound or pictures.
+    """Open a file of sound or pictures, and say of what goes wrong meanwhile why.
 
     Args:
         path: a file in any format that FFmpeg reads.
@@ -172,7 +129,8 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
         PyAV's container.
 
     Raises:
-        ClipError: there is no such file, or it cannot be opened, or not be decoded meanwhile.
+        ClipError: there is no such file; FFmpeg cannot open it, or an error of FFmpeg leaves the
+            block.
 
     Example:
         >>> with opened(Path("no.mp4")):
@@ -190,6 +148,52 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
             yield container
     except av.FFmpegError as error:
         raise ClipError("unreadable") from error
+
+
+def frames(
+    container: "av.container.InputContainer",
+    kind: Literal["audio", "video"],
+    start: float = 0.0,
+    end: float = math.inf,
+) -> Iterator[tuple[float, Any]]:
+    """Decode the main audio or video stream of a file, or a stretch of it.
+
+    Args:
+        container: from `opened`.
+        kind: "audio" or "video".
+        start: where to begin, in seconds from the beginning of the stream.
+        end: where to stop, in seconds.
+
+    Yields:
+        The time of each frame, in seconds from the beginning of the stream, and PyAV's frame, in
+        the order of time. The first ones may lie before `start`: decoding begins where the
+        encoding allows it.
+
+    Raises:
+        ClipError: there is no such stream.
+
+    Example:
+        ```
+        with opened(Path("clip.mp4")) as container:
+            for time, frame in frames(container, "video"):
+                frame.to_image().save(f"{time:.2f}.png")
+        ```
+    """
+    stream: Any = container.streams.best(kind)
+    if stream is None:
+        raise ClipError(f"without {kind}")
+    stream.codec_context.thread_count = 1  # the workers share the cores already
+    origin = stream.start_time or 0
+    if start > 0:
+        container.seek(origin + math.floor(start / stream.time_base), stream=stream)
+    frame: Any
+    for frame in container.decode(stream):
+        if frame.pts is None:
+            continue
+        time = float((frame.pts - origin) * stream.time_base)
+        if time >= end:
+            return
+        yield time, frame
 
 
 def duration(path: Path) -> float:

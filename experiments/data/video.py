@@ -30,7 +30,7 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
         JPEG files as `images.jpeg` makes them, in the order of time; at least one.
 
     Raises:
-        decoding.ClipError: as `decoding.frames`; or there is no picture.
+        decoding.ClipError: as `decoding.opened`; or there is no picture.
 
     Example:
         ```
@@ -40,13 +40,14 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
     taken: list[bytes] = []
     last: Any = None
     wanted = start + 0.5
-    for time, last in decoding.frames(path, "video", start, end):
-        if time >= wanted:
-            taken.append(images.jpeg(last.to_image()))
-            wanted = start + math.floor(time - start + 0.5) + 0.5
-    if last is None:
-        raise decoding.ClipError("without video")
-    return taken or [images.jpeg(last.to_image())]
+    with decoding.opened(path) as container:
+        for time, last in decoding.frames(container, "video", start, end):
+            if time >= wanted:
+                taken.append(images.jpeg(last.to_image()))
+                wanted += math.floor(time - wanted) + 1
+        if last is None:
+            raise decoding.ClipError("without video")
+        return taken or [images.jpeg(last.to_image())]
 
 
 def training_views(frames: Sequence[bytes], count: int, rng: np.random.Generator) -> np.ndarray:
