@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.data import decoding
+from experiments.data.clips import ClipError
 
 if TYPE_CHECKING:
     import av
@@ -60,7 +61,7 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
         int16 [samples]: the mean of the channels, 32,768 for 1; what is louder is clipped.
 
     Raises:
-        decoding.ClipError: as `decoding.opened`; or there is no sample.
+        ClipError: as `decoding.opened`; or there is no sample.
 
     Example:
         ```
@@ -75,7 +76,7 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
     if math.isfinite(end):
         samples = samples[: round((end - start) * rate)]
     if len(samples) == 0:
-        raise decoding.ClipError("without audio")
+        raise ClipError("without audio")
     return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
 
 
@@ -84,7 +85,7 @@ def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
     import av
 
     if len({(frame.sample_rate, frame.layout.name) for frame in frames}) > 1:
-        raise decoding.ClipError("unreadable")  # it changes midway
+        raise ClipError("unreadable")  # it changes midway
     resampler = av.AudioResampler(format="fltp", rate=rate)
     pieces = [piece for frame in frames for piece in resampler.resample(frame)]
     if frames:

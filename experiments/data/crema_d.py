@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import audio, video
-from experiments.data.decoding import Clip
+from experiments.data.clips import Clip, check
 from experiments.errors import UserError
 
 CLASSES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
@@ -31,7 +31,7 @@ FRAMES = 2
 NAME = re.compile(rf"(?P<actor>\d{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(CLASSES)})_[A-Z]{{1,2}}")
 """A clip is named by actor, sentence, emotion and its level: 1001_DFA_ANG_XX."""
 
-LAYOUT = "expected AudioWAV/*.wav and VideoFlash/*.flv, named as 1001_DFA_ANG_XX"
+LAYOUT = "AudioWAV/*.wav and VideoFlash/*.flv, named as 1001_DFA_ANG_XX"
 
 
 def clips(data_dir: str | Path | None) -> dict[str, list[Clip]]:
@@ -63,19 +63,11 @@ def clips(data_dir: str | Path | None) -> dict[str, list[Clip]]:
     if data_dir is None:
         raise UserError("crema-d is made from its archive: name its folder with --data-dir")
     folder = Path(data_dir)
-    lists = {split: folder / f"{split}.csv" for split in ("train", "test")}
-    if any(path.exists() for path in lists.values()):
-        splits = {split: _listed(path) for split, path in lists.items()}
-        if twice := set(splits["train"]) & set(splits["test"]):
-            raise UserError(f"{min(twice)} is in both train.csv and test.csv of {folder}")
-    else:
-        splits = _by_actor(_found(folder))
-    for split, names in splits.items():
-        if absent := sorted(set(CLASSES) - {_emotion(name) for name in names}):
-            raise UserError(f"the {split} split of {folder} has no clip of {', '.join(absent)}")
+    lists = [folder / "train.csv", folder / "test.csv"]
+    given = any(path.exists() for path in lists)
+    splits = _by_list(*lists) if given else _by_actor(_found(folder))
     listed = {split: [_clip(folder, name) for name in names] for split, names in splits.items()}
-    if not any(clip.audio.exists() for clip in [*listed["train"], *listed["test"]]):
-        raise UserError(f"{folder} holds no file of a listed clip: {LAYOUT}")
+    check(listed, CLASSES, folder, LAYOUT)
     return listed
 
 
@@ -95,11 +87,18 @@ def _emotion(name: str) -> str:
     return match["emotion"]
 
 
+def _by_list(train: Path, test: Path) -> dict[str, list[str]]:
+    splits = {"train": _listed(train), "test": _listed(test)}
+    if twice := set(splits["train"]) & set(splits["test"]):
+        raise UserError(f"{min(twice)} is in both {train} and {test}: take it out of one of them")
+    return splits
+
+
 def _found(folder: Path) -> list[str]:
     paths = [*folder.glob("AudioWAV/*.wav"), *folder.glob("VideoFlash/*.flv")]
     names = sorted({path.stem for path in paths if not path.name.startswith(".")})
     if not names:
-        raise UserError(f"{folder} does not hold CREMA-D: {LAYOUT}")
+        raise UserError(f"{folder} does not hold CREMA-D: expected {LAYOUT}")
     return names
 
 
@@ -147,7 +146,7 @@ def decode(clip: Clip) -> dict[str, Any]:
         of the class; `clip`, the name.
 
     Raises:
-        decoding.ClipError: the files are missing or damaged, or without sound or pictures.
+        ClipError: the files are missing or damaged, or without sound or pictures.
 
     Example:
         ```

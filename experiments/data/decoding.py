@@ -8,10 +8,10 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from experiments.data.clips import Clip, ClipError
 from experiments.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,34 +19,10 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-AnyClip = TypeVar("AnyClip", bound="Clip")
+AnyClip = TypeVar("AnyClip", bound=Clip)
 
 WINDOW = 4
 """Items under way for each worker: enough to keep it busy, few enough to hold in memory."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A piece of sound and pictures.
-
-    Attributes:
-        name: unique in its data set.
-        label: the name of its class.
-        audio: the file of its sound.
-        video: the file of its pictures, which may be the same.
-    """
-
-    name: str
-    label: str
-    audio: Path
-    video: Path
-
-
-class ClipError(Exception):
-    """A clip that cannot be used; the message is the reason under which it is left out.
-
-    The reasons are "missing", "unreadable", "without audio" and "without video".
-    """
 
 
 def attempt(decode: Callable[[AnyClip], Result], clip: AnyClip) -> Result | ClipError:
@@ -137,7 +113,7 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
         ...     pass
         Traceback (most recent call last):
         ...
-        experiments.data.decoding.ClipError: missing
+        experiments.data.clips.ClipError: missing
     """
     import av
 

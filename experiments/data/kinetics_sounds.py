@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import audio, decoding, video
-from experiments.data.decoding import Clip
+from experiments.data.clips import Clip, check
 from experiments.errors import UserError
 
 CLASSES = (
@@ -70,7 +70,7 @@ TIME = 1024
 MEAN, STD = -4.503877, 5.141276
 """Of the filterbank over a training set: a sample is shifted by one, divided by twice the other."""
 
-LAYOUT = "expected videos/YOUTUBEID_000010_000020.mp4, in class folders or not, and annotations.csv"
+LAYOUT = "videos/YOUTUBEID_000010_000020.mp4, in class folders or not, and annotations.csv"
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,12 @@ def clips(data_dir: str | Path | None) -> Found:
         raise UserError("kinetics-sounds is made from videos: name their folder with --data-dir")
     folder = Path(data_dir)
     videos = _videos(folder / "videos")
-    if not videos:
-        raise UserError(f"{folder / 'videos'} holds no video: {LAYOUT}")
     annotations = folder / "annotations.csv"
     splits: dict[str, dict[str, Segment]] = {"train": {}, "test": {}}
-    rows = _rows(annotations)
-    for number, row in rows:
+    other_classes = 0
+    for number, row in _rows(annotations):
         if row["label"] not in CLASSES:
+            other_classes += 1
             continue
         try:
             split, segment = SPLITS[row["split"]], _segment(row, videos, folder)
@@ -144,16 +143,12 @@ def clips(data_dir: str | Path | None) -> Found:
                 f"{annotations}, line {number}: expected a split of {', '.join(SPLITS)} and times "
                 f"in seconds; got {','.join(row.values())}"
             ) from error
-        if segment.name in splits["train"] or segment.name in splits["test"]:
+        if any(segment.name in listed for listed in splits.values()):
             raise UserError(f"{annotations}, line {number}: {segment.name} is listed twice")
         splits[split][segment.name] = segment
-    for split, listed in splits.items():
-        if absent := sorted(set(CLASSES) - {segment.label for segment in listed.values()}):
-            raise UserError(f"{annotations} lists no {split} clip of {', '.join(absent)}")
     found = {split: list(listed.values()) for split, listed in splits.items()}
-    if not any(segment.video.exists() for segment in [*found["train"], *found["test"]]):
-        raise UserError(f"{folder} holds no video of a listed clip: {LAYOUT}")
-    return Found(found, len(rows) - sum(map(len, found.values())))
+    check(found, CLASSES, folder, LAYOUT)
+    return Found(found, other_classes)
 
 
 def _videos(folder: Path) -> dict[str, Path]:
@@ -176,7 +171,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 (rows.line_num, {column: row[column].strip() for column in COLUMNS}) for row in rows
             ]
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: {LAYOUT}") from error
+        raise UserError(f"{path} is missing: expected {LAYOUT}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read ({error})") from error
 
@@ -206,7 +201,7 @@ def decode(segment: Segment) -> dict[str, Any]:
         the class; `clip`, the name.
 
     Raises:
-        decoding.ClipError: the file is missing or damaged, or without sound or pictures.
+        ClipError: the file is missing or damaged, or without sound or pictures.
 
     Example:
         ```

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import decoding, images
+from experiments.data.clips import ClipError
 
 
 def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[bytes]:
@@ -30,7 +31,7 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
         JPEG files as `images.jpeg` makes them, in the order of time; at least one.
 
     Raises:
-        decoding.ClipError: as `decoding.opened`; or there is no picture.
+        ClipError: as `decoding.opened`; or there is no picture.
 
     Example:
         ```
@@ -46,7 +47,7 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
                 taken.append(images.jpeg(last.to_image()))
                 wanted += math.floor(time - wanted) + 1
         if last is None:
-            raise decoding.ClipError("without video")
+            raise ClipError("without video")
         return taken or [images.jpeg(last.to_image())]
 
 

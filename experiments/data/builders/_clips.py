@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from experiments.data import decoding
 from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
+from experiments.data.clips import ClipError
 from experiments.errors import UserError
 
 
@@ -34,11 +35,11 @@ class PreparedFromClips(PreparedFromFiles):
     """
 
     decode: Callable[[Any], dict[str, Any]]
-    """Makes an example of a clip, or raises `decoding.ClipError`; picklable."""
+    """Makes an example of a clip, or raises `ClipError`; picklable."""
 
     @abc.abstractmethod
     def clips(self) -> dict[str, list[Any]]:
-        """Return the clips of `train` and `test`, each a `decoding.Clip`."""
+        """Return the clips of `train` and `test`, each a `clips.Clip`."""
 
     @functools.cached_property
     def _clips(self) -> dict[str, list[Any]]:
@@ -56,7 +57,7 @@ class PreparedFromClips(PreparedFromFiles):
         for clip, result in zip(
             clips, decoding.in_order(attempt, clips, self.workers), strict=True
         ):
-            if isinstance(result, decoding.ClipError):
+            if isinstance(result, ClipError):
                 self.skip(split, clip.name, str(result))
                 continue
             kept.add(clip.label)

@@ -2,7 +2,7 @@
 
 from experiments.data import crema_d
 from experiments.data.builders._clips import PreparedFromClips, features
-from experiments.data.decoding import Clip
+from experiments.data.clips import Clip
 
 
 class CremaD(PreparedFromClips):

@@ -7,7 +7,7 @@ import scipy.signal
 from miniatures import media
 
 from experiments.data import audio
-from experiments.data.decoding import ClipError
+from experiments.data.clips import ClipError
 
 
 def noise(count, seed=0, amplitude=0.1):

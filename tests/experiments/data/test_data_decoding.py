@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.data.decoding import WINDOW, Clip, ClipError, attempt, in_order
+from experiments.data.clips import Clip, ClipError
+from experiments.data.decoding import WINDOW, attempt, in_order
 from experiments.errors import UserError
 
 

@@ -5,7 +5,7 @@ from miniatures import media
 from PIL import Image
 
 from experiments.data import images, video
-from experiments.data.decoding import ClipError
+from experiments.data.clips import ClipError
 
 FORMATS = {
     "clip.flv": ("flv", "libmp3lame"),
