@@ -1,0 +1,69 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments.data.clips import Clip, ClipError
+from experiments.data.decoding import WINDOW, attempt, in_order
+from experiments.errors import UserError
+
+
+def late(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_results_come_in_the_order_of_the_items(workers):
+    seconds = [0.2, 0.0, 0.1, 0.0]
+    assert list(in_order(late, seconds, workers)) == seconds
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_nothing_gives_nothing(workers):
+    assert list(in_order(abs, [], workers)) == []
+
+
+@pytest.mark.parametrize(("workers", "most"), [(0, 1), (2, 2 * WINDOW)])
+def test_items_are_taken_as_results_are(workers, most):
+    taken = []
+
+    def items():
+        for item in range(100):
+            taken.append(item)
+            yield item
+
+    results = in_order(abs, items(), workers)
+    for count in range(1, 4):
+        next(results)
+        assert len(taken) < most + count
+    results.close()
+    assert len(taken) < 100
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_exception_is_raised_at_its_turn(workers):
+    results = in_order(int, ["1", "two", "3"], workers)
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="two"):
+        next(results)
+
+
+def test_a_killed_worker_is_an_error_not_a_hang():
+    with pytest.raises(UserError, match="fewer workers"):
+        list(in_order(os._exit, [1] * 20, workers=1))
+
+
+def test_an_unusable_clip_is_a_value():
+    def decode(clip):
+        raise ClipError(f"without {clip.label}")
+
+    clip = Clip("a", "audio", Path("a.wav"), Path("a.flv"))
+    assert str(attempt(decode, clip)) == "without audio"
+    assert attempt(lambda clip: clip.name, clip) == "a"
+
+
+def test_other_errors_of_a_clip_are_errors():
+    with pytest.raises(TypeError):
+        attempt(len, Clip("a", "audio", Path("a.wav"), Path("a.flv")))
