@@ -1,0 +1,185 @@
+"""Sound: waveforms from files, and the two spectrograms that the networks take.
+
+Sources: the log spectrogram of CREMA-D is that of Peng et al., "Balanced multimodal learning via
+on-the-fly gradient modulation" (OGM-GE), CVPR 2022. The filterbank is Kaldi's (Povey et al., "The
+Kaldi speech recognition toolkit", ASRU 2011) with the options of Gong et al., "AST: audio
+spectrogram transformer", Interspeech 2021, which the released code of OGM-GE uses for
+Kinetics-Sounds.
+"""
+
+import functools
+import math
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data import decoding
+
+FFT = 512
+"""Samples of a frame of the log spectrogram."""
+
+HOP = 353
+"""Samples from one frame of the log spectrogram to the next."""
+
+FLOOR = 1e-7
+"""Added to a magnitude before its logarithm."""
+
+FILTERBANK_RATE = 16_000
+"""The sampling rate of what the filterbank takes, in Hz."""
+
+FRAME = 400
+"""Samples of a frame of the filterbank: 25 ms."""
+
+SHIFT = 160
+"""Samples from one frame of the filterbank to the next: 10 ms."""
+
+PREEMPHASIS = 0.97
+"""How much of a sample is taken off the next one (Kaldi's default)."""
+
+LOW_FREQUENCY = 20.0
+"""Where the lowest filter begins, in Hz (Kaldi's default); the highest ends at half the rate."""
+
+ENERGY_FLOOR = float(np.finfo(np.float32).eps)
+"""The least energy of which Kaldi takes the logarithm."""
+
+
+def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -> np.ndarray:
+    """Read the sound of a file, or a stretch of it, resampled and mixed down to one channel.
+
+    Args:
+        path: a file in any format that FFmpeg reads.
+        rate: the sampling rate of the result, in Hz.
+        start: where the stretch begins, in seconds.
+        end: where it ends, in seconds.
+
+    Returns:
+        int16 [samples]: the mean of the channels, 32,768 for 1; what is louder is clipped.
+
+    Raises:
+        decoding.ClipError: as `decoding.frames`; or there is no sample.
+
+    Example:
+        ```
+        waveform(Path("1001_DFA_ANG_XX.wav"), 22_050)
+        ```
+    """
+    import av
+
+    pieces: list[av.AudioFrame] = []
+    resampler = av.AudioResampler(format="fltp", rate=rate)  # keeps the channels
+    beginning = start
+    for time, frame in decoding.frames(path, "audio", start, end):
+        if not pieces:
+            beginning = time
+        pieces += resampler.resample(frame)
+    if pieces:
+        pieces += resampler.resample(None)
+    mono = [piece.to_ndarray().mean(axis=0) for piece in pieces]
+    samples = np.concatenate([np.empty(0, np.float32), *mono])
+    first = max(0, round((start - beginning) * rate))
+    samples = samples[first:]
+    if math.isfinite(end):
+        samples = samples[: round((end - start) * rate)]
+    if len(samples) == 0:
+        raise decoding.ClipError("without audio")
+    return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+
+
+def tiled(samples: np.ndarray, length: int) -> np.ndarray:
+    """Repeat a waveform until it fills a length, then cut it.
+
+    Args:
+        samples: [any number but 0].
+        length: of the result.
+
+    Returns:
+        As `samples`, [length].
+
+    Example:
+        >>> tiled(np.array([1, 2, 3]), 5)
+        array([1, 2, 3, 1, 2])
+    """
+    return np.tile(samples, -(-length // len(samples)))[:length]
+
+
+def log_spectrogram(samples: np.ndarray) -> np.ndarray:
+    """Take the logarithm of the magnitude of the short-time Fourier transform.
+
+    The frames of 512 samples lie 353 samples apart, centred on samples 0, 353, ..., with zeros
+    beyond both ends; each is weighted with a periodic Hann window. The result is
+    `log(magnitude + 1e-7)`.
+
+    Args:
+        samples: a waveform in [-1, 1], float32 [N].
+
+    Returns:
+        float32 [257, 1 + N // 353, 1]: frequency, time, channel.
+
+    Example:
+        >>> log_spectrogram(np.zeros(66_150, np.float32)).shape
+        (257, 188, 1)
+    """
+    padded = np.pad(samples, FFT // 2)
+    framed = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
+    magnitude = np.abs(np.fft.rfft(framed * _periodic_hann(), axis=1))
+    return np.log(magnitude.T + np.float32(FLOOR))[..., None]
+
+
+@functools.cache
+def _periodic_hann() -> np.ndarray:
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)).astype(np.float32)
+
+
+def log_mel_filterbank(samples: np.ndarray, bins: int = 128) -> np.ndarray:
+    """Compute Kaldi's log-mel filterbank energies.
+
+    Each frame of 25 ms that lies wholly in the waveform, one every 10 ms, has its mean removed, is
+    pre-emphasised, weighted with a Hann window, and padded to 512 samples for the power spectrum.
+    The filters are triangles that are equally spaced and overlap by half on the mel scale
+    1127 log(1 + f / 700), from 20 Hz to 8 kHz. No dither, no energy coefficient.
+
+    With 128 filters some of the lowest ones are narrower than the 31.25 Hz between two frequencies
+    of the spectrum, and a few hold none: their energy is 0, and its logarithm that of the floor,
+    as in torchaudio's version of Kaldi's code. Kaldi itself refuses so many filters.
+
+    Args:
+        samples: a waveform in [-1, 1] at 16 kHz, float32 [N].
+        bins: the number of filters.
+
+    Returns:
+        float32 [frames, bins], where frames is 1 + (N - 400) // 160, or 0 if N < 400.
+
+    Example:
+        >>> log_mel_filterbank(np.zeros(160_000, np.float32)).shape
+        (998, 128)
+    """
+    if len(samples) < FRAME:
+        return np.empty((0, bins), np.float32)
+    framed = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::SHIFT]
+    framed = framed - framed.mean(axis=1, keepdims=True)
+    before = np.concatenate([framed[:, :1], framed[:, :-1]], axis=1)
+    emphasised = framed - np.float32(PREEMPHASIS) * before
+    spectrum = np.fft.rfft(emphasised * _symmetric_hann(), FFT, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.log(np.maximum(power @ _mel_filters(bins), np.float32(ENERGY_FLOOR)))
+
+
+@functools.cache
+def _symmetric_hann() -> np.ndarray:
+    return np.hanning(FRAME).astype(np.float32)
+
+
+@functools.cache
+def _mel_filters(bins: int) -> np.ndarray:
+    """The weight of each frequency of the spectrum in each filter, float32 [257, bins]."""
+    frequencies = np.arange(FFT // 2 + 1) * (FILTERBANK_RATE / FFT)
+    low, high = _mel(np.array([LOW_FREQUENCY, FILTERBANK_RATE / 2]))
+    edges = np.linspace(low, high, bins + 2)
+    mel, left, centre, right = _mel(frequencies)[:, None], edges[:-2], edges[1:-1], edges[2:]
+    rising = (mel - left) / (centre - left)
+    falling = (right - mel) / (right - centre)
+    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+
+
+def _mel(frequency: np.ndarray) -> np.ndarray:
+    return 1127 * np.log1p(frequency / 700)

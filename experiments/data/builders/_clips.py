@@ -1,0 +1,68 @@
+"""Builders of the data sets of clips, decoded in several processes."""
+
+import abc
+import functools
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from experiments.data import decoding
+from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
+from experiments.errors import UserError
+
+
+def features(classes: Sequence[str]) -> dict[str, Any]:
+    """The features of a clip of one of several classes."""
+    return {
+        "waveform": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="bytes"),
+        "frames": tfds.features.Sequence(
+            tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
+        ),
+        "label": tfds.features.ClassLabel(names=classes),
+        "clip": tfds.features.Text(),
+    }
+
+
+class PreparedFromClips(PreparedFromFiles):
+    """A data set written in the order in which `clips` lists its clips.
+
+    A subclass states `FEATURES`, as `features` makes them; `decode`; and `clips`. Clips that
+    `decode` finds unusable are left out.
+    """
+
+    decode: Callable[[Any], dict[str, Any]]
+    """Makes an example of a clip, or raises `decoding.ClipError`; picklable."""
+
+    @abc.abstractmethod
+    def clips(self) -> dict[str, list[Any]]:
+        """Return the clips of `train` and `test`, each a `decoding.Clip`."""
+
+    @functools.cached_property
+    def _clips(self) -> dict[str, list[Any]]:
+        return self.clips()
+
+    def examples(self, split: str) -> Iterator[tuple[str, Example]]:
+        """Yield the clips of a split that can be used.
+
+        Raises:
+            UserError: as `clips` and `decoding.in_order`; or no clip of a class can be used.
+        """
+        clips = self._clips[split]
+        attempt = functools.partial(decoding.attempt, self.decode)
+        kept = set()
+        for clip, result in zip(
+            clips, decoding.in_order(attempt, clips, self.workers), strict=True
+        ):
+            if isinstance(result, decoding.ClipError):
+                self.skip(split, clip.name, str(result))
+                continue
+            kept.add(clip.label)
+            yield clip.name, result | {"frames": [io.BytesIO(jpeg) for jpeg in result["frames"]]}
+        if lost := sorted({clip.label for clip in clips} - kept):
+            raise UserError(
+                f"no {split} clip of {', '.join(lost)} can be used: the files in "
+                f"{self.files_dir} are missing, damaged, or without sound or pictures"
+            )

@@ -1,0 +1,155 @@
+"""Images: encoded in JPEG, decoded, cropped and resized to the 224 pixels that the networks take.
+
+Source of the random resized crop: Szegedy et al., "Going deeper with convolutions", CVPR 2015,
+with the scale, the aspect ratios and the ten attempts of torchvision, which the released code uses.
+"""
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""The mean of ImageNet's training images, RGB, for pixels in [0, 1]."""
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Their standard deviation, RGB, for pixels in [0, 1]."""
+
+SIDE = 224
+"""Height and width of a view, in pixels."""
+
+STORED_SIDE = 256
+"""The shorter side of a stored image, in pixels, at most; a smaller image is not enlarged."""
+
+JPEG_QUALITY = 95
+"""Of 100: the loss is invisible, and a quarter of the bytes of PNG remain."""
+
+SCALE = (0.08, 1.0)
+"""The share of the image's area that a random crop takes."""
+
+RATIO = (3 / 4, 4 / 3)
+"""The aspect ratio, width to height, of a random crop."""
+
+ATTEMPTS = 10
+"""How often a crop that does not fit into the image is drawn anew."""
+
+
+def jpeg(image: "Image.Image") -> bytes:
+    """Encode an image for storage, its shorter side at most `STORED_SIDE` pixels.
+
+    Args:
+        image: of any size and colour mode.
+
+    Returns:
+        A JPEG file in RGB.
+
+    Example:
+        >>> from PIL import Image
+        >>> decoded(jpeg(Image.new("RGB", (640, 512)))).size
+        (320, 256)
+    """
+    shrink = min(1.0, STORED_SIDE / min(image.size))
+    width, height = (round(shrink * side) for side in image.size)
+    file = io.BytesIO()
+    _resized(image.convert("RGB"), width, height).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
+
+
+def decoded(encoded: bytes) -> "Image.Image":
+    """Decode an image file.
+
+    Args:
+        encoded: a file in a format that Pillow reads.
+
+    Returns:
+        The image in RGB.
+
+    Example:
+        >>> from PIL import Image
+        >>> decoded(jpeg(Image.new("L", (64, 48), 200))).getpixel((0, 0))
+        (200, 200, 200)
+    """
+    from PIL import Image
+
+    return Image.open(io.BytesIO(encoded)).convert("RGB")
+
+
+def training_view(image: "Image.Image", rng: np.random.Generator) -> np.ndarray:
+    """Take a random crop, resize it, and mirror every other one: the view of an image in training.
+
+    Args:
+        image: in RGB.
+        rng: where the randomness comes from.
+
+    Returns:
+        uint8 [224, 224, 3].
+
+    Example:
+        >>> from PIL import Image
+        >>> training_view(Image.new("RGB", (64, 48)), np.random.default_rng(0)).shape
+        (224, 224, 3)
+    """
+    width, height = image.size
+    left, top, width, height = random_crop(width, height, rng)
+    crop = image.crop((left, top, left + width, top + height))
+    view = np.asarray(_resized(crop, SIDE, SIDE))
+    return np.ascontiguousarray(view[:, ::-1]) if rng.random() < 0.5 else view
+
+
+def evaluation_view(image: "Image.Image") -> np.ndarray:
+    """Resize the whole image, whatever its aspect ratio: the view of an image in evaluation.
+
+    Args:
+        image: in RGB.
+
+    Returns:
+        uint8 [224, 224, 3].
+
+    Example:
+        >>> from PIL import Image
+        >>> evaluation_view(Image.new("RGB", (64, 48))).dtype
+        dtype('uint8')
+    """
+    return np.asarray(_resized(image, SIDE, SIDE))
+
+
+def random_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Draw where a random crop lies.
+
+    The area is uniform in `SCALE` times the image's, the logarithm of the aspect ratio uniform in
+    that of `RATIO`, the place uniform. After ten draws that do not fit into the image, it is the
+    largest centred crop whose aspect ratio is in `RATIO`.
+
+    Args:
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+        rng: where the randomness comes from.
+
+    Returns:
+        The left and top edge, the width and the height of the crop, in pixels.
+
+    Example:
+        >>> random_crop(1000, 10, np.random.default_rng(0))
+        (493, 0, 13, 10)
+    """
+    for _ in range(ATTEMPTS):
+        area = width * height * rng.uniform(*SCALE)
+        ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
+        crop_width, crop_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            left = int(rng.integers(width - crop_width + 1))
+            top = int(rng.integers(height - crop_height + 1))
+            return left, top, crop_width, crop_height
+    crop_width = min(width, round(height * RATIO[1]))
+    crop_height = min(height, round(width / RATIO[0]))
+    return (width - crop_width) // 2, (height - crop_height) // 2, crop_width, crop_height
+
+
+def _resized(image: "Image.Image", width: int, height: int) -> "Image.Image":
+    from PIL import Image
+
+    return image.resize((width, height), Image.Resampling.BILINEAR)
