@@ -166,8 +166,9 @@ def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:
         split, decoders={name: tfds.decode.SkipDecoding() for name in images}
     )
     count = len(source)
+    first = source[0]
     fields = {
-        name: np.empty((count, *feature.shape), _dtype(feature))
+        name: np.empty((count, *_shape(feature, first[name])), _dtype(feature))
         for name, feature in features.items()
     }
     batch = 1024
@@ -177,9 +178,14 @@ def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:
             for index, sample in enumerate(samples, start):
                 for name, value in sample.items():
                     pixels = _pixels(value) if name in images else value
-                    fields[name][index] = np.reshape(pixels, features[name].shape)
+                    fields[name][index] = np.reshape(pixels, fields[name].shape[1:])
             bar.update(len(samples))
     return fields
+
+
+def _shape(feature: Any, value: Any) -> tuple[int, ...]:
+    """That of the feature, or of one sample's value where the feature leaves it open."""
+    return np.shape(value) if None in feature.shape else feature.shape
 
 
 def _dtype(feature: Any) -> np.dtype:

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -25,7 +25,7 @@ class PreparedFromFiles(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    FEATURES: dict[str, Any]
+    FEATURES: ClassVar[dict[str, Any]]
 
     def __init__(
         self, *, files_dir: str | Path | None = None, workers: int = 0, **builder_options: Any

@@ -1,0 +1,58 @@
+"""A miniature of CMU-MOSI's pickles of features, in the two layouts that are in circulation."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SAMPLES = {"train": 24, "valid": 5, "test": 11}
+
+
+def write(folder: Path, *, name: str = "mosi_data.pkl", protocol: int = 4, **options: Any) -> None:
+    """Write the pickle; `options` as for `contents`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(pickle.dumps(contents(**options), protocol))
+
+
+def contents(*, aligned: bool = True, text_width: int = 300, seed: int = 0) -> dict[str, Any]:
+    """What is pickled.
+
+    With 300 wide text it is like `mosi_data.pkl`: `labels` [N, 1, 1] and `id` bytes [N, 3]. With
+    768 wide text it is like `aligned_50.pkl`: `regression_labels` [N], texts and other labels.
+    Sequences are padded with zeros in front; a few audio features are -inf; one feature is
+    constant.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = {"text": 8, "audio": 8, "vision": 8}
+    if not aligned:
+        lengths = {"text": 8, "audio": 15, "vision": 12}
+    return {split: _split(rng, count, lengths, text_width) for split, count in SAMPLES.items()}
+
+
+def _split(
+    rng: np.random.Generator, count: int, lengths: dict[str, int], text_width: int
+) -> dict[str, Any]:
+    widths = {"text": text_width, "audio": 5, "vision": 20}
+    sentiment = np.round(rng.uniform(-3, 3, count), 1)
+    sentiment[:3] = [0, -0.2, 0.2]
+    arrays = {}
+    for modality, width in widths.items():
+        features = rng.normal(sentiment[:, None, None], 3, (count, lengths[modality], width))
+        features[..., 0] = 0.3
+        for sample in range(count):
+            features[sample, : rng.integers(lengths[modality])] = 0
+        arrays[modality] = features.astype(np.float32 if modality == "text" else np.float64)
+    arrays["audio"][1, -1, 1] = arrays["audio"][2, -2, 3] = -np.inf
+    if text_width == 300:
+        name = np.array([[b"03bSnISJMiM", b"11.8", b"13.2"]] * count)
+        return {**arrays, "labels": sentiment[:, None, None].astype(np.float32), "id": name}
+    return {
+        **arrays,
+        "raw_text": np.array([f"WORDS {sample}" for sample in range(count)]),
+        "text_bert": rng.normal(size=(count, 3, 8)),
+        "id": [f"03bSnISJMiM$_${sample}" for sample in range(count)],
+        "annotations": np.array(["Positive" if s > 0 else "Negative" for s in sentiment], object),
+        "classification_labels": np.sign(sentiment) + 1,
+        "regression_labels": sentiment.astype(np.float32),
+    }

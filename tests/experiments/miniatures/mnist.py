@@ -1,0 +1,48 @@
+"""A miniature of MNIST: four compressed IDX files of random images."""
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+
+FILES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+COUNTS = {"train": 60, "test": 20}
+
+
+def write(folder: Path, *, seed: int = 0) -> None:
+    """Write the four files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, arrays in splits(seed=seed).items():
+        for name, array in zip(FILES[split], arrays, strict=True):
+            (folder / name).write_bytes(gzip.compress(_idx(array)))
+
+
+def splits(*, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The images, uint8 [N, 28, 28], and labels, uint8 [N], that are written."""
+    rng = np.random.default_rng(seed)
+    return {
+        split: (
+            rng.integers(256, size=(count, 28, 28)).astype(np.uint8),
+            rng.integers(10, size=count).astype(np.uint8),
+        )
+        for split, count in COUNTS.items()
+    }
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of what is compressed in each file, to stand in for the real ones."""
+    return {
+        name: hashlib.sha256(gzip.decompress((folder / name).read_bytes())).hexdigest()
+        for names in FILES.values()
+        for name in names
+    }
+
+
+def _idx(array: np.ndarray) -> bytes:
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.tobytes()
