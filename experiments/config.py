@@ -41,9 +41,11 @@ class Config:
     """One training run."""
 
     dataset: str = "cg-digits"
-    """Data set: cg-digits or cg-mnist. The other defaults depend on it."""
+    """Data set: cg-digits, cg-mnist, cmu-mosi, crema-d, kinetics-sounds, modelnet40, multi-mnist,
+    nyuv2 or uci-mfeat. The other defaults depend on it."""
     model: str = "cg-cnn"
-    """Model: cg-cnn."""
+    """Model, of those that fit the data set: cg-cnn, lenet, mbt, mbt-small, mlp, resnet18, segnet,
+    segnet-small or transformer."""
     fusion: str = "concatenation"
     """How a model that fuses late does it: concatenation, sum, gated or film."""
     weights: str | None = None

@@ -14,6 +14,12 @@ PRESETS: dict[str, Config] = {
     for config in (
         Config(),
         Config(dataset="cg-mnist", optimisation=PAPER),
+        Config(dataset="crema-d", model="resnet18", optimisation=PAPER),
+        Config(dataset="kinetics-sounds", model="resnet18", optimisation=PAPER),
+        Config(dataset="modelnet40", model="resnet18", optimisation=PAPER),
+        Config(dataset="cmu-mosi", model="transformer", optimisation=PAPER),
+        Config(dataset="multi-mnist", model="lenet", optimisation=PAPER),
+        Config(dataset="uci-mfeat", model="mlp"),
     )
 }
 """What a run of each data set is, unless its user says otherwise."""

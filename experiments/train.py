@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import jax
 import numpy as np
 
 from experiments.evaluate import scores
+from experiments.feeds import Batches
 from experiments.program import Program, TrainState
 
 RUN_AHEAD = 3
@@ -38,38 +40,43 @@ def train(
       The state after the last epoch.
     """
     feed = program.feed
-    batches = feed.training(state.key, int(state.step))
-    for epoch in range(int(state.step) // feed.steps_per_epoch, epochs):
-        start = time.perf_counter()
-        waiting = 0.0
-        metrics = []
-        for _ in range(feed.steps_per_epoch):
-            asked = time.perf_counter()
-            batch = next(batches)
-            waiting += time.perf_counter() - asked
-            state, step_metrics = program.step(state, batch)
-            metrics.append(step_metrics)
-            # A few steps in the queue keep the devices busy. Many do no good, and on the virtual
-            # devices of a CPU can wait for each other for ever.
-            jax.block_until_ready(metrics[-RUN_AHEAD:][0])
-            on_step()
-        metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
-        record = {
-            "epoch": epoch + 1,
-            "step": int(state.step),
-            "seconds": time.perf_counter() - start,
-            "waiting": waiting,
-            "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
-            "scores": scores(program, state),
-            "encoders": {
-                name: {
-                    "cosine": float(np.mean(encoder.cosine)),
-                    "conflict": float(np.mean(encoder.conflict)),
-                    "stationary": float(np.mean(encoder.stationary)),
-                }
-                for name, encoder in metrics["encoders"].items()
-                if encoder.weights.shape[-1] > 1
-            },
-        }
-        on_epoch(state, record)
+    done = int(state.step)
+    with closing(feed.training(state.key, done)) as batches:
+        for epoch in range(done // feed.steps_per_epoch, epochs):
+            state, record = _epoch(program, state, batches, on_step)
+            on_epoch(state, {"epoch": epoch + 1, **record, "scores": scores(program, state)})
     return state
+
+
+def _epoch(
+    program: Program, state: TrainState, batches: Batches, on_step: Callable[[], None]
+) -> tuple[TrainState, dict[str, Any]]:
+    start = time.perf_counter()
+    waiting = 0.0
+    metrics = []
+    for _ in range(program.feed.steps_per_epoch):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waiting += time.perf_counter() - asked
+        state, step_metrics = program.step(state, batch)
+        metrics.append(step_metrics)
+        # A few steps in the queue keep the devices busy. Many do no good, and on the virtual
+        # devices of a CPU can wait for each other for ever.
+        jax.block_until_ready(metrics[-RUN_AHEAD:][0])
+        on_step()
+    metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
+    return state, {
+        "step": int(state.step),
+        "seconds": time.perf_counter() - start,
+        "waiting": waiting,
+        "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
+        "encoders": {
+            name: {
+                "cosine": float(np.mean(encoder.cosine)),
+                "conflict": float(np.mean(encoder.conflict)),
+                "stationary": float(np.mean(encoder.stationary)),
+            }
+            for name, encoder in metrics["encoders"].items()
+            if encoder.weights.shape[-1] > 1
+        },
+    }

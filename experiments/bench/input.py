@@ -1,13 +1,13 @@
 """The verb ``bench input``: whether training waits for data."""
 
 import dataclasses
+import itertools
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,10 +18,12 @@ from experiments.bench.archive import write_archive
 from experiments.bench.ratio import Ratio
 from experiments.data import DATASETS, Splits, prepared
 from experiments.device import description
+from experiments.feeds import Batch
 from experiments.program import Program
 
 COMMAND = "python -m experiments bench input"
 DATASET = "crema-d"
+KEY = jax.random.PRNGKey(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ def main(
         "protocol": dataclasses.asdict(protocol),
         "device": device,
         "clips per second of preparation": decoding,
-        "samples per second": {name: values.tolist() for name, values in rates.items()},
+        "by round": rates,
     }
     report.save(output, table, results)
 
@@ -81,36 +83,101 @@ def _clips_per_second(data_dir: Path, prepared_dir: Path, workers: int) -> float
     return sum(split.num_examples for split in opened.info.splits.values()) / seconds
 
 
-def measure(splits: Splits, protocol: Protocol) -> dict[str, np.ndarray]:
-    """Samples per second, one number a round.
+def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
+    """Samples per second and shares of time, one number a round.
 
     Args:
       splits: The data set, opened.
       protocol: What is measured.
 
     Returns:
-      Of "step" (on a batch that is there), and for each number W of workers of "pipeline W"
-      (batches that nothing is done with) and "training W" (steps on the batches of the pipeline).
+      Samples per second of "step" (on a batch that is there) and, for each number W of workers, of
+      "pipeline W" (batches that nothing is done with) and "training W" (steps on the batches of
+      the pipeline); and "waiting W", the share of the time of training in which there was no batch.
     """
     preset = presets.PRESETS[DATASET]
     optimisation = dataclasses.replace(preset.optimisation, batch_size=protocol.batch_size)
     config = dataclasses.replace(preset, model=protocol.model, optimisation=optimisation)
     compiled = program.build(config, splits)
     mesh = devices.make_mesh()
-    key = jax.random.PRNGKey(0)
-    runs: dict[str, Iterator[float]] = {"step": _steps(compiled, _same(compiled, key), protocol)}
-    pipelines = {}
-    for workers in protocol.workers:
-        feed = feeds.build(splits, protocol.batch_size, mesh, workers)
-        pipelines[f"pipeline {workers}"] = feed
-    rates: dict[str, list[float]] = {}
+    pipelines = {
+        workers: feeds.build(splits, protocol.batch_size, mesh, workers)
+        for workers in protocol.workers
+    }
+    with closing(compiled.feed.training(KEY, 0)) as batches:
+        there = itertools.repeat(next(batches))
+    rates: dict[str, list[float]] = defaultdict(list)
     for _ in range(protocol.rounds):
-        for name, run in runs.items():
-            rates.setdefault(name, []).append(next(run))
-        for name, feed in pipelines.items():
-            with closing(feed.training(key, 0)) as batches:  # type: ignore[type-var]
-                rates.setdefault(name, []).append(_drained(batches, protocol))
-            with closing(feed.training(key, 0)) as batches:  # type: ignore[type-var]
-                trained = next(_steps(compiled, batches, protocol))
-            rates.setdefault(name.replace("pipeline", "training"), []).append(trained)
-    return {name: np.array(values) for name, values in rates.items()}
+        rates["step"].append(trained(compiled, there, protocol)[0])
+        for workers, feed in pipelines.items():
+            with closing(feed.training(KEY, 0)) as batches:
+                rates[f"pipeline {workers}"].append(drained(batches, protocol))
+            with closing(feed.training(KEY, 0)) as batches:
+                rate, waiting = trained(compiled, batches, protocol)
+            rates[f"training {workers}"].append(rate)
+            rates[f"waiting {workers}"].append(waiting)
+    return dict(rates)
+
+
+def drained(batches: Iterator[Batch], protocol: Protocol) -> float:
+    """Samples per second of a pipeline, once what it made ahead is used up."""
+    ahead = 2 * (1 + max(protocol.workers)) + 2
+    for batch in itertools.islice(batches, ahead):
+        jax.block_until_ready(batch)
+    start = time.perf_counter()
+    for batch in itertools.islice(batches, protocol.steps):
+        jax.block_until_ready(batch)
+    return protocol.steps * protocol.batch_size / (time.perf_counter() - start)
+
+
+def trained(compiled: Program, batches: Iterator[Batch], protocol: Protocol) -> tuple[float, float]:
+    """Samples per second of training, and the share of the time in which it had no batch."""
+    state = compiled.initial_state(0)
+    state, metrics = compiled.step(state, next(batches))
+    jax.block_until_ready(metrics)
+    waiting = 0.0
+    start = time.perf_counter()
+    for _ in range(protocol.steps):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waiting += time.perf_counter() - asked
+        state, metrics = compiled.step(state, batch)
+        jax.block_until_ready(metrics)
+    seconds = time.perf_counter() - start
+    return protocol.steps * protocol.batch_size / seconds, waiting / seconds
+
+
+def _table(
+    decoding: dict[int, float], rates: dict[str, list[float]], protocol: Protocol, device: str
+) -> str:
+    step = np.array(rates["step"])
+    rows = []
+    for workers, clips in decoding.items():
+        pipeline, training = (
+            np.array(rates[f"{name} {workers}"]) for name in ("pipeline", "training")
+        )
+        waiting = 100 * np.array(rates[f"waiting {workers}"])
+        rows.append(
+            [
+                str(workers),
+                f"{clips:.0f}",
+                f"{np.median(pipeline):.0f} ({pipeline.min():.0f} to {pipeline.max():.0f})",
+                report.ratio(Ratio.over_rounds(pipeline, step)),
+                report.ratio(Ratio.over_rounds(training, step)),
+                f"{np.median(waiting):.1f} % ({waiting.min():.1f} to {waiting.max():.1f})",
+            ]
+        )
+    head = [
+        "workers",
+        "preparation, clips/s",
+        "pipeline, samples/s",
+        "pipeline over step",
+        "training over step",
+        "share of training that waits",
+    ]
+    return report.grid(head, rows) + (
+        f"\n`{COMMAND}` on {device}, {protocol.rounds} rounds: median (minimum to maximum); a "
+        f"sample is one spectrogram and two images. The step is that of {protocol.model} with "
+        f"MMPareto on {protocol.batch_size} samples that are there, "
+        f"{np.median(step):.1f} samples/s.\n"
+    )

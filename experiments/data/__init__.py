@@ -3,12 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.data import cg_digits, cg_mnist, prepared
-from experiments.data.dataset import DataSet, multimodal
+from experiments.data import (
+    cg_digits,
+    cg_mnist,
+    cmu_mosi,
+    crema_d,
+    kinetics_sounds,
+    modelnet40,
+    multi_mnist,
+    prepared,
+    uci_mfeat,
+)
+from experiments.data.dataset import DataSet, multimodal, multitask
 from experiments.data.fields import Fields
 from experiments.data.samples import Samples, samples
-from experiments.data.scaling import unit
+from experiments.data.scaling import as_stored, imagenet, unit
 from experiments.errors import UserError
+from experiments.tasks import Classification
 
 __all__ = ["DATASETS", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
@@ -16,6 +27,9 @@ Splits = Mapping[str, Fields] | Mapping[str, Samples]
 """The sets "train" and "test", in memory or read from disk."""
 
 GRAY_AND_COLOUR = {"gray": unit, "colour": unit}
+
+SEQUENCES = dict.fromkeys(cmu_mosi.MODALITIES, as_stored)
+VIEWS = dict.fromkeys(uci_mfeat.VIEWS, as_stored)
 
 DATASETS = {
     dataset.name: dataset
@@ -36,6 +50,54 @@ DATASETS = {
             GRAY_AND_COLOUR,
             num_classes=10,
             arrays=cg_mnist.arrays,
+        ),
+        multimodal(
+            "crema-d",
+            "frames",
+            "crema_d.CremaD",
+            {"audio": as_stored, "video": imagenet},
+            num_classes=len(crema_d.CLASSES),
+            transforms="crema_d",
+        ),
+        multimodal(
+            "kinetics-sounds",
+            "frames",
+            "kinetics_sounds.KineticsSounds",
+            {"audio": as_stored, "video": imagenet},
+            num_classes=len(kinetics_sounds.CLASSES),
+            transforms="kinetics_sounds",
+        ),
+        multimodal(
+            "modelnet40",
+            "images",
+            "modelnet40.Modelnet40",
+            {"front": imagenet, "back": imagenet},
+            num_classes=len(modelnet40.CLASSES),
+            transforms="modelnet40",
+        ),
+        multimodal(
+            "cmu-mosi",
+            "sequences",
+            "cmu_mosi.CmuMosi",
+            SEQUENCES,
+            num_classes=2,
+            arrays=cmu_mosi.arrays,
+        ),
+        multimodal(
+            "uci-mfeat",
+            "features",
+            "uci_mfeat.UciMfeat",
+            VIEWS,
+            num_classes=uci_mfeat.NUM_CLASSES,
+            arrays=uci_mfeat.arrays,
+        ),
+        multitask(
+            "multi-mnist",
+            "digits",
+            "multi_mnist.MultiMnist",
+            {"image": unit},
+            {"left": Classification(10, "left"), "right": Classification(10, "right")},
+            arrays=multi_mnist.arrays,
         ),
     )
 }

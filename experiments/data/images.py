@@ -13,12 +13,6 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""The mean of ImageNet's training images, RGB, for pixels in [0, 1]."""
-
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Their standard deviation, RGB, for pixels in [0, 1]."""
-
 SIDE = 224
 """Height and width of a view, in pixels."""
 

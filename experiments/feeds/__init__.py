@@ -6,10 +6,10 @@ from jax.sharding import Mesh
 
 from experiments.data import Samples, Splits
 from experiments.errors import UserError
-from experiments.feeds._feed import Batch, Feed
+from experiments.feeds._feed import Batch, Batches, Feed
 from experiments.feeds.on_device import OnDevice
 
-__all__ = ["Batch", "Feed", "build"]
+__all__ = ["Batch", "Batches", "Feed", "build"]
 
 
 def build(splits: Splits, batch_size: int, mesh: Mesh, workers: int) -> Feed:

@@ -10,6 +10,19 @@ Batch = Mapping[str, jax.Array]
 """A global array per field, samples along the first axis, spread over the mesh's "data"."""
 
 
+class Batches(Protocol):
+    """An iterator of batches that is closed when no more are wanted."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Itself."""
+
+    def __next__(self) -> Batch:
+        """The next batch."""
+
+    def close(self) -> None:
+        """Ends what makes the batches."""
+
+
 class Feed(Protocol):
     """The batches of one data set on the devices."""
 
@@ -21,7 +34,7 @@ class Feed(Protocol):
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """By field, the shape of one sample."""
 
-    def training(self, key: jax.Array, first_step: int) -> Iterator[Batch]:
+    def training(self, key: jax.Array, first_step: int) -> Batches:
         """Batches without end. An epoch visits samples once, in an order of its own.
 
         Args:

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from experiments import devices
 from experiments.data.fields import Fields
-from experiments.feeds._feed import Batch
+from experiments.feeds._feed import Batch, Batches
 
 TEST_BATCH = 8
 """Training batches in a batch of the test set."""
@@ -48,13 +48,13 @@ class OnDevice:
         self._draw_order = draw_order
         self._select = select
 
-    def training(self, key: jax.Array, first_step: int) -> Iterator[Batch]:
+    def training(self, key: jax.Array, first_step: int) -> Batches:
         """As in :class:`Feed`."""
-        key, order = np.asarray(key), None  # a step consumes the state that the key is from
+        key_on_host, order = np.asarray(key), None  # a step consumes the state that has the key
         for step in itertools.count(first_step):
             epoch, row = divmod(step, self.steps_per_epoch)
             if order is None or row == 0:
-                order = self._draw_order(key, epoch)
+                order = self._draw_order(key_on_host, epoch)
             yield self._select(self._train, order, row)
 
     def test(self) -> Iterator[tuple[Batch, np.ndarray]]:

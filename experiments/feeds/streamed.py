@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from experiments import devices
 from experiments.data.fields import Fields
 from experiments.data.samples import Samples
-from experiments.feeds._feed import Batch
+from experiments.feeds._feed import Batch, Batches
 
 AHEAD = 2
 """Batches that wait on the devices, and those that wait in each worker process."""
@@ -44,7 +44,7 @@ class Streamed:
         self._sharding = devices.over_samples(mesh)
         self._rows = _rows_of_this_process(self._sharding, batch_size)
 
-    def training(self, key: jax.Array, first_step: int) -> Iterator[Batch]:
+    def training(self, key: jax.Array, first_step: int) -> Batches:
         """As in :class:`Feed`."""
         seed = int(jax.random.bits(key, dtype=np.uint32))
         batches = (
@@ -66,7 +66,7 @@ class Streamed:
             for row, batch in zip(rows, placed, strict=True):
                 yield batch, row < number
 
-    def _placed(self, batches: grain.MapDataset) -> grain.DatasetIterator:
+    def _placed(self, batches: grain.MapDataset) -> Batches:
         if self._workers:
             _mark_flags_as_parsed()
             one_by_one = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)

@@ -14,6 +14,14 @@ from experiments import data
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.models.cg_cnn import cg_cnn
+from experiments.models.lenet import lenet
+from experiments.models.mbt import mbt, mbt_small
+from experiments.models.mlp import mlp
+from experiments.models.pretrained.resnet18 import load_resnet18
+from experiments.models.pretrained.vit import load_vit
+from experiments.models.resnet18 import resnet18
+from experiments.models.segnet import segnet, segnet_small
+from experiments.models.sequence_transformer import sequence_transformer
 
 __all__ = ["MODELS", "Model", "Shapes", "build", "named"]
 
@@ -40,7 +48,16 @@ class Model:
 
 MODELS: dict[str, Model] = {
     "cg-cnn": Model(cg_cnn, ("images",), fuses_late=True),
+    "lenet": Model(lenet, ("digits",)),
+    "mbt": Model(mbt, ("frames", "images"), load_weights=load_vit),
+    "mbt-small": Model(mbt_small, ("frames", "images")),
+    "mlp": Model(mlp, ("features",), fuses_late=True),
+    "resnet18": Model(resnet18, ("frames", "images"), fuses_late=True, load_weights=load_resnet18),
+    "segnet": Model(segnet, ("scenes",)),
+    "segnet-small": Model(segnet_small, ("scenes",)),
+    "transformer": Model(sequence_transformer, ("sequences",), fuses_late=True),
 }
+"""Every model, by name."""
 
 
 def named(config: Config) -> Model:

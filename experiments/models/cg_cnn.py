@@ -45,29 +45,6 @@ class ConvEncoder(nnx.Module):
         return nnx.relu(self.dense(jnp.mean(x, axis=(1, 2))))
 
 
-class ColouredAndGrayNetwork(LateFusion):
-    """Late fusion of a :class:`ConvEncoder` for each modality.
-
-    Args:
-      channels: Channels of the images of each modality, by name.
-      num_classes: Number of classes.
-      features: Size of each representation. 512 in the source.
-      rngs: Random numbers for the initial parameters.
-    """
-
-    def __init__(
-        self,
-        channels: dict[str, int],
-        num_classes: int,
-        *,
-        features: int = 512,
-        rngs: nnx.Rngs,
-    ) -> None:
-        encoders = {name: ConvEncoder(c, features, rngs=rngs) for name, c in channels.items()}
-        outputs = dict.fromkeys(["joint", *channels], num_classes)
-        super().__init__(encoders, features, outputs, rngs=rngs)
-
-
 def cg_cnn(
     shapes: Mapping[str, tuple[int, ...]],
     outputs: Mapping[str, int],

@@ -65,8 +65,8 @@ def assert_same_run(ours, theirs, epochs):
     for left, right in zip(records(ours), records(theirs), strict=True):
         for head, loss in left["loss"].items():
             assert loss == pytest.approx(right["loss"][head], rel=1e-5)
-            ours, theirs = (record["scores"][head]["accuracy"] for record in (left, right))
-            assert ours == pytest.approx(theirs, abs=0.005)
+            accuracies = [record["scores"][head]["accuracy"] for record in (left, right)]
+            assert accuracies[0] == pytest.approx(accuracies[1], abs=0.005)
     (step, state), (_, expected) = state_of(ours), state_of(theirs)
     assert step == 4 * epochs
     np.testing.assert_array_equal(state.key, expected.key)

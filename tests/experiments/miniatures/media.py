@@ -1,36 +1,10 @@
-"""Writes real files of sound and pictures."""
+"""What real files of sound and pictures are written of."""
 
-import av
 import numpy as np
 
+from experiments.bench.media import write
 
-def write(path, pictures=None, samples=None, *, fps=10, rate=16_000, codecs=("mpeg4", "aac")):
-    """Write uint8 pictures [N, H, W, 3] and samples in [-1, 1], float32 [channels, N]."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    video_codec, audio_codec = codecs
-    with av.open(path, "w") as container:
-        video = audio = None
-        if pictures is not None:
-            video = container.add_stream(video_codec, rate=fps)
-            video.height, video.width = pictures.shape[1:3]
-            video.pix_fmt = "yuv420p"
-            video.bit_rate = 1_000_000
-        if samples is not None:
-            layout = {1: "mono", 2: "stereo"}[len(samples)]
-            audio = container.add_stream(audio_codec, rate=rate, layout=layout)
-        if video is not None:
-            for picture in pictures:
-                container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(video.encode(None))
-        if audio is not None:
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout
-            )
-            frame.sample_rate = rate
-            converter = av.AudioResampler(audio.format, layout, rate, audio.frame_size or None)
-            for piece in [*converter.resample(frame), *converter.resample(None)]:
-                container.mux(audio.encode(piece))
-            container.mux(audio.encode(None))
+__all__ = ["numbered", "plain", "sine", "write"]
 
 
 def sine(frequency, seconds, rate, amplitude=0.5):
