@@ -110,13 +110,15 @@ def _attention(path: str, name: str, heads: int) -> dict[str, Source]:
 
 def _embedding(weight: np.ndarray, channels: int) -> np.ndarray:
     kernel = mapping.convolution(weight)
-    return np.sum(kernel, axis=2, keepdims=True) if channels == 1 else kernel
+    # In float64, for a file may hold half precision.
+    return kernel.sum(axis=2, keepdims=True, dtype=np.float64) if channels == 1 else kernel
 
 
 def _positions(embedding: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
     """Positions ``[1, 1 + side * side, width]`` on a grid of frames, rows and columns."""
     if embedding.ndim != 3 or embedding.shape[1] < 2:
         raise ValueError(f"no positions: shape {embedding.shape}")
+    embedding = embedding.astype(np.float32)  # a file may hold half precision
     first, patches = embedding[:, :1], embedding[:, 1:]
     side, width = math.isqrt(patches.shape[1]), embedding.shape[-1]
     frames, rows, columns = grid
