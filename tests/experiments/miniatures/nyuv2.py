@@ -1,0 +1,37 @@
+"""A miniature of the multi-task benchmark's NYUv2: SPLIT/{image,label,depth}/NUMBER.npy."""
+
+from pathlib import Path
+
+import numpy as np
+
+HEIGHT, WIDTH = 288, 384
+COUNTS = {"train": 3, "val": 2}
+
+
+def write(folder: Path, *, test: str = "val") -> None:
+    """Write three training scenes and two of the split called `test`."""
+    for split, count in COUNTS.items():
+        for number in range(count):
+            for field, array in scene(split, number).items():
+                path = folder / (test if split == "val" else split) / field / f"{number}.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, array)
+
+
+def scene(split: str, number: int) -> dict[str, np.ndarray]:
+    """A scene of rectangles, the colour and depth of each of which tell its class.
+
+    The image is float32 in [0, 1], colour (19 c / 255, 1 - 19 c / 255, 0.5) for class c, counting
+    pixels without one as class 13. The label is float32, -1 to 12; the depth c / 2 + 1 metres,
+    and 0 in a corner.
+    """
+    rng = np.random.default_rng([number, split == "val"])
+    classes = rng.integers(14, size=(9, 12)).repeat(32, axis=0).repeat(32, axis=1)
+    image = np.stack([19 * classes / 255, 1 - 19 * classes / 255, np.full(classes.shape, 0.5)], -1)
+    depth = classes[..., None] / 2 + 1
+    depth[:32, :32] = 0
+    return {
+        "image": image.astype(np.float32),
+        "label": np.where(classes == 13, -1, classes).astype(np.float32),
+        "depth": depth.astype(np.float32),
+    }
