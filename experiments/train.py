@@ -40,9 +40,9 @@ def train(
       The state after the last epoch.
     """
     feed = program.feed
-    done = int(state.step)
-    with closing(feed.training(state.key, done)) as batches:
-        for epoch in range(done // feed.steps_per_epoch, epochs):
+    steps = range(int(state.step), epochs * feed.steps_per_epoch)
+    with closing(feed.training(state.key, steps)) as batches:
+        for epoch in range(steps.start // feed.steps_per_epoch, epochs):
             state, record = _epoch(program, state, batches, on_step)
             on_epoch(state, {"epoch": epoch + 1, **record, "scores": scores(program, state)})
     return state

@@ -19,6 +19,7 @@ from experiments.bench.ratio import Ratio
 from experiments.data import DATASETS, Splits, prepared
 from experiments.device import description
 from experiments.feeds import Batch
+from experiments.feeds.streamed import AHEAD
 from experiments.program import Program
 
 COMMAND = "python -m experiments bench input"
@@ -104,24 +105,24 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
         workers: feeds.build(splits, protocol.batch_size, mesh, workers)
         for workers in protocol.workers
     }
-    with closing(compiled.feed.training(KEY, 0)) as batches:
+    with closing(compiled.feed.training(KEY, range(1))) as batches:
         there = itertools.repeat(next(batches))
     rates: dict[str, list[float]] = defaultdict(list)
     for _ in range(protocol.rounds):
         rates["step"].append(trained(compiled, there, protocol)[0])
         for workers, feed in pipelines.items():
-            with closing(feed.training(KEY, 0)) as batches:
-                rates[f"pipeline {workers}"].append(drained(batches, protocol))
-            with closing(feed.training(KEY, 0)) as batches:
+            ahead = AHEAD * (1 + workers) + 2
+            with closing(feed.training(KEY, range(ahead + protocol.steps))) as batches:
+                rates[f"pipeline {workers}"].append(drained(batches, ahead, protocol))
+            with closing(feed.training(KEY, range(1 + protocol.steps))) as batches:
                 rate, waiting = trained(compiled, batches, protocol)
             rates[f"training {workers}"].append(rate)
             rates[f"waiting {workers}"].append(waiting)
     return dict(rates)
 
 
-def drained(batches: Iterator[Batch], protocol: Protocol) -> float:
-    """Samples per second of a pipeline, once what it made ahead is used up."""
-    ahead = 2 * (1 + max(protocol.workers)) + 2
+def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
+    """Samples per second of a pipeline, once the batches that it made ahead are used up."""
     for batch in itertools.islice(batches, ahead):
         jax.block_until_ready(batch)
     start = time.perf_counter()

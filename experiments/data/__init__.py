@@ -11,6 +11,7 @@ from experiments.data import (
     kinetics_sounds,
     modelnet40,
     multi_mnist,
+    nyuv2,
     prepared,
     uci_mfeat,
 )
@@ -19,7 +20,7 @@ from experiments.data.fields import Fields
 from experiments.data.samples import Samples, samples
 from experiments.data.scaling import as_stored, imagenet, unit
 from experiments.errors import UserError
-from experiments.tasks import Classification
+from experiments.tasks import Classification, Depth, Segmentation
 
 __all__ = ["DATASETS", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
@@ -41,7 +42,6 @@ DATASETS = {
             GRAY_AND_COLOUR,
             num_classes=10,
             arrays=lambda _: cg_digits.arrays(),
-            needs_files=False,
         ),
         multimodal(
             "cg-mnist",
@@ -98,6 +98,14 @@ DATASETS = {
             {"image": unit},
             {"left": Classification(10, "left"), "right": Classification(10, "right")},
             arrays=multi_mnist.arrays,
+        ),
+        multitask(
+            "nyuv2",
+            "scenes",
+            "nyuv2.Nyuv2",
+            {"image": unit},
+            {"segmentation": Segmentation(nyuv2.NUM_CLASSES), "depth": Depth()},
+            transforms="nyuv2",
         ),
     )
 }

@@ -26,7 +26,6 @@ class DataSet:
         modalities: the fields that hold its inputs, and how each is scaled.
         heads: what each head of a model is to predict.
         encoders: for each encoder, the heads whose losses train it.
-        needs_files: whether it is made from files rather than from an installed package.
         arrays: makes it in memory from the folder of its files (ignored if it needs none); None
             for a set that is read from disk sample by sample.
         transforms: for such a set, the module whose `training` and `evaluation` make a sample of
@@ -39,7 +38,6 @@ class DataSet:
     modalities: Mapping[str, Scaling]
     heads: Mapping[str, Task]
     encoders: Mapping[str, tuple[str, ...]]
-    needs_files: bool = True
     arrays: Callable[[str | Path | None], dict[str, Fields]] | None = None
     transforms: str | None = None
 

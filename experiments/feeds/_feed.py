@@ -34,13 +34,13 @@ class Feed(Protocol):
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """By field, the shape of one sample."""
 
-    def training(self, key: jax.Array, first_step: int) -> Batches:
-        """Batches without end. An epoch visits samples once, in an order of its own.
+    def training(self, key: jax.Array, steps: range) -> Batches:
+        """The batches of some steps. An epoch visits samples once, in an order of its own.
 
         Args:
           key: Decides the order and all randomness of the samples.
-          first_step: The number of the first batch, counted from the first epoch on; the batches
-            are those of an iterator that began at 0 and has come there.
+          steps: The numbers of the batches, one after the other, counted from the first epoch on.
+            A batch is the same whichever number the iterator begins with.
         """
 
     def test(self) -> Iterator[tuple[Batch, np.ndarray]]:

@@ -1,7 +1,6 @@
 """A data set that lies on the devices."""
 
 import functools
-import itertools
 from collections.abc import Iterator
 
 import jax
@@ -48,10 +47,10 @@ class OnDevice:
         self._draw_order = draw_order
         self._select = select
 
-    def training(self, key: jax.Array, first_step: int) -> Batches:
+    def training(self, key: jax.Array, steps: range) -> Batches:
         """As in :class:`Feed`."""
         key_on_host, order = np.asarray(key), None  # a step consumes the state that has the key
-        for step in itertools.count(first_step):
+        for step in steps:
             epoch, row = divmod(step, self.steps_per_epoch)
             if order is None or row == 0:
                 order = self._draw_order(key_on_host, epoch)

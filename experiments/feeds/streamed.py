@@ -44,7 +44,7 @@ class Streamed:
         self._sharding = devices.over_samples(mesh)
         self._rows = _rows_of_this_process(self._sharding, batch_size)
 
-    def training(self, key: jax.Array, first_step: int) -> Batches:
+    def training(self, key: jax.Array, steps: range) -> Batches:
         """As in :class:`Feed`."""
         seed = int(jax.random.bits(key, dtype=np.uint32))
         batches = (
@@ -54,7 +54,7 @@ class Streamed:
             .repeat()
             .random_map(_TrainingBatch(self._train, self._rows), seed=seed)
         )
-        return self._placed(batches[first_step:])
+        return self._placed(batches[steps.start : steps.stop])
 
     def test(self) -> Iterator[tuple[Batch, np.ndarray]]:
         """As in :class:`Feed`."""

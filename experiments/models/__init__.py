@@ -36,12 +36,16 @@ class Model:
       make: From the shapes of one sample's inputs by modality and the number of outputs by head,
         and ``rngs=``, to the network; with ``fusion=`` if it fuses late.
       kinds: The kinds of data sets that it fits.
+      exchanges: Whether the loss of one modality reaches the encoder of another. That part of its
+        gradient is none of the objectives of the encoder, which are the joint loss and its own
+        (the paper, Algorithm 1); only a method that differentiates a sum of losses has it.
       fuses_late: Whether its modalities meet in a fusion that can be chosen.
       load_weights: Fills a network with pretrained weights from a file; None if there are none.
     """
 
     make: Callable[..., nnx.Module]
     kinds: tuple[str, ...]
+    exchanges: bool = False
     fuses_late: bool = False
     load_weights: Callable[[nnx.Module, Path], None] | None = None
 
@@ -49,8 +53,8 @@ class Model:
 MODELS: dict[str, Model] = {
     "cg-cnn": Model(cg_cnn, ("images",), fuses_late=True),
     "lenet": Model(lenet, ("digits",)),
-    "mbt": Model(mbt, ("frames", "images"), load_weights=load_vit),
-    "mbt-small": Model(mbt_small, ("frames", "images")),
+    "mbt": Model(mbt, ("frames", "images"), exchanges=True, load_weights=load_vit),
+    "mbt-small": Model(mbt_small, ("frames", "images"), exchanges=True, load_weights=load_vit),
     "mlp": Model(mlp, ("features",), fuses_late=True),
     "resnet18": Model(resnet18, ("frames", "images"), fuses_late=True, load_weights=load_resnet18),
     "segnet": Model(segnet, ("scenes",)),
@@ -86,6 +90,11 @@ def named(config: Config) -> Model:
         )
     if config.fusion != Config.fusion and not model.fuses_late:
         raise UserError(f"model {config.model} does not fuse late: leave --fusion out")
+    if config.diagnose and model.exchanges:
+        raise UserError(
+            f"to diagnose would change the updates of {config.model}, where the loss of one "
+            "modality reaches the encoder of another: leave --diagnose out"
+        )
     if config.weights is not None and model.load_weights is None:
         raise UserError(f"there are no pretrained weights for {config.model}: leave --weights out")
     return model

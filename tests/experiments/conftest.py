@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import pytest
 from flax import nnx
@@ -23,7 +24,10 @@ def quick():
 
 
 class LinearNetwork(nnx.Module):
-    """What every model has, encoders and heads, each of one linear layer: compiles fast."""
+    """What every model has, encoders and heads, each of one linear layer: compiles fast.
+
+    An input of any shape is averaged over all but its channels.
+    """
 
     def __init__(self, shapes, outputs, *, rngs):
         self.encoders = nnx.Dict(
@@ -34,16 +38,41 @@ class LinearNetwork(nnx.Module):
         )
 
     def __call__(self, images, *, rngs=None):
-        means = {name: jnp.mean(image, axis=(1, 2)) for name, image in images.items()}
+        means = {name: jnp.mean(x, axis=tuple(range(1, x.ndim - 1))) for name, x in images.items()}
         features = {name: nnx.tanh(encode(means[name])) for name, encode in self.encoders.items()}
         features["joint"] = sum(features.values())
         return {name: head(features[name]) for name, head in self.heads.items()}
 
 
+class SharedLinearNetwork(nnx.Module):
+    """One linear layer on the channels of an image, shared by linear heads."""
+
+    def __init__(self, shapes, outputs, *, rngs):
+        (self.image,) = shapes
+        self.encoders = nnx.Dict({"shared": nnx.Linear(shapes[self.image][-1], 4, rngs=rngs)})
+        self.heads = nnx.Dict(
+            {name: nnx.Linear(4, number, rngs=rngs) for name, number in outputs.items()}
+        )
+
+    def __call__(self, images, *, rngs=None):
+        features = nnx.tanh(self.encoders["shared"](images[self.image]))
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+class SharedMeanNetwork(SharedLinearNetwork):
+    """The same, on the mean over the image."""
+
+    def __call__(self, images, *, rngs=None):
+        return super().__call__(jax.tree.map(lambda x: jnp.mean(x, axis=(1, 2)), images))
+
+
 @pytest.fixture
 def linear(monkeypatch):
-    """Configurations of the linear network, four steps an epoch."""
-    monkeypatch.setitem(models.MODELS, "linear", models.Model(LinearNetwork, ("images",)))
+    """Configurations of the linear networks, of four steps an epoch on cg-digits."""
+    multimodal = models.Model(LinearNetwork, ("images", "frames", "features", "sequences"))
+    monkeypatch.setitem(models.MODELS, "linear", multimodal)
+    monkeypatch.setitem(models.MODELS, "dense", models.Model(SharedLinearNetwork, ("scenes",)))
+    monkeypatch.setitem(models.MODELS, "mean", models.Model(SharedMeanNetwork, ("digits",)))
 
     def make(**fields):
         optimisation = Optimisation(epochs=2, batch_size=320)

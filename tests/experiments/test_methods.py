@@ -1,6 +1,5 @@
 """The training methods, by name."""
 
-import itertools
 import re
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def test_a_weighting_is_given_the_losses_of_its_encoder_in_order(linear, digits,
     monkeypatch.setitem(methods.METHODS, "losses", lambda config: method)
     compiled = program.build(linear(method="losses"), digits)
     state = compiled.initial_state(0)
-    _, metrics = compiled.step(state, next(compiled.feed.training(state.key, 0)))
+    _, metrics = compiled.step(state, next(compiled.feed.training(state.key, range(1))))
     for name, encoder in metrics["encoders"].items():
         wanted = [metrics["loss"]["joint"], metrics["loss"][name]]
         np.testing.assert_allclose(encoder.weights, wanted, rtol=1e-6)
@@ -77,7 +76,7 @@ def test_dwa_weighs_by_the_mean_losses_of_epochs(linear, digits):
     state = compiled.initial_state(0)
     steps_per_epoch = compiled.feed.steps_per_epoch
     losses, weights = [], []
-    for batch in itertools.islice(compiled.feed.training(state.key, 0), 3 * steps_per_epoch):
+    for batch in compiled.feed.training(state.key, range(3 * steps_per_epoch)):
         state, metrics = compiled.step(state, batch)
         losses.append([float(metrics["loss"][name]) for name in ("joint", "gray")])
         weights.append(np.asarray(metrics["encoders"]["gray"].weights))
@@ -96,7 +95,7 @@ def test_moco_weighs_running_means_of_the_gradients(linear, digits):
     for each in (compiled, uniform):
         start = each.initial_state(0)
         before = jax.device_get(start.params["encoders"])
-        end, _ = each.step(start, next(each.feed.training(start.key, 0)))
+        end, _ = each.step(start, next(each.feed.training(start.key, range(1))))
         change = jax.tree.map(np.subtract, jax.device_get(end.params["encoders"]), before)
         moved.append(np.concatenate([x.ravel() for x in jax.tree.leaves(change)]))
     # The first mean is half the gradient, and the weights are almost a half each.

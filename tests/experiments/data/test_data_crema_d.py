@@ -7,15 +7,21 @@ from collections import Counter
 import numpy as np
 import pytest
 from miniatures import crema_d as miniature
-from miniatures import media, stored
+from miniatures import media
 from PIL import Image
 
 from experiments.data import crema_d, images, prepared
+from experiments.data.samples import samples
 from experiments.errors import UserError
 
 
 def prepare(folder, files, workers=0):
     return prepared.prepare("crema_d.CremaD", folder, files, workers)
+
+
+def stored(opened, split):
+    """The examples of a prepared split."""
+    return list(samples(opened, split, "crema_d").examples)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,7 @@ def opened(archive, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def examples(opened):
-    return {split: stored.examples(opened, split) for split in ("train", "test")}
+    return {split: stored(opened, split) for split in ("train", "test")}
 
 
 @pytest.fixture
@@ -137,7 +143,7 @@ def test_the_transforms_can_be_pickled():
 def test_workers_prepare_the_same_set(archive, examples, tmp_path):
     opened = prepare(tmp_path, archive, workers=2)
     for split, wanted in examples.items():
-        got = stored.examples(opened, split)
+        got = stored(opened, split)
         assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
         for one, other in zip(got, wanted, strict=True):
             np.testing.assert_array_equal(one["waveform"], other["waveform"])
@@ -259,7 +265,7 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd, worker
     skipped = opened.info.metadata["skipped"]
     assert {entry["sample"]: entry["reason"] for entry in skipped} == expected
     assert {entry["split"] for entry in skipped} == {"train"}
-    kept = {example["clip"].decode() for example in stored.examples(opened, "train")}
+    kept = {example["clip"].decode() for example in stored(opened, "train")}
     assert kept == {f"1002_DFA_{emotion}_XX" for emotion in miniature.EMOTIONS}
     errors = capfd.readouterr().err
     for reason, count in Counter(expected.values()).items():

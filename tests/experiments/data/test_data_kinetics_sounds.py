@@ -4,15 +4,21 @@ import shutil
 import numpy as np
 import pytest
 from miniatures import kinetics_sounds as miniature
-from miniatures import media, stored
+from miniatures import media
 from PIL import Image
 
 from experiments.data import images, kinetics_sounds, prepared
+from experiments.data.samples import samples
 from experiments.errors import UserError
 
 
 def prepare(folder, files, workers=0):
     return prepared.prepare("kinetics_sounds.KineticsSounds", folder, files, workers)
+
+
+def stored(opened, split):
+    """The examples of a prepared split."""
+    return list(samples(opened, split, "kinetics_sounds").examples)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,7 @@ def opened(folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def examples(opened):
-    return {split: stored.examples(opened, split) for split in ("train", "test")}
+    return {split: stored(opened, split) for split in ("train", "test")}
 
 
 @pytest.fixture
@@ -154,7 +160,7 @@ def test_class_folders_and_workers_give_the_same_set(examples, tmp_path):
     miniature.write(tmp_path / "files", folders=True)
     opened = prepare(tmp_path / "prepared", tmp_path / "files", workers=2)
     for split, wanted in examples.items():
-        got = stored.examples(opened, split)
+        got = stored(opened, split)
         assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
         for one, other in zip(got, wanted, strict=True):
             np.testing.assert_array_equal(one["waveform"], other["waveform"])
@@ -287,7 +293,7 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd):
     assert [(entry["sample"], entry["reason"]) for entry in skipped] == list(
         zip(names, reasons, strict=True)
     )
-    assert len(stored.examples(opened, "train")) == 62 - 5
+    assert len(list(samples(opened, "train", "kinetics_sounds").examples)) == 62 - 5
     assert "left out 5 of 93 samples" in capfd.readouterr().err
 
 

@@ -97,11 +97,14 @@ def test_mnist_prepared_equals_in_memory_and_needs_its_files_once(miniature, tmp
 
 
 def test_the_registry_describes_what_is_loaded(digits):
-    assert list(DATASETS) == ["cg-digits", "cg-mnist"]
     dataset = DATASETS["cg-digits"]
     assert digits["train"].keys() == {*dataset.modalities, "label"}
-    assert set(digits["train"]["label"]) == set(range(dataset.num_classes))
-    assert [dataset.needs_files for dataset in DATASETS.values()] == [False, True]
+    assert set(digits["train"]["label"]) == set(range(dataset.heads["joint"].num_outputs))
+
+
+def test_a_set_read_from_disk_is_not_made_in_memory():
+    with pytest.raises(UserError, match=r"nyuv2 does not fit in memory.*--prepared-dir"):
+        load("nyuv2", data_dir="data/nyuv2")
 
 
 def test_an_unknown_name():
