@@ -55,6 +55,8 @@ class Config:
     its published defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo,
     geometric-mean, grad-drop, gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl,
     pcgrad, random, sdmgrad, stch, trimmed-mean, uncertainty or upgrad."""
+    options: tuple[str, ...] = ()
+    """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""
     gamma: float = 1.5
     """Magnitude over the uniform baseline's, for the methods that have one."""
     diagnose: bool = False
@@ -79,7 +81,8 @@ class Config:
             >>> Config.from_json(Config(seed=3).to_json()) == Config(seed=3)
             True
         """
-        return cls(**{**values, "optimisation": Optimisation(**values["optimisation"])})
+        tuples = {"options": tuple(values["options"])}
+        return cls(**{**values, **tuples, "optimisation": Optimisation(**values["optimisation"])})
 
 
 def differences(ours: Config, theirs: Config) -> list[str]:

@@ -19,7 +19,7 @@ def scores(program: Program, state: TrainState) -> Scores:
     Returns:
       By head what its task scores, such as ``accuracy`` and ``macro_f1``.
     """
-    batches = [program.sums(state, *batch) for batch in program.feed.test()]
+    batches = [program.sums(state, *batch) for batch in program.feed.evaluation("test")]
     totals = jax.tree.map(
         lambda *parts: np.sum(np.asarray(parts, _exact(parts[0])), axis=0), *jax.device_get(batches)
     )

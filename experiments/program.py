@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,13 +16,15 @@ import mmpareto_jax as mmp
 from experiments import devices, feeds, methods, models
 from experiments.config import Config
 from experiments.data import DATASETS, Splits
+from experiments.data.holding_out import hold_out
 from experiments.feeds import Batch, Feed
-from experiments.methods import Losses
+from experiments.methods import Losses, Pass, Problem
+from experiments.models.network import Network
 from experiments.tasks import Task
 from mmpareto_jax import Encoder
 
-DROPOUT = 1
-"""Sets the keys of dropout apart from those of the order of the samples."""
+DROPOUT, METHOD = 1, 2
+"""What the random key of a step is for; that of an epoch is for the order of the samples."""
 
 
 class TrainState(NamedTuple):
@@ -32,7 +34,8 @@ class TrainState(NamedTuple):
     key: jax.Array  # [2] uint32, from which the order of the samples and dropout are drawn
     params: Any
     batch_stats: Any
-    opt_state: optax.OptState
+    method: Any  # what the method carries
+    opt_state: tuple[optax.OptState, optax.OptState]  # of the aggregator and of SGD
 
 
 class Program(NamedTuple):
@@ -43,11 +46,15 @@ class Program(NamedTuple):
     """Of the heads that the method trains."""
     initial_state: Callable[[int], TrainState]
     """From a seed to the state before the first step."""
+    before_epoch: Callable[[TrainState], TrainState]
+    """What the method does between epochs; consumes the state."""
     step: Callable[[TrainState, Batch], tuple[TrainState, dict[str, Any]]]
     """From a state and a batch to the next state and metrics; consumes the state."""
     sums: Callable[[TrainState, Batch, np.ndarray | jax.Array], dict[str, Any]]
     """From a state, a batch and which of its samples count to the sums of each trained head's
     scores."""
+    represent: Callable[[TrainState, Batch], Mapping[str, jax.Array]]
+    """From a state and a batch to the representations of its samples, by encoder."""
 
 
 def build(
@@ -71,9 +78,10 @@ def build(
     """
     dataset = DATASETS[config.dataset]
     method = methods.build(config)
-    optimisation = config.optimisation
     mesh = mesh or devices.make_mesh()
-    feed = feeds.build(splits, optimisation.batch_size, mesh, workers)
+    if method.held_out:
+        splits = hold_out(splits, method.held_out)
+    feed = feeds.build(splits, config.optimisation.batch_size, mesh, workers)
     replicated = devices.replicated(mesh)
     shapes = {name: feed.shapes[name] for name in dataset.modalities}
     outputs = {head: task.num_outputs for head, task in dataset.heads.items()}
@@ -86,26 +94,46 @@ def build(
     training_graph = nnx.graphdef(model)
     model.eval()
     evaluation_graph = nnx.graphdef(model)
-    encoders = {
-        name: Encoder(params=f"encoders/{name}", objectives=method.encoder_objectives(heads))
-        for name, heads in dataset.encoders.items()
-    }
-    tx = optax.chain(
-        method.aggregator(encoders, feed.steps_per_epoch),
-        optax.add_decayed_weights(optimisation.weight_decay),
-        optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),
-    )
 
-    def objectives(
-        params: Any, batch_stats: Any, batch: Batch, key: jax.Array
-    ) -> tuple[Losses, tuple[Losses, Any]]:
-        model = nnx.merge(training_graph, params, batch_stats)
-        predictions = model(dataset.inputs(batch), rngs=nnx.Rngs(dropout=key))
+    def run(model: Network, batch: Batch, rngs: nnx.Rngs | None = None) -> Pass:
+        representations = model.encode(dataset.inputs(batch), rngs=rngs)
+        predictions = model.classify(representations, rngs=rngs)
         losses = {
             head: task.loss(predictions[head], batch[task.target])
             for head, task in dataset.heads.items()
         }
-        return method.objectives(losses), (losses, _batch_stats(model))
+        return Pass(batch, representations, predictions, losses, model.classify)
+
+    def evaluated(state: TrainState, batch: Batch) -> Pass:
+        return run(nnx.merge(evaluation_graph, state.params, state.batch_stats), batch)
+
+    inputs = {name: jnp.zeros((1, *feed.shapes[name])) for name in shapes}
+    representations = jax.eval_shape(lambda: model.encode(inputs))
+    problem = Problem(
+        heads=tuple(dataset.heads),
+        encoders=dataset.encoders,
+        outputs=outputs,
+        features={name: array.shape[1:] for name, array in representations.items()},
+        steps_per_epoch=feed.steps_per_epoch,
+        epochs=config.optimisation.epochs,
+    )
+    encoders = {
+        name: Encoder(params=f"encoders/{name}", objectives=method.encoder_objectives(heads))
+        for name, heads in dataset.encoders.items()
+    }
+    aggregator = method.aggregator(encoders, problem)
+    optimiser = optax.chain(
+        optax.add_decayed_weights(config.optimisation.weight_decay),
+        optax.sgd(config.optimisation.learning_rate, momentum=config.optimisation.momentum),
+    )
+
+    def objectives(
+        params: Any, batch_stats: Any, method_state: Any, batch: Batch, key: jax.Array
+    ) -> tuple[Losses, Any]:
+        model = nnx.merge(training_graph, params, batch_stats)
+        forward = run(model, batch, nnx.Rngs(dropout=key))
+        values, signals = method.objectives(forward, method_state)
+        return values, (forward.losses, signals, _batch_stats(model))
 
     def new_state(config: Config, seed: int) -> TrainState:
         model = models.build(config, shapes, outputs, seed)
@@ -115,7 +143,8 @@ def build(
             key=jax.random.PRNGKey(seed),
             params=params,
             batch_stats=_batch_stats(model),
-            opt_state=tx.init(params),
+            method=method.init(problem),
+            opt_state=(aggregator.init(params), optimiser.init(params)),
         )
 
     # The shapes are those of any seed.
@@ -126,26 +155,69 @@ def build(
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, replicated))
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Any]]:
-        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), DROPOUT)
+        key = jax.random.fold_in(state.key, state.step)
+        for_dropout, for_method = (jax.random.fold_in(key, use) for use in (DROPOUT, METHOD))
         objective_grads = mmp.value_and_objective_grads(objectives, encoders, has_aux=True)
-        (values, (losses, batch_stats)), grads = objective_grads(
-            state.params, state.batch_stats, batch, key
+        (values, (losses, signals, batch_stats)), gradients = objective_grads(
+            state.params, state.batch_stats, state.method, batch, for_dropout
         )
-        updates, opt_state = tx.update(grads, state.opt_state, state.params, losses=values)
-        params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": losses, "encoders": mmp.diagnostics(opt_state)}
-        return TrainState(state.step + 1, state.key, params, batch_stats, opt_state), metrics
+        aggregation, optimisation = state.opt_state
+        integrated, aggregation = aggregator.update(
+            gradients, aggregation, state.params, losses=values
+        )
+        integrated = method.modulate(integrated, signals, state.method, for_method)
+        updates, optimisation = optimiser.update(integrated, optimisation, state.params)
+        next_state = TrainState(
+            step=state.step + 1,
+            key=state.key,
+            params=optax.apply_updates(state.params, updates),
+            batch_stats=batch_stats,
+            method=method.after_step(state.method, signals, gradients, state.params),
+            opt_state=(aggregation, optimisation),
+        )
+        return next_state, {"loss": losses, "encoders": mmp.diagnostics(aggregation)}
+
+    @functools.partial(jax.jit, out_shardings=replicated)
+    def measure(state: TrainState, batch: Batch, counted: jax.Array) -> Any:
+        return method.measure(evaluated(state, batch), counted)
+
+    @functools.partial(jax.jit, donate_argnums=0, out_shardings=shardings)
+    def turn(state: TrainState, measured: dict[str, Any]) -> TrainState:
+        assert method.before_epoch is not None
+        aggregation, optimisation = state.opt_state
+        epoch = state.step // feed.steps_per_epoch
+        method_state, optimisation = method.before_epoch(
+            state.method, optimisation, measured, epoch
+        )
+        return state._replace(method=method_state, opt_state=(aggregation, optimisation))
+
+    def before_epoch(state: TrainState) -> TrainState:
+        if method.before_epoch is None:
+            return state
+        measured = {
+            split: total(measure(state, *batch) for batch in feed.evaluation(split))
+            for split in method.measured(int(state.step) // feed.steps_per_epoch)
+        }
+        return turn(state, measured)
 
     @functools.partial(jax.jit, out_shardings=replicated)
     def sums(state: TrainState, batch: Batch, counted: jax.Array) -> dict[str, Any]:
-        model = nnx.merge(evaluation_graph, state.params, state.batch_stats)
-        predictions = model(dataset.inputs(batch))
+        predictions = evaluated(state, batch).outputs
         return {
             head: task.sums(predictions[head], batch[task.target], counted)
             for head, task in tasks.items()
         }
 
-    return Program(feed, tasks, initial_state, step, sums)
+    @functools.partial(jax.jit, out_shardings=replicated)
+    def represent(state: TrainState, batch: Batch) -> Mapping[str, jax.Array]:
+        return evaluated(state, batch).representations
+
+    return Program(feed, tasks, initial_state, before_epoch, step, sums, represent)
+
+
+def total(parts: Iterable[Any]) -> Any:
+    """The sum of trees."""
+    return functools.reduce(functools.partial(jax.tree.map, jnp.add), parts)
 
 
 def _batch_stats(model: nnx.Module) -> Any:

@@ -43,6 +43,7 @@ def train(
     steps = range(int(state.step), epochs * feed.steps_per_epoch)
     with closing(feed.training(state.key, steps)) as batches:
         for epoch in range(steps.start // feed.steps_per_epoch, epochs):
+            state = program.before_epoch(state)
             state, record = _epoch(program, state, batches, on_step)
             on_epoch(state, {"epoch": epoch + 1, **record, "scores": scores(program, state)})
     return state

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,10 @@ class Samples:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def subset(self, rows: np.ndarray) -> "Samples":
+        """The samples of some indices, [N], in that order."""
+        return replace(self, examples=_Subset(self.examples, rows))
+
     def training_batch(
         self, indices: np.ndarray, rng: np.random.Generator, rows: np.ndarray | None = None
     ) -> Fields:
@@ -62,6 +66,18 @@ class Samples:
     def evaluation_batch(self, indices: np.ndarray) -> Fields:
         """Make a batch of the samples of some indices, [B]."""
         return _stacked([self.evaluation(self.examples[int(index)]) for index in indices])
+
+
+@dataclass(frozen=True)
+class _Subset(Sequence[Example]):
+    examples: Sequence[Example]
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.examples[int(self.rows[index])]
 
 
 def samples(opened: "PreparedFromFiles", split: str, transforms: str) -> Samples:

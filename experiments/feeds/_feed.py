@@ -43,8 +43,12 @@ class Feed(Protocol):
             A batch is the same whichever number the iterator begins with.
         """
 
-    def test(self) -> Iterator[tuple[Batch, np.ndarray]]:
-        """The test set once, in its order: batches, and which of their samples count, bool ``[B]``.
+    def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
+        """A set once, in its order: batches, and which of their samples count, bool ``[B]``.
 
-        The last batch is filled up with samples that do not count.
+        The last batch is filled up with samples that do not count. Samples are as in the test, also
+        those of the training set.
+
+        Args:
+          split: "test", "train" or, where a part of the training set is kept out, "held-out".
         """

@@ -1,7 +1,7 @@
 """A data set that lies on the devices."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -9,30 +9,29 @@ from jax.sharding import Mesh
 
 from experiments import devices
 from experiments.data.fields import Fields
+from experiments.data.holding_out import count
 from experiments.feeds._feed import Batch, Batches
 
-TEST_BATCH = 8
-"""Training batches in a batch of the test set."""
+EVALUATION_BATCH = 8
+"""Training batches in a batch of evaluation."""
 
 
 class OnDevice:
     """Batches gathered on the devices from whole sets that are spread over them.
 
     Args:
-      train: The training set, an array per field.
-      test: The test set.
+      splits: Sets by name, an array per field each; "train" is the training set.
       batch_size: Samples per step.
       mesh: Of axes "data" and "model", see :func:`experiments.devices.make_mesh`.
     """
 
-    def __init__(self, train: Fields, test: Fields, batch_size: int, mesh: Mesh) -> None:
-        num_samples = _length(train)
+    def __init__(self, splits: Mapping[str, Fields], batch_size: int, mesh: Mesh) -> None:
+        self._sizes = {name: count(fields) for name, fields in splits.items()}
+        num_samples = self._sizes["train"]
         self.steps_per_epoch = num_samples // batch_size
-        self.shapes = {name: field.shape[1:] for name, field in train.items()}
-        self._train = devices.place_samples(mesh, dict(train))
-        self._test = devices.place_samples(mesh, dict(test))
-        self._num_test = _length(test)
-        self._test_batch_size = TEST_BATCH * batch_size
+        self.shapes = {name: field.shape[1:] for name, field in splits["train"].items()}
+        self._sets = {name: devices.place_samples(mesh, dict(x)) for name, x in splits.items()}
+        self._evaluation_batch_size = EVALUATION_BATCH * batch_size
         over_samples, replicated = devices.over_samples(mesh), devices.replicated(mesh)
 
         @functools.partial(jax.jit, out_shardings=replicated)
@@ -54,16 +53,12 @@ class OnDevice:
             epoch, row = divmod(step, self.steps_per_epoch)
             if order is None or row == 0:
                 order = self._draw_order(key_on_host, epoch)
-            yield self._select(self._train, order, row)
+            yield self._select(self._sets["train"], order, row)
 
-    def test(self) -> Iterator[tuple[Batch, np.ndarray]]:
+    def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
         """As in :class:`Feed`."""
-        size = self._test_batch_size
-        rows = np.arange(self._num_test + -self._num_test % size).reshape(-1, size)
+        size, number = self._evaluation_batch_size, self._sizes[split]
+        rows = np.arange(number + -number % size).reshape(-1, size)
         for row in range(len(rows)):
-            batch = self._select(self._test, rows % self._num_test, row)
-            yield batch, rows[row] < self._num_test
-
-
-def _length(fields: Fields) -> int:
-    return len(next(iter(fields.values())))
+            batch = self._select(self._sets[split], rows % number, row)
+            yield batch, rows[row] < number

@@ -1,6 +1,6 @@
 """A data set that is read, decoded and augmented while the devices compute."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -24,21 +24,20 @@ class Streamed:
     A process of several makes only the rows that its own devices hold.
 
     Args:
-      train: The training set.
-      test: The test set.
+      splits: Sets by name; "train" is the training set.
       batch_size: Samples per step.
       mesh: Of axes "data" and "model", see :func:`experiments.devices.make_mesh`.
       workers: Processes that make batches; 0 makes them in threads of this process.
     """
 
     def __init__(
-        self, train: Samples, test: Samples, batch_size: int, mesh: Mesh, workers: int
+        self, splits: Mapping[str, Samples], batch_size: int, mesh: Mesh, workers: int
     ) -> None:
+        train = splits["train"]
         self.steps_per_epoch = len(train) // batch_size
         example = train.evaluation(train.examples[0])
         self.shapes = {name: np.shape(value) for name, value in example.items()}
-        self._train = train
-        self._test = test
+        self._sets = splits
         self._batch_size = batch_size
         self._workers = workers
         self._sharding = devices.over_samples(mesh)
@@ -46,22 +45,24 @@ class Streamed:
 
     def training(self, key: jax.Array, steps: range) -> Batches:
         """As in :class:`Feed`."""
+        train = self._sets["train"]
         seed = int(jax.random.bits(key, dtype=np.uint32))
         batches = (
-            grain.MapDataset.range(len(self._train))
+            grain.MapDataset.range(len(train))
             .shuffle(seed=seed)
             .batch(self._batch_size, drop_remainder=True)
             .repeat()
-            .random_map(_TrainingBatch(self._train, self._rows), seed=seed)
+            .random_map(_TrainingBatch(train, self._rows), seed=seed)
         )
         return self._placed(batches[steps.start : steps.stop])
 
-    def test(self) -> Iterator[tuple[Batch, np.ndarray]]:
+    def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
         """As in :class:`Feed`."""
-        size, number = self._batch_size, len(self._test)
+        samples = self._sets[split]
+        size, number = self._batch_size, len(samples)
         rows = np.arange(number + -number % size).reshape(-1, size)
         indices = rows[:, self._rows] % number
-        batches = grain.MapDataset.source(indices).map(self._test.evaluation_batch)
+        batches = grain.MapDataset.source(indices).map(samples.evaluation_batch)
         with closing(self._placed(batches)) as placed:
             for row, batch in zip(rows, placed, strict=True):
                 yield batch, row < number

@@ -1,10 +1,13 @@
 """The training methods of the experiments, by name: the paper's, one per file, and the rivals."""
 
+import ast
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 from experiments.config import Config
 from experiments.errors import UserError
-from experiments.methods._method import Losses, Method
+from experiments.methods._method import Losses, Method, Pass, Problem
 from experiments.methods.dwa import dwa
 from experiments.methods.joint import joint
 from experiments.methods.mmpareto import mmpareto
@@ -15,9 +18,9 @@ from experiments.methods.rivals import RIVALS
 from experiments.methods.uniform import uniform
 from experiments.methods.uniform_gamma import uniform_gamma
 
-__all__ = ["METHODS", "Losses", "Method", "build"]
+__all__ = ["METHODS", "Losses", "Method", "Pass", "Problem", "build"]
 
-METHODS: dict[str, Callable[[Config], Method]] = {
+METHODS: dict[str, Callable[..., Method]] = {
     "joint": joint,
     "uniform": uniform,
     "uniform-gamma": uniform_gamma,
@@ -32,7 +35,7 @@ def build(config: Config) -> Method:
     """The method that a configuration names.
 
     Raises:
-      UserError: If no method has that name.
+      UserError: If no method has that name, or it has no option of a name.
 
     Example:
       >>> build(Config(method="magic"))  # doctest: +ELLIPSIS
@@ -44,4 +47,24 @@ def build(config: Config) -> Method:
         raise UserError(
             f"unknown method {config.method!r}: choose one of {', '.join(sorted(METHODS))}"
         )
-    return METHODS[config.method](config)
+    factory = METHODS[config.method]
+    return factory(config, **_options(config, inspect.signature(factory)))
+
+
+def _options(config: Config, signature: inspect.Signature) -> dict[str, Any]:
+    """The keyword arguments of a method's factory that a configuration gives."""
+    names = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    options = {}
+    for option in config.options:
+        name, _, value = option.partition("=")
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise UserError(f"method {config.method} has no option {name!r}: there are {known}")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError) as error:
+            raise UserError(
+                f"cannot read option {option!r}: write it as NAME=VALUE, VALUE a number, True or "
+                "False"
+            ) from error
+    return options

@@ -2,14 +2,17 @@
 
 import mmpareto_jax as mmp
 from experiments.config import Config
-from experiments.methods._method import Method, every_objective_by_epoch
+from experiments.methods._method import Method, every_loss
 
 
 def dwa(config: Config) -> Method:
     """Averages the losses over an epoch, as in the paper (Liu et al. 2019)."""
     del config
-    return every_objective_by_epoch(
-        lambda encoders, steps_per_epoch: mmp.aggregate(
-            mmp.weightings.dwa(period=steps_per_epoch), encoders
-        )
+    return Method(
+        objectives=every_loss,
+        encoder_objectives=lambda heads: heads,
+        aggregator=lambda encoders, problem: mmp.aggregate(
+            mmp.weightings.dwa(period=problem.steps_per_epoch), encoders
+        ),
+        trained_heads=lambda heads: heads,
     )

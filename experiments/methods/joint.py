@@ -10,11 +10,9 @@ def joint(config: Config) -> Method:
     """Trains on the multimodal loss alone; the unimodal heads stay as they were initialised."""
     del config
     return Method(
-        objectives=lambda losses: {"joint": losses["joint"]},
+        objectives=lambda forward, state: ({"joint": forward.losses["joint"]}, ()),
         encoder_objectives=_joint_alone,
-        aggregator=lambda encoders, steps_per_epoch: mmp.aggregate(
-            mmp.weightings.uniform(), encoders
-        ),
+        aggregator=lambda encoders, problem: mmp.aggregate(mmp.weightings.uniform(), encoders),
         trained_heads=_joint_alone,
     )
 

@@ -24,6 +24,9 @@ def scaled_sum(scale: float, diagnose: bool) -> Method:
     if diagnose:
         return method
     return method._replace(
-        objectives=lambda losses: {"sum": sum(losses.values(), jnp.zeros(()))},
+        objectives=lambda forward, state: (
+            {"sum": sum(forward.losses.values(), jnp.zeros(()))},
+            (),
+        ),
         encoder_objectives=lambda heads: ("sum",),
     )

@@ -7,9 +7,10 @@ from flax import nnx
 
 from experiments.errors import UserError
 from experiments.models import fusion as fusions
+from experiments.models.network import Network
 
 
-class LateFusion(nnx.Module):
+class LateFusion(Network):
     """An encoder for each modality, a linear head for each and a fusion of all as the joint head.
 
     The fusion takes the modalities in alphabetical order, whatever their order in ``encoders``: in
@@ -64,17 +65,15 @@ class LateFusion(nnx.Module):
             }
         )
 
-    def __call__(
+    def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Inputs by modality to logits ``[B, num_classes]`` by head; ``rngs`` are not needed."""
-        return self.classify(self.encode(inputs))
-
-    def encode(self, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Inputs by modality to representations ``[B, features]`` by modality."""
         return {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
 
-    def classify(self, representations: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    def classify(
+        self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
         """Representations by modality to logits ``[B, num_classes]`` by head."""
         together = [representations[name] for name in self.modalities]
         return {

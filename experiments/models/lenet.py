@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
+from experiments.models.network import Network
 
 FEATURES = 50
 
@@ -55,7 +56,7 @@ class Head(nnx.Module):
         return self.dense2(self.dropout(nnx.relu(self.dense1(features)), rngs=rngs))
 
 
-class LeNet(nnx.Module):
+class LeNet(Network):
     """A :class:`Trunk` that all tasks share, under ``encoders/shared``, and a :class:`Head` each.
 
     Args:
@@ -89,16 +90,17 @@ class LeNet(nnx.Module):
         self.encoders = nnx.Dict({"shared": Trunk(shape, rngs=rngs)})
         self.heads = nnx.Dict({name: Head(n, rngs=rngs) for name, n in outputs.items()})
 
-    def __call__(
+    def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Images ``[B, H, W, channels]`` under their name to logits ``[B, classes]`` by task.
+        """Images ``[B, H, W, channels]`` under their name to features ``[B, 50]``, "shared"."""
+        return {"shared": self.encoders["shared"](inputs[self.modality], rngs=rngs)}
 
-        Args:
-          inputs: The images.
-          rngs: For dropout in training, stream "dropout".
-        """
-        features = self.encoders["shared"](inputs[self.modality], rngs=rngs)
+    def classify(
+        self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Features to logits ``[B, classes]`` by task."""
+        features = representations["shared"]
         return {name: self.heads[name](features, rngs=rngs) for name in self.outputs}
 
 

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
+from experiments.models.network import Network
 from experiments.models.vit import BASE, Size, TransformerLayer, VisionTransformer
 
 
-class BottleneckTransformer(nnx.Module):
+class BottleneckTransformer(Network):
     """Streams that first attend to themselves alone, then exchange through a few shared tokens.
 
     The head of a modality reads the class token of its stream, the joint head those of all
@@ -72,10 +73,10 @@ class BottleneckTransformer(nnx.Module):
             }
         )
 
-    def __call__(
+    def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Inputs ``[B, *shape]`` by modality to logits ``[B, classes]`` by head."""
+        """Inputs ``[B, *shape]`` to class tokens after the exchange ``[B, width]``, by modality."""
         tokens = {name: self.encoders[name].embed(inputs[name]) for name in self.modalities}
         layers = {name: self.encoders[name].layers for name in self.modalities}
         for index in range(self.single_layers):
@@ -85,11 +86,15 @@ class BottleneckTransformer(nnx.Module):
         for index in range(self.single_layers, self.depth):
             fusing = {name: layers[name][index] for name in self.modalities}
             tokens, bottleneck = exchange(fusing, tokens, bottleneck)
-        representations = {
-            name: self.encoders[name].represent(each) for name, each in tokens.items()
-        }
-        representations["joint"] = jnp.concatenate(list(representations.values()), axis=-1)
-        return {name: self.heads[name](representations[name]) for name in self.outputs}
+        return {name: self.encoders[name].represent(each) for name, each in tokens.items()}
+
+    def classify(
+        self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Class tokens by modality to logits ``[B, classes]`` by head."""
+        together = jnp.concatenate([representations[name] for name in self.modalities], axis=-1)
+        read = {**representations, "joint": together}
+        return {name: self.heads[name](read[name]) for name in self.outputs}
 
 
 def exchange(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
+from experiments.models.network import Network
 
 MULTIPLES = (1, 2, 4, 8, 8)  # of the width, by stage: the channels of VGG-16
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # by stage: those of VGG-16
@@ -99,7 +100,7 @@ class SegNetHead(nnx.Module):
         return self.conv2(self.conv1(features))
 
 
-class SegNet(nnx.Module):
+class SegNet(Network):
     """A :class:`SegNetTrunk` for all tasks, under ``encoders/shared``, and a head for each.
 
     This is the standard multi-task network of the source ("Split, Standard"): everything is shared
@@ -142,12 +143,17 @@ class SegNet(nnx.Module):
             {name: SegNetHead(width, n, rngs=rngs) for name, n in outputs.items()}
         )
 
-    def __call__(
+    def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Images ``[B, H, W, channels]`` to predictions ``[B, H, W, outputs[task]]`` by task."""
-        features = self.encoders["shared"](inputs[self.modality])
-        return {name: self.heads[name](features) for name in self.outputs}
+        """Images ``[B, H, W, channels]`` to features ``[B, H, W, width]``, "shared"."""
+        return {"shared": self.encoders["shared"](inputs[self.modality])}
+
+    def classify(
+        self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Features to predictions ``[B, H, W, outputs[task]]`` by task."""
+        return {name: self.heads[name](representations["shared"]) for name in self.outputs}
 
 
 def max_pool_with_places(x: jax.Array) -> tuple[jax.Array, jax.Array]:

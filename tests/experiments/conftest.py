@@ -5,6 +5,7 @@ from flax import nnx
 
 from experiments import data, models
 from experiments.config import Config, Optimisation
+from experiments.models.network import Network
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def quick():
     return make
 
 
-class LinearNetwork(nnx.Module):
+class LinearNetwork(Network):
     """What every model has, encoders and heads, each of one linear layer: compiles fast.
 
     An input of any shape is averaged over all but its channels.
@@ -37,14 +38,16 @@ class LinearNetwork(nnx.Module):
             {name: nnx.Linear(4, number, rngs=rngs) for name, number in outputs.items()}
         )
 
-    def __call__(self, images, *, rngs=None):
+    def encode(self, images, *, rngs=None):
         means = {name: jnp.mean(x, axis=tuple(range(1, x.ndim - 1))) for name, x in images.items()}
-        features = {name: nnx.tanh(encode(means[name])) for name, encode in self.encoders.items()}
-        features["joint"] = sum(features.values())
-        return {name: head(features[name]) for name, head in self.heads.items()}
+        return {name: nnx.tanh(encode(means[name])) for name, encode in self.encoders.items()}
+
+    def classify(self, features, *, rngs=None):
+        read = {**features, "joint": sum(features.values())}
+        return {name: head(read[name]) for name, head in self.heads.items()}
 
 
-class SharedLinearNetwork(nnx.Module):
+class SharedLinearNetwork(Network):
     """One linear layer on the channels of an image, shared by linear heads."""
 
     def __init__(self, shapes, outputs, *, rngs):
@@ -54,16 +57,18 @@ class SharedLinearNetwork(nnx.Module):
             {name: nnx.Linear(4, number, rngs=rngs) for name, number in outputs.items()}
         )
 
-    def __call__(self, images, *, rngs=None):
-        features = nnx.tanh(self.encoders["shared"](images[self.image]))
-        return {name: head(features) for name, head in self.heads.items()}
+    def encode(self, images, *, rngs=None):
+        return {"shared": nnx.tanh(self.encoders["shared"](images[self.image]))}
+
+    def classify(self, features, *, rngs=None):
+        return {name: head(features["shared"]) for name, head in self.heads.items()}
 
 
 class SharedMeanNetwork(SharedLinearNetwork):
     """The same, on the mean over the image."""
 
-    def __call__(self, images, *, rngs=None):
-        return super().__call__(jax.tree.map(lambda x: jnp.mean(x, axis=(1, 2)), images))
+    def encode(self, images, *, rngs=None):
+        return super().encode(jax.tree.map(lambda x: jnp.mean(x, axis=(1, 2)), images))
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_kernels_are_spread_over_model_and_nothing_else_is(quick, digits):
     assert specs.params["encoders"]["gray"]["conv1"]["kernel"] == P(None, None, None, "model")
     assert specs.params["encoders"]["gray"]["dense"]["kernel"] == P(None, "model")
     assert specs.params["encoders"]["gray"]["dense"]["bias"] == P()
-    momentum = specs.opt_state[2][0].trace
+    momentum = specs.opt_state[1][1][0].trace
     assert momentum["encoders"]["gray"]["dense"]["kernel"] == P(None, "model")
     assert set(jax.tree.leaves(specs.opt_state[0])) == {P()}
     three = AbstractMesh((1, 3), ("data", "model"))

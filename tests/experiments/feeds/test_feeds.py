@@ -79,7 +79,7 @@ def test_another_key_gives_another_order(built):
 
 def test_the_test_set_comes_once_in_order_however_often_it_is_asked_for(built):
     for _ in range(2):
-        found = [(jax.device_get(batch), counted) for batch, counted in built.test()]
+        found = [(jax.device_get(batch), counted) for batch, counted in built.evaluation("test")]
         labels = np.concatenate([batch["label"] for batch, _ in found])
         counted = np.concatenate([counted for _, counted in found])
         np.testing.assert_array_equal(labels[counted], np.arange(NUMBER))
@@ -96,7 +96,9 @@ def test_augmentation_differs_by_epoch_and_by_sample_and_comes_again():
 def test_worker_processes_give_the_batches_that_one_process_gives():
     alone, shared = feed(from_disk()), feed(from_disk(), workers=2)
     assert_same(first(shared, 5), first(alone, 5))
-    for (ours, _), (theirs, _) in zip(shared.test(), alone.test(), strict=True):
+    for (ours, _), (theirs, _) in zip(
+        shared.evaluation("test"), alone.evaluation("test"), strict=True
+    ):
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 

@@ -1,0 +1,39 @@
+"""What every model is: encoders, and heads that read their representations."""
+
+import abc
+from collections.abc import Mapping
+
+import jax
+from flax import nnx
+
+
+class Network(nnx.Module):
+    """Encoders under ``encoders/NAME`` and heads under ``heads/NAME``."""
+
+    @abc.abstractmethod
+    def encode(
+        self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Inputs by modality to representations by encoder.
+
+        Args:
+          inputs: With a leading axis of B samples.
+          rngs: For dropout in training, stream "dropout"; of no use to models that have none.
+        """
+
+    @abc.abstractmethod
+    def classify(
+        self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Representations by encoder to outputs by head.
+
+        Args:
+          representations: As :meth:`encode` gives them.
+          rngs: As for :meth:`encode`.
+        """
+
+    def __call__(
+        self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
+    ) -> dict[str, jax.Array]:
+        """Inputs by modality to outputs by head; ``rngs`` as for :meth:`encode`."""
+        return self.classify(self.encode(inputs, rngs=rngs), rngs=rngs)
