@@ -38,9 +38,9 @@ class Protocol:
     """Data sets that are made from files."""
     workers: tuple[int, ...] = (0, 2)
     """Numbers of worker processes that decode clips; 0 decodes in the process itself."""
-    actors: int = 40
+    actors: int = 60
     """Actors of CREMA-D, of whom each has a clip for each of the six emotions."""
-    videos: int = 1
+    videos: int = 2
     """Clips of Kinetics-Sounds, of each of the 31 classes in each split."""
     objects: int = 8
     """Objects of ModelNet40, of each of the 40 classes in each split."""

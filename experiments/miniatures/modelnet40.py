@@ -19,7 +19,7 @@ PLAIN = "{name}_{view:03d}.png"
 COUNTS = {"train": 2, "test": 1}
 
 AS_PUBLISHED: dict[str, Any] = {"views": (1, 7), "noise": 8.0}
-"""The options of `write` with which a front and a back are about as large as real ones."""
+"""The options of `write` for a front and a back, with noise in place of shading."""
 
 
 def write(

@@ -10,7 +10,7 @@ from experiments.data import mnist as mnist_files
 from experiments.errors import UserError
 from experiments.miniatures import cmu_mosi, crema_d, kinetics_sounds, mnist, modelnet40, uci_mfeat
 
-TINY = preparation.Protocol(actors=2, objects=1, scenes=1, workers=(0,))
+TINY = preparation.Protocol(actors=2, videos=1, objects=1, scenes=1, workers=(0,))
 
 SAMPLES = {
     "crema-d": 2 * 6,
