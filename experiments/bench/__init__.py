@@ -9,6 +9,8 @@ from experiments.bench import (
     cost,
     estimate,
     exactness,
+    input,
+    preparation,
     speed,
     strategies,
 )
@@ -24,4 +26,6 @@ VERBS: dict[str, Callable[..., None]] = {
     "features": approximation.main,
     "peers": beside.main,
     "estimate": estimate.main,
+    "input": input.main,
+    "preparation": preparation.main,
 }

@@ -13,13 +13,13 @@ import jax
 import numpy as np
 
 from experiments import data, devices, feeds, presets, program
-from experiments.bench import report
-from experiments.bench.archive import write_archive
+from experiments.bench import preparation, report
 from experiments.bench.ratio import Ratio
-from experiments.data import DATASETS, Splits, prepared
+from experiments.data import Splits
 from experiments.device import description
 from experiments.feeds import Batch
 from experiments.feeds.streamed import AHEAD
+from experiments.miniatures import crema_d
 from experiments.program import Program
 
 COMMAND = "python -m experiments bench input"
@@ -32,7 +32,8 @@ class Protocol:
     """What is measured."""
 
     clips: int = 240
-    """Clips that are written in CREMA-D's layout and at its sizes, where there is no archive."""
+    """Clips that are made in CREMA-D's layout and at its sizes, where there is no archive: one for
+    each of six emotions and as many actors as that takes."""
     model: str = "resnet18"
     """Backbone of the step that is fed."""
     batch_size: int = 16
@@ -58,11 +59,13 @@ def main(
     with tempfile.TemporaryDirectory() as room:
         if data_dir is None:
             data_dir = Path(room, "archive")
-            write_archive(data_dir, protocol.clips)
-        decoding = {
-            workers: _clips_per_second(data_dir, Path(room, f"prepared-{workers}"), workers)
-            for workers in protocol.workers
-        }
+            actors = range(1000, 1000 + protocol.clips // len(crema_d.EMOTIONS))
+            crema_d.write(data_dir, actors=actors, **crema_d.AS_PUBLISHED)
+        decoding = {}
+        for workers in protocol.workers:
+            prepared_dir = Path(room, f"prepared-{workers}")
+            run = preparation.prepare(DATASET, data_dir, prepared_dir, workers)
+            decoding[workers] = run.samples / run.seconds
         splits = data.load(DATASET, prepared_dir=Path(room, f"prepared-{protocol.workers[0]}"))
         rates = measure(splits, protocol)
     device = description()
@@ -75,13 +78,6 @@ def main(
         "by round": rates,
     }
     report.save(output, table, results)
-
-
-def _clips_per_second(data_dir: Path, prepared_dir: Path, workers: int) -> float:
-    start = time.perf_counter()
-    opened = prepared.prepare(DATASETS[DATASET].builder, prepared_dir, data_dir, workers)
-    seconds = time.perf_counter() - start
-    return sum(split.num_examples for split in opened.info.splits.values()) / seconds
 
 
 def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from miniatures import cmu_mosi, crema_d, kinetics_sounds, mnist, modelnet40, nyuv2, uci_mfeat
 
 from experiments import presets, runs
 from experiments.config import Config, Optimisation
@@ -15,6 +14,15 @@ from experiments.data import DATASETS
 from experiments.data import mnist as mnist_files
 from experiments.errors import UserError
 from experiments.logs import read
+from experiments.miniatures import (
+    cmu_mosi,
+    crema_d,
+    kinetics_sounds,
+    mnist,
+    modelnet40,
+    nyuv2,
+    uci_mfeat,
+)
 from experiments.prepare import prepare
 
 ROOT = Path(__file__).parents[2]

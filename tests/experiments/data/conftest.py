@@ -1,9 +1,9 @@
 """A miniature MNIST whose checksums stand in for the real ones."""
 
 import pytest
-from miniatures import mnist as miniature_mnist
 
 from experiments.data import mnist
+from experiments.miniatures import mnist as miniature_mnist
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import wave
 import numpy as np
 import pytest
 import scipy.signal
-from miniatures import media
 
 from experiments.data import audio
 from experiments.data.clips import ClipError
+from experiments.miniatures import media
 
 
 def noise(count, seed=0, amplitude=0.1):

@@ -3,10 +3,10 @@ import pickle
 
 import numpy as np
 import pytest
-from miniatures import cmu_mosi as miniature
 
 from experiments.data import cmu_mosi, prepared
 from experiments.errors import UserError
+from experiments.miniatures import cmu_mosi as miniature
 
 LAYOUTS = [
     {},

@@ -6,13 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from miniatures import crema_d as miniature
-from miniatures import media
 from PIL import Image
 
 from experiments.data import crema_d, images, prepared
 from experiments.data.samples import samples
 from experiments.errors import UserError
+from experiments.miniatures import crema_d as miniature
+from experiments.miniatures import media
 
 
 def prepare(folder, files, workers=0):

@@ -3,13 +3,13 @@ import shutil
 
 import numpy as np
 import pytest
-from miniatures import kinetics_sounds as miniature
-from miniatures import media
 from PIL import Image
 
 from experiments.data import images, kinetics_sounds, prepared
 from experiments.data.samples import samples
 from experiments.errors import UserError
+from experiments.miniatures import kinetics_sounds as miniature
+from experiments.miniatures import media
 
 
 def prepare(folder, files, workers=0):

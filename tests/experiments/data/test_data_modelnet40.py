@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from miniatures import modelnet40 as miniature
 from PIL import Image
 
 from experiments.data import modelnet40, prepared
 from experiments.errors import UserError
+from experiments.miniatures import modelnet40 as miniature
 
 SIX_VIEWS = range(0, 12, 2)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from miniatures import nyuv2 as miniature
 from PIL import Image
 
 from experiments.data import nyuv2, prepared
 from experiments.errors import UserError
+from experiments.miniatures import nyuv2 as miniature
 
 
 @pytest.fixture(scope="module")

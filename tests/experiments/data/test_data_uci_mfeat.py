@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import uci_mfeat as miniature
 
 from experiments.data import prepared, uci_mfeat
 from experiments.data.standardisation import moments
 from experiments.errors import UserError
+from experiments.miniatures import uci_mfeat as miniature
 
 WIDTHS = miniature.WIDTHS
 

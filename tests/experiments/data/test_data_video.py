@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import scipy.stats
-from miniatures import media
 from PIL import Image
 
 from experiments.data import images, video
 from experiments.data.clips import ClipError
+from experiments.miniatures import media
 
 FORMATS = {
     "clip.flv": ("flv", "libmp3lame"),

@@ -1,6 +1,7 @@
 """A miniature of CMU-MOSI's pickles of features, in the two layouts that are in circulation."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,26 +9,53 @@ import numpy as np
 
 SAMPLES = {"train": 24, "valid": 5, "test": 11}
 
+AS_PUBLISHED: dict[str, Any] = {
+    "samples": {"train": 1284, "valid": 229, "test": 686},
+    "length": 50,
+}
+"""The options of `contents` with which the aligned pickle is as large as the real one."""
+
 
 def write(folder: Path, *, name: str = "mosi_data.pkl", protocol: int = 4, **options: Any) -> None:
-    """Write the pickle; `options` as for `contents`."""
+    """Write the pickle.
+
+    Args:
+        folder: where it goes.
+        name: of the file.
+        protocol: of the pickle.
+        **options: as for `contents`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(pickle.dumps(contents(**options), protocol))
 
 
-def contents(*, aligned: bool = True, text_width: int = 300, seed: int = 0) -> dict[str, Any]:
+def contents(
+    *,
+    samples: Mapping[str, int] = SAMPLES,
+    length: int = 8,
+    aligned: bool = True,
+    text_width: int = 300,
+    seed: int = 0,
+) -> dict[str, Any]:
     """What is pickled.
 
     With 300 wide text it is like `mosi_data.pkl`: `labels` [N, 1, 1] and `id` bytes [N, 3]. With
     768 wide text it is like `aligned_50.pkl`: `regression_labels` [N], texts and other labels.
     Sequences are padded with zeros in front; a few audio features are -inf; one feature is
     constant.
+
+    Args:
+        samples: how many each split has, at least three.
+        length: of the sequences.
+        aligned: whether those of audio and vision have the length of the text, or are longer.
+        text_width: the number of features of a word.
+        seed: what the numbers are drawn with.
     """
     rng = np.random.default_rng(seed)
-    lengths = {"text": 8, "audio": 8, "vision": 8}
+    lengths = dict.fromkeys(("text", "audio", "vision"), length)
     if not aligned:
-        lengths = {"text": 8, "audio": 15, "vision": 12}
-    return {split: _split(rng, count, lengths, text_width) for split, count in SAMPLES.items()}
+        lengths |= {"audio": 2 * length, "vision": 3 * length // 2}
+    return {split: _split(rng, count, lengths, text_width) for split, count in samples.items()}
 
 
 def _split(

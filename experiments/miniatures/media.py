@@ -1,0 +1,103 @@
+"""What files of sound and pictures are written of, and how."""
+
+import colorsys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NOISE = 12
+"""Standard deviation of what each pixel of `stripes` has of its own, of 255."""
+
+
+def write(
+    path: Path,
+    pictures: np.ndarray | None = None,
+    samples: np.ndarray | None = None,
+    *,
+    fps: int = 10,
+    rate: int = 16_000,
+    codecs: tuple[str | None, str | None] = ("mpeg4", "aac"),
+) -> None:
+    """Write a file of pictures, of sound, or of both, in the format of its name.
+
+    Args:
+        path: the file; its folder is made.
+        pictures: uint8 [N, H, W, 3].
+        samples: in [-1, 1], float32 [channels, N], of one or two channels.
+        fps: pictures per second.
+        rate: samples per second.
+        codecs: FFmpeg's names of the codecs of pictures and sound.
+    """
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    video_codec, audio_codec = codecs
+    with av.open(path, "w") as container:
+        video: Any = None
+        audio: Any = None
+        if pictures is not None:
+            video = container.add_stream(video_codec, rate=fps)
+            video.height, video.width = pictures.shape[1:3]
+            video.pix_fmt = "yuv420p"
+            video.bit_rate = 1_000_000
+        if samples is not None:
+            layout = {1: "mono", 2: "stereo"}[len(samples)]
+            audio = container.add_stream(audio_codec, rate=rate, layout=layout)
+        if video is not None and pictures is not None:
+            for picture in pictures:
+                container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(video.encode(None))
+        if audio is not None:
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout
+            )
+            frame.sample_rate = rate
+            converter = av.AudioResampler(audio.format, layout, rate, audio.frame_size or None)
+            for piece in [*converter.resample(frame), *converter.resample(None)]:
+                container.mux(audio.encode(piece))
+            container.mux(audio.encode(None))
+
+
+def sine(frequency: float, seconds: float, rate: int, amplitude: float = 0.5) -> np.ndarray:
+    """One channel of a sine, float32 [1, samples]."""
+    times = np.arange(round(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)[None]
+
+
+def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np.ndarray:
+    """Plain grey pictures that get brighter by `step` from one to the next."""
+    levels = (np.arange(count) * step).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None, None], (count, height, width, 3))
+
+
+def plain(
+    colour: tuple[float, float, float], count: int, height: int = 48, width: int = 64
+) -> np.ndarray:
+    """The same picture in one colour, again and again."""
+    return np.broadcast_to(np.array(colour, np.uint8), (count, height, width, 3))
+
+
+def stripes(
+    colour: tuple[float, float, float], count: int, height: int = 48, width: int = 64
+) -> np.ndarray:
+    """Stripes around a colour that move under noise: they cost to decode what real pictures do."""
+    rng = np.random.default_rng(0)
+    columns = np.arange(width, dtype=np.float32)[:, None]
+    pictures = np.empty((count, height, width, 3), np.uint8)
+    for frame, picture in enumerate(pictures):
+        waves = np.array(colour, np.float32) + 40 * np.sin((columns + 4 * frame) / 10)
+        noise = NOISE * rng.standard_normal((height, width, 1), np.float32)
+        picture[:] = np.clip(waves + noise, 0, 255)
+    return pictures
+
+
+def hue(share: float) -> tuple[float, float, float]:
+    """A colour from the circle of hues, red at 0 and again at 1; each channel of 255.
+
+    Example:
+        >>> [round(channel) for channel in hue(0.5)]
+        [41, 204, 204]
+    """
+    red, green, blue = colorsys.hsv_to_rgb(share, 0.8, 0.8)
+    return 255 * red, 255 * green, 255 * blue
