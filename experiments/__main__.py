@@ -15,7 +15,7 @@ def main() -> None:
     from experiments import bench, demo, presets
     from experiments.prepare import prepare
     from experiments.runs import evaluate, train
-    from experiments.table import methods
+    from experiments.table import imbalanced, methods
 
     try:
         tyro.extras.subcommand_cli_from_dict(
@@ -24,7 +24,10 @@ def main() -> None:
                 "prepare": prepare,
                 "train": functools.partial(train, config=presets.of(sys.argv)),
                 "evaluate": evaluate,
-                "table": _group("Compare methods in a table.", {"methods": methods.main}),
+                "table": _group(
+                    "Compare methods in a table.",
+                    {"methods": methods.main, "imbalanced": imbalanced.main},
+                ),
                 "bench": _group("Measure the speed of the library.", bench.VERBS),
             },
             prog="python -m experiments",

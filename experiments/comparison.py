@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.config import Config, Optimisation
+from experiments.presets import PRESETS
 from experiments.program import Program, TrainState
 from experiments.train import train
 
@@ -27,6 +28,8 @@ Histories = Mapping[str, list[History]]
 class Protocol:
     """What a comparison runs; the same for every method, and fixed before the runs."""
 
+    dataset: str = "cg-digits"
+    """Data set; its preset has what is not said here."""
     seeds: int = 3
     """Runs per method, with seeds 0, 1, ..."""
     epochs: int = 14
@@ -38,12 +41,17 @@ class Protocol:
 
     @property
     def optimisation(self) -> Optimisation:
-        """Its SGD: the defaults of train apart from what the protocol says."""
-        return Optimisation(epochs=self.epochs, learning_rate=self.learning_rate)
+        """Its SGD: the defaults of train for the data set, apart from what the protocol says."""
+        return dataclasses.replace(
+            PRESETS[self.dataset].optimisation,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+        )
 
     def config(self, method: str) -> Config:
         """The configuration of the runs of a method."""
-        return Config(
+        return dataclasses.replace(
+            PRESETS[self.dataset],
             method=method,
             gamma=self.gamma,
             diagnose=method in DIAGNOSED,
@@ -70,7 +78,10 @@ class Spread(NamedTuple):
 
 
 def run_seeds(
-    program: Program, protocol: Protocol, on_epoch: Callable[[], object]
+    program: Program,
+    protocol: Protocol,
+    on_epoch: Callable[[], object],
+    on_end: Callable[[TrainState], object] = lambda state: None,
 ) -> list[History]:
     """The runs of one method, one after the other with one compiled program.
 
@@ -78,6 +89,7 @@ def run_seeds(
       program: The method's program.
       protocol: What to run.
       on_epoch: Called after each epoch, for a progress bar.
+      on_end: Called with the last state of each run.
 
     Returns:
       For each seed the records of its run.
@@ -90,17 +102,17 @@ def run_seeds(
             history.append(epoch)
             on_epoch()
 
-        train(program, program.initial_state(seed), protocol.epochs, record)
+        on_end(train(program, program.initial_state(seed), protocol.epochs, record))
         histories.append(history)
     return histories
 
 
-def accuracies(seeds: list[History], head: str) -> list[float] | None:
-    """For each run the accuracy of a head, its mean over the last epochs; None if untrained."""
+def accuracies(seeds: list[History], head: str, score: str = "accuracy") -> list[float] | None:
+    """For each run a score of a head, its mean over the last epochs; None if untrained."""
     if head not in seeds[0][0]["scores"]:
         return None
     return [
-        float(np.mean([record["scores"][head]["accuracy"] for record in run[-LAST_EPOCHS:]]))
+        float(np.mean([record["scores"][head][score] for record in run[-LAST_EPOCHS:]]))
         for run in seeds
     ]
 

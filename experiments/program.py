@@ -53,8 +53,9 @@ class Program(NamedTuple):
     sums: Callable[[TrainState, Batch, np.ndarray | jax.Array], dict[str, Any]]
     """From a state, a batch and which of its samples count to the sums of each trained head's
     scores."""
-    represent: Callable[[TrainState, Batch], Mapping[str, jax.Array]]
-    """From a state and a batch to the representations of its samples, by encoder."""
+    represent: Callable[[TrainState, Batch], tuple[Mapping[str, jax.Array], Batch]]
+    """From a state and a batch to the representations of its samples, by encoder, and the fields
+    that the heads are to predict."""
 
 
 def build(
@@ -209,8 +210,9 @@ def build(
         }
 
     @functools.partial(jax.jit, out_shardings=replicated)
-    def represent(state: TrainState, batch: Batch) -> Mapping[str, jax.Array]:
-        return evaluated(state, batch).representations
+    def represent(state: TrainState, batch: Batch) -> tuple[Mapping[str, jax.Array], Batch]:
+        targets = {task.target: batch[task.target] for task in dataset.heads.values()}
+        return evaluated(state, batch).representations, targets
 
     return Program(feed, tasks, initial_state, before_epoch, step, sums, represent)
 

@@ -88,3 +88,29 @@ def test_the_rivals_are_those_of_the_library():
     section = README.split("## The rivals")[1].split("\n## ")[0]
     names = set(re.findall(r"`([a-z_]+)(?:\(weights\))?`", section))
     assert names == set(mmp.weightings.__all__) - {"Weighting", "mmpareto"}
+
+
+def test_the_method_of_the_guide_is_short_and_trains(monkeypatch):
+    from experiments import data, methods, program
+    from experiments.config import Config, Optimisation
+
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-method.md").read_text(), flags=re.DOTALL
+    )
+    assert len(block.splitlines()) <= 40
+    names = {}
+    exec(block, names)
+    monkeypatch.setitem(methods.METHODS, "progress", names["progress"])
+    config = Config(
+        method="progress", options=("power=2.0",), optimisation=Optimisation(batch_size=320)
+    )
+    compiled = program.build(config, data.load("cg-digits"))
+    state = compiled.initial_state(0)
+    first, second = compiled.feed.training(state.key, range(2))
+    state, metrics = compiled.step(state, first)
+    for head, loss in metrics["loss"].items():
+        np.testing.assert_allclose(state.method[head], loss, rtol=1e-6)
+    state, later = compiled.step(state, second)
+    for head, loss in metrics["loss"].items():
+        np.testing.assert_allclose(state.method[head], loss, rtol=1e-6)
+    assert later["loss"].keys() == metrics["loss"].keys()

@@ -10,6 +10,7 @@ from experiments.bench import (
     estimate,
     exactness,
     input,
+    methods,
     preparation,
     speed,
     strategies,
@@ -28,4 +29,5 @@ VERBS: dict[str, Callable[..., None]] = {
     "estimate": estimate.main,
     "input": input.main,
     "preparation": preparation.main,
+    "methods": methods.main,
 }
