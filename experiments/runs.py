@@ -91,6 +91,7 @@ def evaluate(
     mesh: str | None = None,
     distributed: bool = False,
     workers: int = WORKERS,
+    probe: bool = False,
 ) -> None:
     """Scores of each trained head on the test set, from the last checkpoint of a run.
 
@@ -101,10 +102,13 @@ def evaluate(
       mesh: As for train; it need not be that of the run.
       distributed: As for train.
       workers: As for train.
+      probe: Score a linear classifier on each frozen encoder too, for methods that train no head
+        for a modality.
     """
     from experiments import data, devices, processes, program
     from experiments.checkpoints import Checkpoints
     from experiments.evaluate import scores
+    from experiments.probe import linear_probe
 
     if not (run_dir / "checkpoints").is_dir():
         raise UserError(f"no checkpoint in {run_dir}: train there first")
@@ -119,10 +123,13 @@ def evaluate(
         compiled = program.build(from_scratch, splits, over_devices, workers)
         state = checkpoints.restore(compiled.initial_state(config.seed), config)
     found = scores(compiled, state)
+    if probe:
+        probed = linear_probe(compiled, state)
+        found |= {f"{name} (probe)": values for name, values in probed.items()}
     if not processes.is_first():
         return
     for head, values in found.items():
-        print(f"{head:<14}", *(f"{name} {value:.4f}  " for name, value in values.items()))
+        print(f"{head:<16}", *(f"{name} {value:.4f}  " for name, value in values.items()))
     (run_dir / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
 
 

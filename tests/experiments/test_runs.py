@@ -70,6 +70,14 @@ def test_evaluate_prints_accuracy_and_macro_f1_of_every_head(finished):
     assert json.loads((finished / "evaluation.json").read_text()) == logged
 
 
+def test_evaluate_probes_the_encoders_too(finished):
+    outcome = run("evaluate", "--run-dir", finished, "--prepared-dir", "None", "--probe")
+    assert outcome.returncode == 0, outcome.stderr
+    scores = json.loads((finished / "evaluation.json").read_text())
+    assert scores.keys() == {"joint", "gray", "colour", "gray (probe)", "colour (probe)"}
+    assert scores["gray (probe)"]["accuracy"] > 0.5
+
+
 def test_a_killed_run_resumes_to_the_same_parameters(finished, tmp_path):
     killed = tmp_path / "killed"
     process = subprocess.Popen(
