@@ -51,7 +51,7 @@ def in_order(
     """Map a function over items in several processes, lazily and in order.
 
     At most `WINDOW` items for each worker are under way at a time, so that memory stays bounded
-    when the results are consumed slowly.
+    when the results are consumed slowly. The processes end with this one, even if it is killed.
 
     Args:
         function: picklable.
@@ -76,7 +76,8 @@ def in_order(
     from concurrent.futures.process import BrokenProcessPool
 
     # A forked worker would inherit locks that JAX's threads hold.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent)
     under_way: deque[Future[Result]] = deque()
     try:
         for item in items:
@@ -92,6 +93,19 @@ def in_order(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when its parent is gone: one that is killed leaves no word to its pool."""
+    import multiprocessing
+    import os
+    import threading
+
+    def wait(parent: Any) -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, args=[multiprocessing.parent_process()], daemon=True).start()
 
 
 @contextmanager
