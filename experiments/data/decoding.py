@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from experiments.data.clips import Clip, ClipError
 from experiments.errors import UserError
+from experiments.worker import end_with_parent
 
 if TYPE_CHECKING:
     import av
@@ -77,7 +78,7 @@ def in_order(
 
     # A forked worker would inherit locks that JAX's threads hold.
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent)
     under_way: deque[Future[Result]] = deque()
     try:
         for item in items:
@@ -93,19 +94,6 @@ def in_order(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Ends this worker when its parent is gone: one that is killed leaves no word to its pool."""
-    import multiprocessing
-    import os
-    import threading
-
-    def wait(parent: Any) -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, args=[multiprocessing.parent_process()], daemon=True).start()
 
 
 @contextmanager

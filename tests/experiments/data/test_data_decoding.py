@@ -1,7 +1,4 @@
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -56,43 +53,6 @@ def test_an_exception_is_raised_at_its_turn(workers):
 def test_a_killed_worker_is_an_error_not_a_hang():
     with pytest.raises(UserError, match="fewer workers"):
         list(in_order(os._exit, [1] * 20, workers=1))
-
-
-def own_id(item):
-    return os.getpid()
-
-
-def is_running(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    # One that nobody has waited for yet does nothing any more.
-    return Path("/proc", str(process), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
-def test_workers_end_when_their_parent_is_killed():
-    script = (
-        "import time, test_data_decoding as test\n"
-        "if __name__ == '__main__':\n"
-        "    results = test.in_order(test.own_id, range(99), workers=2)\n"
-        "    print(*{next(results) for _ in range(50)}, flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[3])])
-    environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True
-    ) as parent:
-        workers = [int(word) for word in parent.stdout.readline().split()]
-        assert workers
-        assert all(is_running(worker) for worker in workers)
-        parent.send_signal(signal.SIGKILL)
-    end = time.monotonic() + 10
-    while any(is_running(worker) for worker in workers) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not any(is_running(worker) for worker in workers)
 
 
 def test_an_unusable_clip_is_a_value():
