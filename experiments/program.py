@@ -24,6 +24,13 @@ from mmpareto_jax import Encoder
 DROPOUT = 1
 """Sets the keys of dropout apart from those of the order of the samples."""
 
+RUN_AHEAD = 3
+"""Calls that may wait for the devices, the running one included.
+
+A few in the queue keep the devices busy. Many do no good, hold their batches in memory, and on the
+virtual devices of a CPU can wait for each other for ever.
+"""
+
 
 class TrainState(NamedTuple):
     """Everything that a step changes or depends on; all of it goes into a checkpoint."""
