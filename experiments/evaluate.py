@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from experiments.program import Program, TrainState
+from experiments.program import RUN_AHEAD, Program, TrainState
 
 Scores = dict[str, dict[str, float]]
 """By head, by name of the score."""
@@ -19,7 +19,10 @@ def scores(program: Program, state: TrainState) -> Scores:
     Returns:
       By head what its task scores, such as ``accuracy`` and ``macro_f1``.
     """
-    batches = [program.sums(state, *batch) for batch in program.feed.evaluation("test")]
+    batches = []
+    for batch in program.feed.evaluation("test"):
+        batches.append(program.sums(state, *batch))
+        jax.block_until_ready(batches[-RUN_AHEAD:][0])
     totals = jax.tree.map(
         lambda *parts: np.sum(np.asarray(parts, _exact(parts[0])), axis=0), *jax.device_get(batches)
     )

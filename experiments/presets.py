@@ -41,6 +41,6 @@ def of(arguments: Sequence[str]) -> Config:
       0.001
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--dataset", default=Config.dataset)
+    parser.add_argument("--dataset", nargs="?")
     known, _ = parser.parse_known_args(list(arguments))
     return PRESETS.get(known.dataset, PRESETS[Config.dataset])

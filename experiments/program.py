@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +25,13 @@ from mmpareto_jax import Encoder
 
 DROPOUT, METHOD = 1, 2
 """What the random key of a step is for; that of an epoch is for the order of the samples."""
+
+RUN_AHEAD = 3
+"""Calls that may wait for the devices, the running one included.
+
+A few in the queue keep the devices busy. Many do no good, hold their batches in memory, and on the
+virtual devices of a CPU can wait for each other for ever.
+"""
 
 
 class TrainState(NamedTuple):
@@ -183,23 +190,28 @@ def build(
         return method.measure(evaluated(state, batch), counted)
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=shardings)
-    def turn(state: TrainState, measured: dict[str, Any]) -> TrainState:
+    def turn(state: TrainState, sums_by_split: dict[str, Any]) -> TrainState:
         assert method.before_epoch is not None
         aggregation, optimisation = state.opt_state
         epoch = state.step // feed.steps_per_epoch
         method_state, optimisation = method.before_epoch(
-            state.method, optimisation, measured, epoch
+            state.method, optimisation, sums_by_split, epoch
         )
         return state._replace(method=method_state, opt_state=(aggregation, optimisation))
+
+    def measured(state: TrainState, split: str) -> Any:
+        total = None
+        for batch in feed.evaluation(split):
+            part = measure(state, *batch)
+            total = part if total is None else jax.tree.map(jnp.add, total, part)
+            jax.block_until_ready(total)
+        return total
 
     def before_epoch(state: TrainState) -> TrainState:
         if method.before_epoch is None:
             return state
-        measured = {
-            split: total(measure(state, *batch) for batch in feed.evaluation(split))
-            for split in method.measured(int(state.step) // feed.steps_per_epoch)
-        }
-        return turn(state, measured)
+        splits = method.measured(int(state.step) // feed.steps_per_epoch)
+        return turn(state, {split: measured(state, split) for split in splits})
 
     @functools.partial(jax.jit, out_shardings=replicated)
     def sums(state: TrainState, batch: Batch, counted: jax.Array) -> dict[str, Any]:
@@ -215,11 +227,6 @@ def build(
         return evaluated(state, batch).representations, targets
 
     return Program(feed, tasks, initial_state, before_epoch, step, sums, represent)
-
-
-def total(parts: Iterable[Any]) -> Any:
-    """The sum of trees."""
-    return functools.reduce(functools.partial(jax.tree.map, jnp.add), parts)
 
 
 def _batch_stats(model: nnx.Module) -> Any:

@@ -46,16 +46,16 @@ def train(
     from experiments.logs import RunLog
     from experiments.train import train as train_epochs
 
+    # A checkpoint has its own weights: the pretrained ones may be gone.
+    initial = dataclasses.replace(config, weights=None) if resume else config
     methods.build(config)
-    models.named(config)
+    models.named(initial)
     if distributed:
         processes.join()
     over_devices = devices.make_mesh(mesh)
     run_dir = run_dir or default_run_dir(config)
     folder = data_dir or Path("data", config.dataset)
     splits = data.load(config.dataset, folder, prepared_dir, workers)
-    # A checkpoint has its own weights: the pretrained ones may be gone.
-    initial = dataclasses.replace(config, weights=None) if resume else config
     compiled = program.build(initial, splits, over_devices, workers)
     with Checkpoints(run_dir) as checkpoints:
         state = compiled.initial_state(config.seed)

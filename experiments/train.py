@@ -10,10 +10,7 @@ import numpy as np
 
 from experiments.evaluate import scores
 from experiments.feeds import Batches
-from experiments.program import Program, TrainState
-
-RUN_AHEAD = 3
-"""Steps that may wait for the devices, the running one included."""
+from experiments.program import RUN_AHEAD, Program, TrainState
 
 
 def train(
@@ -61,8 +58,6 @@ def _epoch(
         waiting += time.perf_counter() - asked
         state, step_metrics = program.step(state, batch)
         metrics.append(step_metrics)
-        # A few steps in the queue keep the devices busy. Many do no good, and on the virtual
-        # devices of a CPU can wait for each other for ever.
         jax.block_until_ready(metrics[-RUN_AHEAD:][0])
         on_step()
     metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from experiments.data.clips import Clip, ClipError
 from experiments.errors import UserError
+from experiments.worker import end_with_parent
 
 if TYPE_CHECKING:
     import av
@@ -51,7 +52,7 @@ def in_order(
     """Map a function over items in several processes, lazily and in order.
 
     At most `WINDOW` items for each worker are under way at a time, so that memory stays bounded
-    when the results are consumed slowly.
+    when the results are consumed slowly. The processes end with this one, even if it is killed.
 
     Args:
         function: picklable.
@@ -76,7 +77,8 @@ def in_order(
     from concurrent.futures.process import BrokenProcessPool
 
     # A forked worker would inherit locks that JAX's threads hold.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent)
     under_way: deque[Future[Result]] = deque()
     try:
         for item in items:

@@ -6,6 +6,8 @@ import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,7 @@ def prepare(
 
     Raises:
         UserError: the folder cannot be written; the files are missing or damaged; the prepared
-            set is damaged.
+            set is damaged; the number of workers is negative.
 
     Example:
         ```
@@ -53,6 +55,8 @@ def prepare(
     """
     import tensorflow_datasets as tfds
 
+    if workers < 0:
+        raise UserError(f"workers must not be negative, got {workers}")
     builder_class = _builder_class(builder)
     folder = Path(prepared_dir)
 
@@ -70,13 +74,11 @@ def prepare(
             )
             if report := skipped(preparing):
                 print(report, file=sys.stderr)
-    try:
+    with damage_told(home):
         # TFDS takes a folder without this file for a new set, and raises an error of protobuf's
         # own where the file is damaged.
         json.loads((home / "dataset_info.json").read_text())
         return open_set()
-    except _DAMAGE as error:
-        raise _damaged(home, error) from error
 
 
 def is_prepared(builder: str, prepared_dir: str | Path) -> bool:
@@ -129,10 +131,8 @@ def arrays(
         ```
     """
     opened = prepare(builder, prepared_dir, data_dir)
-    try:
+    with damage_told(opened.data_path):
         return {split: _read_split(opened, split) for split in ("train", "test")}
-    except _DAMAGE as error:
-        raise _damaged(Path(opened.data_path), error) from error
 
 
 def _builder_class(builder: str) -> Any:
@@ -144,15 +144,24 @@ def _home(builder_class: Any, folder: Path) -> Path:
     return folder / builder_class.name / str(builder_class.VERSION)
 
 
-_DAMAGE = (RuntimeError, LookupError, ValueError, OSError)
+@contextmanager
+def damage_told(home: str | Path) -> Iterator[None]:
+    """Say of what goes wrong while a prepared set is read that the set is damaged.
 
+    Args:
+        home: the folder of the set.
 
-def _damaged(home: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())
-    return UserError(
-        f"the prepared data set is damaged ({reason}): delete the folder {home} "
-        "and it is prepared again"
-    )
+    Raises:
+        UserError: the block raised what TFDS and its readers raise over damaged files.
+    """
+    try:
+        yield
+    except (RuntimeError, LookupError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"the prepared data set is damaged ({reason}): delete the folder {home} "
+            "and it is prepared again"
+        ) from error
 
 
 def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.data.fields import Fields
+from experiments.data.prepared import damage_told
 
 if TYPE_CHECKING:
     from experiments.data.builders._prepared_from_files import PreparedFromFiles
@@ -21,7 +22,7 @@ labels as integers, text as bytes."""
 class Samples:
     """The samples of one split, made of stored examples when they are asked for.
 
-    It can be pickled, so that worker processes can make them.
+    Cloudpickle can send it to worker processes, so that they make them.
 
     Attributes:
         examples: the stored examples, by index.
@@ -93,6 +94,26 @@ def samples(opened: "PreparedFromFiles", split: str, transforms: str) -> Samples
     return Samples(_examples(opened, split), module.training, module.evaluation)
 
 
+@dataclass(frozen=True)
+class _Stored(Sequence[Example]):
+    """Examples on disk, whose damage shows when they are read.
+
+    Attributes:
+        source: reads them.
+        home: the folder of the prepared set.
+    """
+
+    source: Sequence[Example]
+    home: str
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: Any) -> Any:
+        with damage_told(self.home):
+            return self.source[index]
+
+
 def _examples(opened: "PreparedFromFiles", split: str) -> Sequence[Example]:
     """The examples of a split, with images left as encoded bytes."""
     import tensorflow_datasets as tfds
@@ -108,7 +129,9 @@ def _examples(opened: "PreparedFromFiles", split: str) -> Sequence[Example]:
 
     features = opened.info.features
     decoders = {name: Encoded() for name in features if is_image(features[name])}
-    return opened.as_data_source(split, decoders=decoders)
+    home = str(opened.data_path)
+    with damage_told(home):
+        return _Stored(opened.as_data_source(split, decoders=decoders), home)
 
 
 def _stacked(rows: list[Fields]) -> Fields:

@@ -13,6 +13,7 @@ from experiments import devices
 from experiments.data.fields import Fields
 from experiments.data.samples import Samples
 from experiments.feeds._feed import Batch, Batches
+from experiments.worker import end_with_parent
 
 AHEAD = 2
 """Batches that wait on the devices, and those that wait in each worker process."""
@@ -27,7 +28,8 @@ class Streamed:
       splits: Sets by name; "train" is the training set.
       batch_size: Samples per step.
       mesh: Of axes "data" and "model", see :func:`experiments.devices.make_mesh`.
-      workers: Processes that make batches; 0 makes them in threads of this process.
+      workers: Processes that make batches, which end with this one, even if it is killed; 0 makes
+        them in threads of this process.
     """
 
     def __init__(
@@ -74,7 +76,8 @@ class Streamed:
             stream = batches.to_iter_dataset(one_by_one).mp_prefetch(
                 grain.MultiprocessingOptions(
                     num_workers=self._workers, per_worker_buffer_size=AHEAD
-                )
+                ),
+                worker_init_fn=end_with_parent,
             )
         else:
             threads = grain.ReadOptions(num_threads=AHEAD, prefetch_buffer_size=AHEAD)

@@ -13,6 +13,7 @@ from flax import nnx
 from experiments import data
 from experiments.config import Config
 from experiments.errors import UserError
+from experiments.models import fusion as fusions
 from experiments.models.cg_cnn import cg_cnn
 from experiments.models.lenet import lenet
 from experiments.models.mbt import mbt, mbt_small
@@ -68,8 +69,9 @@ def named(config: Config) -> Model:
     """The model that a configuration names.
 
     Raises:
-      UserError: If no model has that name, or it does not fit the data set, or has no fusion or
-        no pretrained weights where the configuration asks for them.
+      UserError: If no model or no fusion has that name, or the model does not fit the data set, or
+        has no fusion or no pretrained weights where the configuration asks for them, or there is
+        no file of them.
 
     Example:
       >>> named(Config(model="vgg"))  # doctest: +ELLIPSIS
@@ -90,6 +92,7 @@ def named(config: Config) -> Model:
         )
     if config.fusion != Config.fusion and not model.fuses_late:
         raise UserError(f"model {config.model} does not fuse late: leave --fusion out")
+    fusions.constructor(config.fusion)
     if config.diagnose and model.exchanges:
         raise UserError(
             f"to diagnose would change the updates of {config.model}, where the loss of one "
@@ -97,6 +100,8 @@ def named(config: Config) -> Model:
         )
     if config.weights is not None and model.load_weights is None:
         raise UserError(f"there are no pretrained weights for {config.model}: leave --weights out")
+    if config.weights is not None and not Path(config.weights).is_file():
+        raise UserError(f"there is no file of weights {config.weights}: pass the path of one")
     return model
 
 

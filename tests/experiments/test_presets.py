@@ -26,6 +26,8 @@ def test_the_data_set_is_found_wherever_it_stands(arguments):
     assert presets.of(["train", *arguments]).dataset == "cg-mnist"
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["train", "--dataset", "imagenet"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["train"], ["train", "--dataset"], ["train", "--dataset", "imagenet"]]
+)
 def test_without_a_known_data_set_the_preset_is_that_of_the_default(arguments):
     assert presets.of(arguments).dataset == "cg-digits"
