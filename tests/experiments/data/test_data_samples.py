@@ -6,11 +6,11 @@ import shutil
 import cloudpickle
 import jax
 import pytest
-from miniatures import nyuv2
 
 from experiments import devices, feeds
 from experiments.data import load
 from experiments.errors import UserError
+from experiments.miniatures import nyuv2
 
 
 @pytest.fixture(scope="module")
