@@ -77,7 +77,7 @@ def test_evaluation_uses_the_running_statistics_and_leaves_them(config, digits):
     compiled = program.build(config(), digits)
     state, _ = after(compiled, 2)
     before = jax.device_get(state.batch_stats)
-    (batch, counted), *_ = compiled.feed.test()
+    (batch, counted), *_ = compiled.feed.evaluation("test")
     first = np.arange(len(counted)) == 0
     (whole,) = jax.tree.leaves(jax.device_get(compiled.sums(state, batch, first))["joint"])
     alone = {
