@@ -8,11 +8,12 @@ from flax import nnx
 from experiments import models, program
 from experiments.checkpoints import Checkpoints
 from experiments.config import Config, Optimisation
+from experiments.models.network import Network
 
 BATCH = 320
 
 
-class NormalisedNetwork(nnx.Module):
+class NormalisedNetwork(Network):
     """A batch normalisation without parameters for each modality, and linear heads."""
 
     def __init__(self, shapes, outputs, *, rngs):
@@ -21,10 +22,12 @@ class NormalisedNetwork(nnx.Module):
             {name: nnx.Linear(4, number, rngs=rngs) for name, number in outputs.items()}
         )
 
-    def __call__(self, inputs, *, rngs=None):
-        features = {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
-        features["joint"] = sum(features.values())
-        return {name: head(features[name]) for name, head in self.heads.items()}
+    def encode(self, inputs, *, rngs=None):
+        return {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
+
+    def classify(self, features, *, rngs=None):
+        read = {**features, "joint": sum(features.values())}
+        return {name: head(read[name]) for name, head in self.heads.items()}
 
 
 class Encoder(nnx.Module):
