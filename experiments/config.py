@@ -53,7 +53,7 @@ class Config:
     method: str = "mmpareto"
     """Method: joint, uniform, uniform-gamma, pareto, mmpareto or mmpareto-released; or a rival with
     its published defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo,
-    geometric-mean, grad-drop, gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl,
+    g-blending, geometric-mean, grad-drop, gradnorm, gradvac, greedy, imtl-g, krum, mean, metabalance, moco, nash-mtl,
     pcgrad, random, sdmgrad, stch, trimmed-mean, uncertainty or upgrad."""
     options: tuple[str, ...] = ()
     """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""
