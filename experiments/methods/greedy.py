@@ -105,7 +105,9 @@ def greedy(
         lead = {name: jnp.log10(speeds[name] / speeds[_other(name, speeds)]) for name in speeds}
         return Balance(
             speeds=speeds,
-            means={name: mean + (signals[name] - mean) / steps for name, mean in state.means.items()},
+            means={
+                name: mean + (signals[name] - mean) / steps for name, mean in state.means.items()
+            },
             rest={
                 name: jnp.where(begins & (lead[name] > threshold), window, jnp.maximum(left - 1, 0))
                 for name, left in state.rest.items()
