@@ -9,6 +9,8 @@ from experiments.config import Config
 from experiments.errors import UserError
 from experiments.methods._method import Losses, Method, Pass, Problem
 from experiments.methods.dwa import dwa
+from experiments.methods.g_blending import g_blending
+from experiments.methods.greedy import greedy
 from experiments.methods.joint import joint
 from experiments.methods.mmpareto import mmpareto
 from experiments.methods.mmpareto_released import mmpareto_released
@@ -27,7 +29,17 @@ METHODS: dict[str, Callable[..., Method]] = {
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
-    **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
+    **dict(
+        sorted(
+            {
+                **RIVALS,
+                "dwa": dwa,
+                "g-blending": g_blending,
+                "greedy": greedy,
+                "moco": moco,
+            }.items()
+        )
+    ),
 }
 
 

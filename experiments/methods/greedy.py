@@ -1,0 +1,176 @@
+"""Balanced multimodal learning against greedy learners: the faster modality rests for a while.
+
+Wu, Jastrzębski, Cho & Geras, `Characterizing and overcoming the greedy nature of learning in
+multi-modal deep neural networks <https://arxiv.org/abs/2202.05306>`_, ICML 2022. Parameters
+``theta`` with gradient ``g`` move in a step by ``mu(theta) = |g|^2 / |theta|^2``. With ``theta_m``
+the parameters of branch m that learn from its own modality, and ``theta'_m`` those through which it
+learns from the other one, the conditional learning speed of the other given m is, summed over the
+regular steps until now, ::
+
+    s_m = log10( sum mu(theta'_m) / sum mu(theta_m) ).
+
+If ``|s_0 - s_1|`` exceeds a threshold after a regular step, as many re-balancing steps follow as
+the window is long. They care for the branch with the larger s, which learnt less from its own
+modality: in it, what comes from the other modality is replaced by its running mean.
+
+The paper studies two branches with a prediction each, which exchange through MMTM blocks. What is
+decided here, for any encoders and a joint head:
+
+* ``theta_m`` is the encoder of modality m. The parameters outside the encoders fuse, and belong to
+  neither modality; the released code counts such shared ones in both ``theta'``. They cancel in the
+  difference, ``s_0 - s_1 = log10(sum mu(theta_1) / sum mu(theta_0))``, and are not measured.
+* The loss is the joint one, since the unimodal heads see one modality each and nothing in them is
+  conditional. The paper sums those of its two predictions, both of which see both modalities.
+* In a re-balancing step the joint head reads, for the faster modality, the running mean of its
+  representation, the same for every sample, and that modality's encoder has no gradient. Momentum,
+  weight decay and batch statistics go on as in any other step.
+* The running mean is that of all steps' batch means, as in the released code, re-balancing steps
+  included. Representations of early steps count as much as those of late ones.
+* The logarithm is to base 10 and re-balancing begins with the second epoch, as in the released
+  code; the speeds are summed from the first step.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import mmpareto_jax as mmp
+from experiments.config import Config
+from experiments.data import DATASETS
+from experiments.errors import UserError
+from experiments.methods._method import Method, Pass, Problem, Representations
+
+
+class Balance(NamedTuple):
+    """The state; all but the counts by modality."""
+
+    speeds: Mapping[str, jax.Array]  # sums of mu over the regular steps
+    means: Representations  # of all steps until now, one sample's shape
+    rest: Mapping[str, jax.Array]  # int32, the re-balancing steps for which it still rests
+    steps: jax.Array  # int32, until now
+    warm_up: jax.Array  # int32, steps before re-balancing may begin
+
+
+def greedy(
+    config: Config, *, threshold: float = 0.01, window: int = 5, warm_up_epochs: int = 1
+) -> Method:
+    """Trains on the joint loss, and lets the encoder rest that learns faster than the other.
+
+    Args:
+      config: The configuration.
+      threshold: The difference of conditional learning speeds that is tolerated. 0.01 in the
+        released configuration, where it is called epsilon; infinite, the method is ``joint``.
+      window: Re-balancing steps at a time. 5 in the released configuration.
+      warm_up_epochs: Epochs before the first of them. 1 in the released configuration.
+
+    Raises:
+      UserError: If an option is out of range; from ``init``, if there is no joint head or there
+        are other than two modalities.
+    """
+    _check(threshold, window, warm_up_epochs)
+    task = DATASETS[config.dataset].heads.get("joint")
+
+    def init(problem: Problem) -> Balance:
+        _check_problem(problem)
+        return Balance(
+            speeds={name: jnp.zeros(()) for name in problem.encoders},
+            means={name: jnp.zeros(problem.features[name]) for name in problem.encoders},
+            rest={name: jnp.zeros((), jnp.int32) for name in problem.encoders},
+            steps=jnp.zeros((), jnp.int32),
+            warm_up=jnp.asarray(warm_up_epochs * problem.steps_per_epoch, jnp.int32),
+        )
+
+    def objectives(forward: Pass, state: Balance) -> tuple[dict[str, jax.Array], Representations]:
+        assert task is not None
+        read = {
+            name: jnp.where(state.rest[name] > 0, state.means[name], each)
+            for name, each in forward.representations.items()
+        }
+        loss = task.loss(forward.classify(read)["joint"], forward.batch[task.target])
+        batch_means = {name: jnp.mean(x, axis=0) for name, x in forward.representations.items()}
+        return {"joint": loss}, batch_means
+
+    def after_step(state: Balance, signals: Any, gradients: Any, params: Any) -> Balance:
+        regular = sum(state.rest.values()) == 0
+        speeds = {
+            name: total
+            + jnp.where(regular, mu(gradients["encoders"][name], params["encoders"][name]), 0.0)
+            for name, total in state.speeds.items()
+        }
+        steps = state.steps + 1
+        begins = regular & (steps >= state.warm_up)
+        lead = {name: jnp.log10(speeds[name] / speeds[_other(name, speeds)]) for name in speeds}
+        return Balance(
+            speeds=speeds,
+            means={
+                name: mean + (signals[name] - mean) / steps for name, mean in state.means.items()
+            },
+            rest={
+                name: jnp.where(begins & (lead[name] > threshold), window, jnp.maximum(left - 1, 0))
+                for name, left in state.rest.items()
+            },
+            steps=steps,
+            warm_up=state.warm_up,
+        )
+
+    return Method(
+        objectives=objectives,
+        encoder_objectives=lambda heads: ("joint",),
+        aggregator=lambda encoders, problem: mmp.aggregate(mmp.weightings.uniform(), encoders),
+        trained_heads=lambda heads: tuple(head for head in heads if head == "joint"),
+        init=init,
+        modulate=lambda gradients, signals, state, key: still(gradients, state.rest),
+        after_step=after_step,
+    )
+
+
+def mu(gradient: Any, params: Any) -> jax.Array:
+    """The squared norm of a gradient over that of the parameters, both trees.
+
+    Example:
+      >>> float(mu({"kernel": jnp.array([3.0, 4.0])}, {"kernel": jnp.array([10.0, 0.0])}))
+      0.25
+    """
+    return optax.tree.norm(gradient, squared=True) / optax.tree.norm(params, squared=True)
+
+
+def still(gradients: Any, rest: Mapping[str, jax.Array]) -> Any:
+    """The gradients of all parameters, with none for the encoders that rest.
+
+    Where the streams exchange, a resting encoder has a gradient through the other's representation.
+    """
+    encoders = {
+        name: jax.tree.map(lambda g, left=rest[name]: jnp.where(left > 0, 0.0, g), each)
+        for name, each in gradients["encoders"].items()
+    }
+    return {**gradients, "encoders": encoders}
+
+
+def _other(name: str, both: Mapping[str, Any]) -> str:
+    (other,) = both.keys() - {name}
+    return other
+
+
+def _check(threshold: float, window: int, warm_up_epochs: int) -> None:
+    if not threshold >= 0:
+        raise UserError(f"threshold must not be negative, got {threshold}")
+    if not (isinstance(window, int) and window > 0):
+        raise UserError(f"window must be a positive whole number of steps, got {window}")
+    if not (isinstance(warm_up_epochs, int) and warm_up_epochs >= 0):
+        raise UserError(f"warm_up_epochs must be a whole number of epochs, got {warm_up_epochs}")
+
+
+def _check_problem(problem: Problem) -> None:
+    if "joint" not in problem.heads:
+        raise UserError(
+            "method greedy trains on the loss of all modalities together, and this data set has "
+            f"{' and '.join(problem.heads)} alone: choose another method"
+        )
+    if len(problem.encoders) != 2:
+        raise UserError(
+            f"greedy compares two modalities, and this data set has {len(problem.encoders)} "
+            f"({', '.join(problem.encoders)}): choose another method"
+        )
