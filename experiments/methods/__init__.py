@@ -8,11 +8,13 @@ from typing import Any
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.methods._method import Losses, Method, Pass, Problem
+from experiments.methods.agm import agm
 from experiments.methods.dwa import dwa
 from experiments.methods.joint import joint
 from experiments.methods.mmpareto import mmpareto
 from experiments.methods.mmpareto_released import mmpareto_released
 from experiments.methods.moco import moco
+from experiments.methods.ogm_ge import ogm_ge
 from experiments.methods.pareto import pareto
 from experiments.methods.rivals import RIVALS
 from experiments.methods.uniform import uniform
@@ -27,6 +29,8 @@ METHODS: dict[str, Callable[..., Method]] = {
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
+    "agm": agm,
+    "ogm-ge": ogm_ge,
     **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
 }
 
