@@ -22,6 +22,9 @@ from experiments.methods.uniform_gamma import uniform_gamma
 
 __all__ = ["METHODS", "Losses", "Method", "Pass", "Problem", "build"]
 
+OTHERS = {"agm": agm, "dwa": dwa, "moco": moco, "ogm-ge": ogm_ge}
+"""Rivals that are more than a weighting of the library."""
+
 METHODS: dict[str, Callable[..., Method]] = {
     "joint": joint,
     "uniform": uniform,
@@ -29,9 +32,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
-    "agm": agm,
-    "ogm-ge": ogm_ge,
-    **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
+    **dict(sorted({**RIVALS, **OTHERS}.items())),
 }
 
 

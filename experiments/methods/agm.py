@@ -8,8 +8,8 @@ heads are untrained. In step t, with M modalities,
   Shapley value, where a set S of modalities is worth the joint logits ``F(S)`` with the others
   zeroed, and the empty set nothing. With two, ``phi_a = (F(a, v) - F(v) + F(a)) / 2``. The
   responses add up to the joint logits;
-* the score ``s_m`` is the mean cross-entropy of softmax(phi_m), a probability below 1e-8 counting as
-  that;
+* the score ``s_m`` is the mean cross-entropy of softmax(phi_m), where a probability below 1e-8
+  counts as 1e-8;
 * the discrepancy ratio is ``r_m = exp(mean_{k != m} (s_k - s_m))``, above 1 for a modality that is
   ahead, and the reference ``tau_m`` is the same of the means of the scores over the steps before;
   ``tau_m = 1`` in the first step;
@@ -22,17 +22,16 @@ The strength alpha is 1.5 on CREMA-D, 2.5 on AV-MNIST and 4 on UR-Funny with lat
 the training: so the authors, in answers about their released code. Its default is 1; we take that
 for data sets that they do not name.
 
-The equations are those of the released code, wherever our copy of the paper's ideas is not precise
-enough. What we had to decide:
+The equations are written down from the released code. What had to be decided:
 
-* The released code zeroes inputs, at one more pass through the encoders for each subset. We zero the
-  representations that the heads read: one pass through the encoders, and the same for a
-  concatenation up to how encoders respond to zeros. Where the encoders exchange, a representation
-  may hold something of other modalities.
+* The released code zeroes inputs, at one more pass through the encoders for each subset. We zero
+  the representations that the heads read: one pass through the encoders, and the same for encoders
+  that respond to zeros with zeros. Where the encoders exchange, a representation may hold something
+  of other modalities.
 * ``tau - r`` is at most 10, as in the released code for CREMA-D (for UR-Funny 7, and no limit for
   the other sets): a ratio grows like an exponential, and kappa like an exponential of that.
-* Normalisation by the statistics of the batch, of which our joint heads have none, stays as it is
-  in training; the released code takes running means in the passes with zeros.
+* The ratio of more than three modalities. The released code has formulas for two and for three; the
+  mean above agrees with both.
 """
 
 from collections.abc import Mapping

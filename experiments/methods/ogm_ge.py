@@ -124,13 +124,8 @@ def scaled(encoders: Mapping[str, Any], factors: Mapping[str, jax.Array]) -> dic
 def sampling_noise(gradients: Any, key: jax.Array) -> Any:
     """Normal noise, in each tensor as large as the standard deviation of the gradient's entries."""
     leaves, structure = jax.tree.flatten(gradients)
-    keys = jax.random.split(key, len(leaves))
-    return structure.unflatten(
-        [
-            _spread(leaf) * jax.random.normal(k, leaf.shape)
-            for leaf, k in zip(leaves, keys, strict=True)
-        ]
-    )
+    keys = jax.tree.unflatten(structure, list(jax.random.split(key, len(leaves))))
+    return jax.tree.map(lambda g, k: _spread(g) * jax.random.normal(k, g.shape), gradients, keys)
 
 
 def _spread(gradient: jax.Array) -> jax.Array:
