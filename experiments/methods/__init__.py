@@ -8,6 +8,7 @@ from typing import Any
 from experiments.config import Config
 from experiments.errors import UserError
 from experiments.methods._method import Losses, Method, Pass, Problem
+from experiments.methods.agm import agm
 from experiments.methods.dwa import dwa
 from experiments.methods.g_blending import g_blending
 from experiments.methods.greedy import greedy
@@ -15,12 +16,16 @@ from experiments.methods.joint import joint
 from experiments.methods.mmpareto import mmpareto
 from experiments.methods.mmpareto_released import mmpareto_released
 from experiments.methods.moco import moco
+from experiments.methods.ogm_ge import ogm_ge
 from experiments.methods.pareto import pareto
 from experiments.methods.rivals import RIVALS
 from experiments.methods.uniform import uniform
 from experiments.methods.uniform_gamma import uniform_gamma
 
 __all__ = ["METHODS", "Losses", "Method", "Pass", "Problem", "build"]
+
+OTHERS = {"agm": agm, "dwa": dwa, "moco": moco, "ogm-ge": ogm_ge}
+"""Rivals that are more than a weighting of the library."""
 
 METHODS: dict[str, Callable[..., Method]] = {
     "joint": joint,
@@ -29,17 +34,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
-    **dict(
-        sorted(
-            {
-                **RIVALS,
-                "dwa": dwa,
-                "g-blending": g_blending,
-                "greedy": greedy,
-                "moco": moco,
-            }.items()
-        )
-    ),
+    **dict(sorted({**RIVALS, **OTHERS}.items())),
 }
 
 

@@ -1,5 +1,7 @@
 """One joint loss: plain multimodal training."""
 
+from collections.abc import Callable
+
 import mmpareto_jax as mmp
 from experiments.config import Config
 from experiments.errors import UserError
@@ -8,19 +10,22 @@ from experiments.methods._method import Method
 
 def joint(config: Config) -> Method:
     """Trains on the multimodal loss alone; the unimodal heads stay as they were initialised."""
-    del config
+    joint_alone = _joint_alone(config.method)
     return Method(
         objectives=lambda forward, state: ({"joint": forward.losses["joint"]}, ()),
-        encoder_objectives=_joint_alone,
+        encoder_objectives=joint_alone,
         aggregator=lambda encoders, problem: mmp.aggregate(mmp.weightings.uniform(), encoders),
-        trained_heads=_joint_alone,
+        trained_heads=joint_alone,
     )
 
 
-def _joint_alone(heads: tuple[str, ...]) -> tuple[str, ...]:
-    if "joint" not in heads:
-        raise UserError(
-            "method joint trains on the loss of all modalities together, and this data set has "
-            f"{' and '.join(heads)} alone: choose another method"
-        )
-    return ("joint",)
+def _joint_alone(method: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    def heads_of(heads: tuple[str, ...]) -> tuple[str, ...]:
+        if "joint" not in heads:
+            raise UserError(
+                f"method {method} trains on the loss of all modalities together, and this data set "
+                f"has {' and '.join(heads)} alone: choose another method"
+            )
+        return ("joint",)
+
+    return heads_of

@@ -1,0 +1,20 @@
+"""What the joint head makes of some of the modalities."""
+
+from collections.abc import Collection
+
+import jax
+import jax.numpy as jnp
+
+from experiments.methods._method import Pass
+
+
+def joint_logits(forward: Pass, present: Collection[str]) -> jax.Array:
+    """The joint logits ``[B, classes]`` from the modalities present, of all others zeros.
+
+    The zeros stand for the representations that the heads read, so this works for every fusion.
+    """
+    representations = {
+        name: each if name in present else jnp.zeros_like(each)
+        for name, each in forward.representations.items()
+    }
+    return forward.classify(representations)["joint"]
