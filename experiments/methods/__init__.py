@@ -14,19 +14,25 @@ from experiments.methods.mmpareto import mmpareto
 from experiments.methods.mmpareto_released import mmpareto_released
 from experiments.methods.moco import moco
 from experiments.methods.pareto import pareto
+from experiments.methods.pmr import pmr
+from experiments.methods.pretrain_finetune import pretrain_finetune
 from experiments.methods.rivals import RIVALS
 from experiments.methods.uniform import uniform
 from experiments.methods.uniform_gamma import uniform_gamma
+from experiments.methods.unimodal import unimodal
 
 __all__ = ["METHODS", "Losses", "Method", "Pass", "Problem", "build"]
 
 METHODS: dict[str, Callable[..., Method]] = {
+    "unimodal": unimodal,
+    "pretrain-finetune": pretrain_finetune,
     "joint": joint,
     "uniform": uniform,
     "uniform-gamma": uniform_gamma,
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
+    "pmr": pmr,
     **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
 }
 
