@@ -41,7 +41,8 @@ def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
       heads of single modalities.
     * Only the joint head counts as trained. The other heads belong to the encoders as they were at
       the turn.
-    * Where encoders exchange, the first phase is what ``unimodal`` says there.
+    * Where encoders exchange, the first phase still trains each on its own loss alone, but its
+      representation depends on the inputs of all: ``unimodal`` refuses such a model.
 
     Args:
       config: The configuration.

@@ -2,8 +2,10 @@
 
 import mmpareto_jax as mmp
 from experiments.config import Config
+from experiments.errors import UserError
 from experiments.methods._method import Losses, Method, Pass, Problem, State
 from experiments.methods._multimodal import modalities
+from experiments.models import MODELS
 
 
 def unimodal(config: Config) -> Method:
@@ -13,18 +15,22 @@ def unimodal(config: Config) -> Method:
     fuse late do not know of each other, so one run trains all at once what as many runs would train
     one after the other. The joint head is not trained.
 
-    Where encoders exchange, as in the bottleneck transformer, the models are not unimodal: each
-    loss trains the encoder of its own modality alone, and what it would ask of the others is left
-    out, but a representation still depends on the inputs of all modalities, and what belongs to no
-    modality is trained by all losses.
+    A model whose encoders exchange, such as the bottleneck transformer, is refused: in it the
+    representation of a modality depends on the inputs of all, so that no head is one of a single
+    modality, whatever trains it.
 
     Raises:
-      UserError: From ``init`` and ``trained_heads``, if the data set has no joint head.
+      UserError: If the encoders of the model exchange; from ``init`` and ``trained_heads``, if the
+        data set has no joint head.
 
     References:
       Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Table 1.
     """
-    del config
+    if config.model in MODELS and MODELS[config.model].exchanges:
+        raise UserError(
+            f"method unimodal trains modalities by themselves, and in model {config.model} they "
+            "exchange: choose a model that fuses late"
+        )
 
     def single(heads: tuple[str, ...]) -> tuple[str, ...]:
         return modalities("unimodal", heads)
