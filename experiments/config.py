@@ -51,11 +51,11 @@ class Config:
     weights: str | None = None
     """File of pretrained weights to begin from, .safetensors or .pth; None begins from scratch."""
     method: str = "mmpareto"
-    """Method: joint, uniform, uniform-gamma, pareto, mmpareto or mmpareto-released; or a rival with
-    its published defaults: agm, aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo,
-    g-blending, geometric-mean, grad-drop, gradnorm, gradvac, greedy, imtl-g, krum, mean,
-    metabalance, moco, nash-mtl, ogm-ge, pcgrad, random, sdmgrad, stch, trimmed-mean, uncertainty or
-    upgrad."""
+    """Method: joint, uniform, uniform-gamma, pareto, mmpareto, mmpareto-released, unimodal,
+    pretrain-finetune, g-blending, ogm-ge, greedy, pmr or agm; or a rival with its published
+    defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo, geometric-mean, grad-drop,
+    gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl, pcgrad, random, sdmgrad,
+    stch, trimmed-mean, uncertainty or upgrad."""
     options: tuple[str, ...] = ()
     """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""
     gamma: float = 1.5

@@ -35,7 +35,7 @@ class OnDevice:
         over_samples, replicated = devices.over_samples(mesh), devices.replicated(mesh)
 
         @functools.partial(jax.jit, out_shardings=replicated)
-        def draw_order(key: jax.Array, epoch: int) -> jax.Array:
+        def draw_order(key: jax.Array | np.ndarray, epoch: int) -> jax.Array:
             order = jax.random.permutation(jax.random.fold_in(key, epoch), num_samples)
             return order[: self.steps_per_epoch * batch_size].reshape(-1, batch_size)
 
@@ -48,11 +48,15 @@ class OnDevice:
 
     def training(self, key: jax.Array, steps: range) -> Batches:
         """As in :class:`Feed`."""
-        key_on_host, order = np.asarray(key), None  # a step consumes the state that has the key
+        # What comes before the first batch may already consume the state that has the key.
+        return self._training(np.asarray(key), steps)
+
+    def _training(self, key: np.ndarray, steps: range) -> Batches:
+        order = None
         for step in steps:
             epoch, row = divmod(step, self.steps_per_epoch)
             if order is None or row == 0:
-                order = self._draw_order(key_on_host, epoch)
+                order = self._draw_order(key, epoch)
             yield self._select(self._sets["train"], order, row)
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:

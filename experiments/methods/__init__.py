@@ -18,24 +18,39 @@ from experiments.methods.mmpareto_released import mmpareto_released
 from experiments.methods.moco import moco
 from experiments.methods.ogm_ge import ogm_ge
 from experiments.methods.pareto import pareto
+from experiments.methods.pmr import pmr
+from experiments.methods.pretrain_finetune import pretrain_finetune
 from experiments.methods.rivals import RIVALS
 from experiments.methods.uniform import uniform
 from experiments.methods.uniform_gamma import uniform_gamma
+from experiments.methods.unimodal import unimodal
 
-__all__ = ["METHODS", "Losses", "Method", "Pass", "Problem", "build"]
+__all__ = ["BALANCING", "INTEGRATIONS", "METHODS", "Losses", "Method", "Pass", "Problem", "build"]
 
-OTHERS = {"agm": agm, "dwa": dwa, "moco": moco, "ogm-ge": ogm_ge}
-"""Rivals that are more than a weighting of the library."""
-
-METHODS: dict[str, Callable[..., Method]] = {
+INTEGRATIONS: dict[str, Callable[..., Method]] = {
     "joint": joint,
     "uniform": uniform,
     "uniform-gamma": uniform_gamma,
     "pareto": pareto,
     "mmpareto": mmpareto,
     "mmpareto-released": mmpareto_released,
-    **dict(sorted({**RIVALS, **OTHERS}.items())),
+    **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
 }
+"""Methods that differ in how they combine the gradients of the same losses."""
+
+BALANCING: dict[str, Callable[..., Method]] = {
+    "unimodal": unimodal,
+    "pretrain-finetune": pretrain_finetune,
+    "g-blending": g_blending,
+    "ogm-ge": ogm_ge,
+    "greedy": greedy,
+    "pmr": pmr,
+    "agm": agm,
+}
+"""Methods against imbalanced multimodal learning, and what they are compared with."""
+
+METHODS: dict[str, Callable[..., Method]] = {**INTEGRATIONS, **BALANCING}
+"""Every method, by name."""
 
 
 def build(config: Config) -> Method:

@@ -1,4 +1,4 @@
-"""The table of methods: every method under one protocol, on coloured-and-gray digits.
+"""The table of methods: every way to integrate gradients under one protocol, on digits.
 
 The protocol was written down before the runs and is the same for every method. Data: cg-digits.
 Network, batch size, momentum and weight decay: the defaults of ``train``. Seeds, epochs and
@@ -31,7 +31,7 @@ from experiments.comparison import (
 )
 from experiments.device import description
 from experiments.errors import UserError
-from experiments.methods import METHODS
+from experiments.methods import INTEGRATIONS
 
 COMMAND = "python -m experiments table methods"
 
@@ -102,10 +102,10 @@ def chosen(names: tuple[str, ...]) -> list[str]:
       ['uniform', 'mmpareto']
     """
     for name in names:
-        if name not in METHODS:
-            known = ", ".join(sorted(METHODS))
+        if name not in INTEGRATIONS:
+            known = ", ".join(sorted(INTEGRATIONS))
             raise UserError(f"unknown method {name!r}: choose among {known}")
-    return [name for name in METHODS if name in names or name == REFERENCE or not names]
+    return [name for name in INTEGRATIONS if name in names or name == REFERENCE or not names]
 
 
 def outcome(seeds: list[History]) -> Outcome:

@@ -1,0 +1,23 @@
+"""Hyper-parameters that users set."""
+
+import math
+
+from experiments.errors import UserError
+
+
+def in_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Refuses what is no number from ``low``, included, to ``high``, excluded.
+
+    Raises:
+      UserError: If it is none.
+
+    Example:
+      >>> in_range("share", 1.5, 0, 1)
+      Traceback (most recent call last):
+      ...
+      experiments.errors.UserError: option share must be at least 0 and below 1, got 1.5
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and low <= value < high):
+        limit = "finite" if high == math.inf else f"below {high}"
+        raise UserError(f"option {name} must be at least {low} and {limit}, got {value!r}")

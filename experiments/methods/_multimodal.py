@@ -1,0 +1,25 @@
+"""What a method of several modalities asks of a data set."""
+
+from experiments.errors import UserError
+
+
+def modalities(method: str, heads: tuple[str, ...]) -> tuple[str, ...]:
+    """The heads of single modalities, in their order.
+
+    Args:
+      method: Its name, for the message.
+      heads: All heads of the data set.
+
+    Raises:
+      UserError: If there is no joint head.
+
+    Example:
+      >>> modalities("pmr", ("joint", "audio", "video"))
+      ('audio', 'video')
+    """
+    if "joint" not in heads:
+        raise UserError(
+            f"method {method} is for several modalities with one label, and this data set has the "
+            f"tasks {' and '.join(heads)}: choose another method"
+        )
+    return tuple(head for head in heads if head != "joint")
