@@ -53,9 +53,9 @@ class Config:
     method: str = "mmpareto"
     """Method: joint, uniform, uniform-gamma, pareto, mmpareto, mmpareto-released, unimodal,
     pretrain-finetune, g-blending, ogm-ge, greedy, pmr or agm; or a rival with its published
-    defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo, geometric-mean, grad-drop,
-    gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl, pcgrad, random, sdmgrad,
-    stch, trimmed-mean, uncertainty or upgrad."""
+    defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo, geometric-mean,
+    grad-drop, gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl, pcgrad, random,
+    sdmgrad, stch, trimmed-mean, uncertainty or upgrad."""
     options: tuple[str, ...] = ()
     """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""
     gamma: float = 1.5

@@ -43,8 +43,8 @@ import optax
 
 from experiments.config import Config
 from experiments.errors import UserError
+from experiments.methods._hyper_parameters import in_range
 from experiments.methods._method import Losses, Method, Pass, Problem
-from experiments.methods._number import non_negative
 from experiments.methods._responses import joint_logits
 from experiments.methods._shapley import shapley_values
 from experiments.methods.joint import joint
@@ -83,7 +83,8 @@ def agm(config: Config, *, alpha: float | None = None) -> Method:
         than 8 modalities.
     """
     published = ALPHA.get(config.dataset, ALPHA_ELSEWHERE)
-    strength = published if alpha is None else non_negative("alpha", alpha)
+    strength = published if alpha is None else alpha
+    in_range("alpha", strength, 0)
 
     def objectives(forward: Pass, state: Scores) -> tuple[Losses, dict[str, jax.Array]]:
         shares = responses(forward)

@@ -39,8 +39,8 @@ import jax.numpy as jnp
 
 from experiments.config import Config
 from experiments.errors import UserError
+from experiments.methods._hyper_parameters import in_range
 from experiments.methods._method import Losses, Method, Pass, State
-from experiments.methods._number import non_negative
 from experiments.methods._responses import joint_logits
 from experiments.methods.joint import joint
 
@@ -63,7 +63,8 @@ def ogm_ge(config: Config, *, alpha: float | None = None, noise: bool = True) ->
       UserError: If alpha is not a finite number of at least 0, or noise not True or False.
     """
     published = ALPHA.get(config.dataset, ALPHA_ELSEWHERE)
-    strength = published if alpha is None else non_negative("alpha", alpha)
+    strength = published if alpha is None else alpha
+    in_range("alpha", strength, 0)
     if not isinstance(noise, bool):
         raise UserError(f"option noise must be True or False, got {noise}")
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from experiments import devices, program
+from experiments.methods import BALANCING
 from experiments.train import train
 
-METHODS = ("joint", "uniform", "mmpareto", "unimodal", "pretrain-finetune", "pmr")
+METHODS = ("joint", "uniform", "mmpareto", *BALANCING)
 
 SEVERAL = jax.device_count() > 1
 
