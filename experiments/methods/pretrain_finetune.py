@@ -44,6 +44,9 @@ def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
     * Where encoders exchange, the first phase still trains each on its own loss alone, but its
       representation depends on the inputs of all: ``unimodal`` refuses such a model.
 
+    An encoder has two objectives at every step, and one of their gradients is zero: the conflict
+    that a run records is 0 by construction and says nothing.
+
     Args:
       config: The configuration.
       share: Of the epochs that train modalities by themselves, from 0 (``joint``) to below 1. 0.5
