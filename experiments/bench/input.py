@@ -36,8 +36,8 @@ class Protocol:
     each of six emotions and as many actors as that takes."""
     model: str = "resnet18"
     """Backbone of the step that is fed."""
-    batch_size: int = 16
-    """Samples per step; the default is a quarter of the preset's, for machines of two cores."""
+    batch_size: int = 4
+    """Samples per step; the default is for machines of two cores."""
     steps: int = 6
     """Steps of one measurement."""
     workers: tuple[int, ...] = (0, 1, 2)
