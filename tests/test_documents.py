@@ -1,5 +1,6 @@
 """The documents: their code runs and their numbers are those that the commands printed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def found_in_documents(pattern):
 def test_tables_are_what_the_commands_printed(document, path):
     table = (ROOT / path).read_text()
     assert f"<!-- {path} -->\n{table}<!-- end -->" in document.read_text()
+
+
+@pytest.mark.parametrize("dataset", ["cg-mnist", "multi-mnist", "uci-mfeat"])
+def test_accuracies_on_real_files_are_those_of_the_evaluation(dataset):
+    evaluation = json.loads((ROOT / "results" / dataset / "mmpareto-evaluation.json").read_text())
+    rows = (ROOT / "docs" / "data.md").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| `{dataset}` |") and row.count("|") == 4]
+    for head, scores in evaluation.items():
+        assert f"{head} {100 * scores['accuracy']:.2f}" in row
 
 
 @pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)"))

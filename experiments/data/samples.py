@@ -110,6 +110,8 @@ class _Stored(Sequence[Example]):
         return len(self.source)
 
     def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         with damage_told(self.home):
             return self.source[index]
 

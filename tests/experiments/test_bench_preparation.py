@@ -64,6 +64,7 @@ def test_every_set_is_prepared_and_measured(small, tmp_path, monkeypatch, capsys
         assert cells[2] == f"{each['size'] / each['samples']:,.0f}"
 
 
+@pytest.mark.slow
 def test_a_dash_stands_for_what_is_not_measured(small, tmp_path):
     uci_mfeat.write(tmp_path / "mfeat")
     protocol = preparation.Protocol(("crema-d", "uci-mfeat", "cg-mnist"), workers=(0, 1), actors=2)

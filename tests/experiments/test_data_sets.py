@@ -49,6 +49,9 @@ BATCH = {
 }
 """A batch size of which an epoch has two or three steps."""
 
+ALIKE = ("kinetics-sounds", "cg-mnist")
+"""Sets of the same kind as a quicker one."""
+
 LINEAR = {"digits": "mean", "scenes": "dense"}
 
 SCORES = {
@@ -88,7 +91,10 @@ def test_every_set_that_is_made_from_files_is_tested():
     assert {*FILES, "cg-digits"} == set(DATASETS)
 
 
-@pytest.mark.parametrize("dataset", FILES)
+@pytest.mark.parametrize(
+    "dataset",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in ALIKE else []) for name in FILES],
+)
 def test_a_set_is_prepared_trained_on_and_evaluated(dataset, files, linear, tmp_path, capsys):
     folder, prepared_dir, run_dir = files(dataset), tmp_path / "prepared", tmp_path / "run"
     prepare(dataset, folder, prepared_dir, workers=2 if dataset == "crema-d" else 0)

@@ -20,8 +20,8 @@ from experiments.train import train
 CONFIG = Path(methods.__file__).parents[1] / "config.py"
 
 
-@pytest.mark.parametrize("method", sorted(methods.METHODS))
-def test_every_method_trains_without_a_second_compilation(linear, digits, method, tmp_path):
+@pytest.mark.parametrize("method", sorted(methods.INTEGRATIONS))
+def test_every_integration_trains_without_a_second_compilation(linear, digits, method, tmp_path):
     compiled = program.build(linear(method=method), digits)
     records = []
     train(compiled, compiled.initial_state(0), 1, lambda state, record: records.append(record))

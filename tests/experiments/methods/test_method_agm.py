@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import methods, program
-from experiments.config import Config, Optimisation
+from experiments.config import Config
 from experiments.errors import UserError
 from experiments.methods import Problem
 from experiments.train import train
@@ -199,17 +199,3 @@ def test_without_strength_it_is_training_on_the_joint_loss(linear, digits):
         wanted.params,
     )
     assert set(records[0]["scores"]) == {"joint"}
-
-
-def test_two_epochs_are_one_and_one_more(linear, digits):
-    optimisation = Optimisation(epochs=2, batch_size=320)
-    compiled = program.build(linear(method="agm", optimisation=optimisation), digits)
-    whole, _ = _trained(compiled, compiled.initial_state(0), 2)
-    half, _ = _trained(compiled, compiled.initial_state(0), 1)
-    restored = jax.tree.map(
-        lambda saved, like: jax.device_put(saved, like.sharding), half, compiled.initial_state(0)
-    )
-    rest, _ = _trained(compiled, restored, 2)
-    jax.tree.map(np.testing.assert_array_equal, whole, rest)
-    assert float(whole.method.steps) == 2 * compiled.feed.steps_per_epoch
-    assert compiled.step._cache_size() == 1

@@ -15,6 +15,9 @@ from experiments.train import train
 OF_TWO = ("greedy",)
 """Methods that compare two modalities and no more."""
 
+OTHERS = sorted({"joint", "uniform", "mmpareto", *BALANCING} - {*OF_TWO, "ogm-ge", "pmr"})
+"""Methods that have nothing of their own for more than two, or take long to compile."""
+
 
 @pytest.fixture(scope="module")
 def six_views(tmp_path_factory):
@@ -28,7 +31,14 @@ def config(method):
     return Config(dataset="uci-mfeat", model="linear", method=method, optimisation=optimisation)
 
 
-@pytest.mark.parametrize("method", sorted({"joint", "uniform", "mmpareto", *BALANCING} - {*OF_TWO}))
+@pytest.mark.parametrize(
+    "method",
+    [
+        "ogm-ge",
+        "pmr",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS),
+    ],
+)
 def test_six_modalities_train_in_one_program(linear, six_views, method):
     compiled = program.build(config(method), six_views)
     before = jax.device_get(compiled.initial_state(0).params["encoders"])
