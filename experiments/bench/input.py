@@ -24,7 +24,6 @@ from experiments.program import Program
 
 COMMAND = "python -m experiments bench input"
 DATASET = "crema-d"
-KEY = jax.random.PRNGKey(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,16 +100,17 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
         workers: feeds.build(splits, protocol.batch_size, mesh, workers)
         for workers in protocol.workers
     }
-    with closing(compiled.feed.training(KEY, range(1))) as batches:
+    key = jax.random.PRNGKey(0)
+    with closing(compiled.feed.training(key, range(1))) as batches:
         there = itertools.repeat(next(batches))
     rates: dict[str, list[float]] = defaultdict(list)
     for _ in range(protocol.rounds):
         rates["step"].append(trained(compiled, there, protocol)[0])
         for workers, feed in pipelines.items():
             ahead = AHEAD * (1 + workers) + 2
-            with closing(feed.training(KEY, range(ahead + protocol.steps))) as batches:
+            with closing(feed.training(key, range(ahead + protocol.steps))) as batches:
                 rates[f"pipeline {workers}"].append(drained(batches, ahead, protocol))
-            with closing(feed.training(KEY, range(1 + protocol.steps))) as batches:
+            with closing(feed.training(key, range(1 + protocol.steps))) as batches:
                 rate, waiting = trained(compiled, batches, protocol)
             rates[f"training {workers}"].append(rate)
             rates[f"waiting {workers}"].append(waiting)

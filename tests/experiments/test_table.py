@@ -7,7 +7,7 @@ import pytest
 from experiments import comparison, models
 from experiments.comparison import Protocol
 from experiments.errors import UserError
-from experiments.methods import METHODS
+from experiments.methods import INTEGRATIONS
 from experiments.table import methods as table
 
 
@@ -47,7 +47,7 @@ def test_differences_are_paired_by_seed():
 
 
 def test_all_methods_are_compared_by_default_and_the_reference_always():
-    assert table.chosen(()) == list(METHODS)
+    assert table.chosen(()) == list(INTEGRATIONS)
     assert table.chosen(("mmpareto", "pareto")) == ["uniform", "pareto", "mmpareto"]
     with pytest.raises(UserError, match="unknown method 'magic': choose among"):
         table.chosen(("mmpareto", "magic"))
@@ -56,7 +56,9 @@ def test_all_methods_are_compared_by_default_and_the_reference_always():
 def test_the_protocol_is_the_same_for_every_method():
     protocol = Protocol()
     assert (protocol.epochs, protocol.learning_rate, protocol.gamma) == (14, 0.02, 1.5)
-    assert {protocol.config(method).optimisation for method in METHODS} == {protocol.optimisation}
+    assert {protocol.config(method).optimisation for method in INTEGRATIONS} == {
+        protocol.optimisation
+    }
     assert comparison.LAST_EPOCHS == 5
 
 
