@@ -94,6 +94,7 @@ def test_a_set_that_is_not_made_from_files_is_refused(tmp_path):
         preparation.main(preparation.Protocol(("cg-digits",)), output=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_clip_of_crema_d_is_as_large_as_a_real_one(tmp_path):
     import av
 

@@ -49,7 +49,7 @@ BATCH = {
 }
 """A batch size of which an epoch has two or three steps."""
 
-ALIKE = ("kinetics-sounds", "cg-mnist")
+ALIKE = ("kinetics-sounds", "cg-mnist", "uci-mfeat")
 """Sets of the same kind as a quicker one."""
 
 LINEAR = {"digits": "mean", "scenes": "dense"}

@@ -20,7 +20,20 @@ from experiments.train import train
 CONFIG = Path(methods.__file__).parents[1] / "config.py"
 
 
-@pytest.mark.parametrize("method", sorted(methods.INTEGRATIONS))
+STATELESS = sorted(
+    {name for name in rivals.RIVALS if mmp.weightings.__dict__.get(name.replace("-", "_"))}
+    - {"famo", "gradnorm", "uncertainty", "cagrad"}
+)
+"""Weightings that train as the others do; the library's tests run each of them."""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in STATELESS else [])
+        for name in sorted(methods.INTEGRATIONS)
+    ],
+)
 def test_every_integration_trains_without_a_second_compilation(linear, digits, method, tmp_path):
     compiled = program.build(linear(method=method), digits)
     records = []

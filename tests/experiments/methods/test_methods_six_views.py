@@ -15,7 +15,7 @@ from experiments.train import train
 OF_TWO = ("greedy",)
 """Methods that compare two modalities and no more."""
 
-OTHERS = sorted({"joint", "uniform", "mmpareto", *BALANCING} - {*OF_TWO, "ogm-ge", "pmr"})
+OTHERS = sorted({"joint", "uniform", "mmpareto", *BALANCING} - {*OF_TWO, "pmr"})
 """Methods that have nothing of their own for more than two, or take long to compile."""
 
 
@@ -34,7 +34,6 @@ def config(method):
 @pytest.mark.parametrize(
     "method",
     [
-        "ogm-ge",
         "pmr",
         *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS),
     ],
