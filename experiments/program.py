@@ -57,6 +57,9 @@ class Program(NamedTuple):
     """What the method does between epochs; consumes the state."""
     step: Callable[[TrainState, Batch], tuple[TrainState, dict[str, Any]]]
     """From a state and a batch to the next state and metrics; consumes the state."""
+    losses: Callable[[TrainState, Batch], Losses]
+    """From a state and a batch to the loss of each head, trained or not, in evaluation mode (no
+    dropout, fixed batch statistics); differentiable in the parameters."""
     sums: Callable[[TrainState, Batch, np.ndarray | jax.Array], dict[str, Any]]
     """From a state, a batch and which of its samples count to the sums of each trained head's
     scores."""
@@ -214,6 +217,10 @@ def build(
         return turn(state, {split: measured(state, split) for split in splits})
 
     @functools.partial(jax.jit, out_shardings=replicated)
+    def losses(state: TrainState, batch: Batch) -> Losses:
+        return evaluated(state, batch).losses
+
+    @functools.partial(jax.jit, out_shardings=replicated)
     def sums(state: TrainState, batch: Batch, counted: jax.Array) -> dict[str, Any]:
         predictions = evaluated(state, batch).outputs
         return {
@@ -226,7 +233,7 @@ def build(
         targets = {task.target: batch[task.target] for task in dataset.heads.values()}
         return evaluated(state, batch).representations, targets
 
-    return Program(feed, tasks, initial_state, before_epoch, step, sums, represent)
+    return Program(feed, tasks, initial_state, before_epoch, step, losses, sums, represent)
 
 
 def _batch_stats(model: nnx.Module) -> Any:

@@ -81,7 +81,7 @@ def train(
                     progress.write(_line(record))
                 checkpoints.save(state, config)  # every process saves its part
 
-            train_epochs(compiled, state, epochs, on_epoch, on_step=progress.update)
+            train_epochs(compiled, state, epochs, on_epoch, lambda _: progress.update())
 
 
 def evaluate(

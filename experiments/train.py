@@ -12,13 +12,16 @@ from experiments.evaluate import scores
 from experiments.feeds import Batches
 from experiments.program import RUN_AHEAD, Program, TrainState
 
+Metrics = dict[str, Any]
+"""Of a step: ``loss`` by head, and ``encoders``, the library's diagnostics by encoder."""
+
 
 def train(
     program: Program,
     state: TrainState,
     epochs: int,
     on_epoch: Callable[[TrainState, dict[str, Any]], None],
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[Metrics], object] = lambda metrics: None,
 ) -> TrainState:
     """Trains from a state up to a number of epochs.
 
@@ -31,7 +34,7 @@ def train(
         was not there yet), ``loss`` (mean by head), ``scores`` (on the test
         set, by trained head), ``encoders`` (by encoder, the mean ``cosine`` and the shares of steps
         in ``conflict`` and ``stationary``; for methods with several objectives).
-      on_step: Called after each step, for a progress bar.
+      on_step: Called after each step with its metrics, which the devices may still be computing.
 
     Returns:
       The state after the last epoch.
@@ -47,7 +50,7 @@ def train(
 
 
 def _epoch(
-    program: Program, state: TrainState, batches: Batches, on_step: Callable[[], None]
+    program: Program, state: TrainState, batches: Batches, on_step: Callable[[Metrics], object]
 ) -> tuple[TrainState, dict[str, Any]]:
     start = time.perf_counter()
     waiting = 0.0
@@ -59,7 +62,7 @@ def _epoch(
         state, step_metrics = program.step(state, batch)
         metrics.append(step_metrics)
         jax.block_until_ready(metrics[-RUN_AHEAD:][0])
-        on_step()
+        on_step(step_metrics)
     metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
     return state, {
         "step": int(state.step),

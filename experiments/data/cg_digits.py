@@ -16,8 +16,11 @@ SEED = 0
 """Fixes the split and the colours."""
 
 
-def arrays() -> dict[str, Fields]:
+def arrays(correlation: float = 1) -> dict[str, Fields]:
     """Make the colored-and-gray digits in memory, the same ones at every call.
+
+    Args:
+        correlation: of the colours and the labels of the training set, as in `colored_and_gray`.
 
     Returns:
         `train` (1,297 samples) and `test` (500), each with `gray`, uint8 [N, 8, 8, 1]; `colour`,
@@ -37,6 +40,6 @@ def arrays() -> dict[str, Fields]:
     )
     rng = np.random.default_rng(SEED)
     return {
-        "train": colored_and_gray(train_images, train_labels, correlated=True, rng=rng),
-        "test": colored_and_gray(test_images, test_labels, correlated=False, rng=rng),
+        "train": colored_and_gray(train_images, train_labels, correlation=correlation, rng=rng),
+        "test": colored_and_gray(test_images, test_labels, correlation=0, rng=rng),
     }

@@ -39,6 +39,6 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
     splits = mnist.read(data_dir)
     rng = np.random.default_rng(SEED)
     return {
-        "train": colored_and_gray(*splits["train"], correlated=True, rng=rng),
-        "test": colored_and_gray(*splits["test"], correlated=False, rng=rng),
+        "train": colored_and_gray(*splits["train"], correlation=1, rng=rng),
+        "test": colored_and_gray(*splits["test"], correlation=0, rng=rng),
     }

@@ -40,7 +40,7 @@ VARIANCE = 0.03
 
 
 def colored_and_gray(
-    images: np.ndarray, labels: np.ndarray, *, correlated: bool, rng: np.random.Generator
+    images: np.ndarray, labels: np.ndarray, *, correlation: float, rng: np.random.Generator
 ) -> Fields:
     """Pair each gray image with a copy in one colour.
 
@@ -51,31 +51,38 @@ def colored_and_gray(
     Args:
         images: gray images, uint8 [N, H, W].
         labels: classes 0 to 9, any integer type, [N].
-        correlated: the mean colour is that of the label (training) or, if false, that of a class
-            drawn uniformly at random (test).
+        correlation: the probability with which the mean colour of a sample is that of its label
+            (1 in training); else it is that of a class drawn uniformly at random (0 in the test).
         rng: where the randomness comes from; its state alone determines the result.
 
     Returns:
         `gray`, uint8 [N, H, W, 1]; `colour`, uint8 [N, H, W, 3]; `label`, int32 [N].
 
     Raises:
-        ValueError: the images are not uint8 [N, H, W], or the labels not [N].
+        ValueError: the images are not uint8 [N, H, W], the labels not [N], or the correlation not in
+            [0, 1].
 
     Example:
         >>> white = np.full((1, 2, 2), 255, np.uint8)
         >>> fields = colored_and_gray(
-        ...     white, np.array([0]), correlated=True, rng=np.random.default_rng(0)
+        ...     white, np.array([0]), correlation=1, rng=np.random.default_rng(0)
         ... )
         >>> fields["colour"][0, 0, 0]
         array([235,  20,  54], dtype=uint8)
     """
+    if not 0 <= correlation <= 1:
+        raise ValueError(f"correlation must be in [0, 1], got {correlation}")
     if images.dtype != np.uint8 or images.ndim != 3 or labels.shape != images.shape[:1]:
         raise ValueError(
             f"images must be uint8 [N, H, W] and labels [N]; "
             f"got {images.dtype} {images.shape} and {labels.shape}"
         )
     count = len(labels)
-    classes = labels if correlated else rng.integers(len(MEAN_COLOURS), size=count)
+    classes = labels
+    if correlation < 1:
+        classes = rng.integers(len(MEAN_COLOURS), size=count)
+    if 0 < correlation < 1:
+        classes = np.where(rng.random(count) < correlation, labels, classes)
     jitter = np.sqrt(VARIANCE) * rng.standard_normal((count, 3))
     colours = np.clip(MEAN_COLOURS[classes] + jitter, 0, 1).astype(np.float32)
     coloured = np.empty((*images.shape, 3), np.uint8)

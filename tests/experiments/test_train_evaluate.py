@@ -24,7 +24,7 @@ def trained(digits):
         compiled.initial_state(0),
         2,
         on_epoch=lambda state, record: records.append(record),
-        on_step=lambda: steps.append(1),
+        on_step=lambda metrics: steps.append(1),
     )
     return compiled, state, records, len(steps)
 

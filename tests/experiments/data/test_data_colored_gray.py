@@ -9,10 +9,10 @@ from experiments.data.colored_gray import MEAN_COLOURS, VARIANCE, colored_and_gr
 COUNT = 40_000
 
 
-def colours_of(labels, *, correlated):
+def colours_of(labels, *, correlation):
     """The drawn colours in [0, 1], read off white images of one pixel."""
     white = np.full((len(labels), 1, 1), 255, np.uint8)
-    fields = colored_and_gray(white, labels, correlated=correlated, rng=np.random.default_rng(1))
+    fields = colored_and_gray(white, labels, correlation=correlation, rng=np.random.default_rng(1))
     return fields["colour"][:, 0, 0] / 255
 
 
@@ -41,7 +41,7 @@ def test_mean_colours_are_well_separated():
 
 @pytest.mark.parametrize("label", range(10))
 def test_training_colours_have_the_mean_and_variance_of_their_label(label, labels, clipped_normal):
-    drawn = colours_of(labels, correlated=True)[labels == label]
+    drawn = colours_of(labels, correlation=1)[labels == label]
     assert len(drawn) > 3_500
     np.testing.assert_allclose(drawn.mean(0), clipped_normal[label].mean(0), atol=0.012)
     np.testing.assert_allclose(drawn.var(0), clipped_normal[label].var(0), atol=0.002)
@@ -49,19 +49,19 @@ def test_training_colours_have_the_mean_and_variance_of_their_label(label, label
 
 
 def test_jitter_that_is_not_clipped_has_variance_0_03(labels):
-    pink = colours_of(labels, correlated=True)[labels == 7]
+    pink = colours_of(labels, correlation=1)[labels == 7]
     assert pink[:, 1].var() == pytest.approx(0.03, rel=0.08)
 
 
 def test_colours_are_clipped_not_wrapped(labels):
-    red = colours_of(labels, correlated=True)[labels == 0]
+    red = colours_of(labels, correlation=1)[labels == 0]
     # P(N(0.9, 0.03) > 1) = P(N(0.1, 0.03) < 0) = 0.282
     assert (red[:, 0] == 1).mean() == pytest.approx(0.282, abs=0.03)
     assert (red[:, 1] == 0).mean() == pytest.approx(0.282, abs=0.03)
 
 
 def test_test_colours_do_not_depend_on_the_label(labels, clipped_normal):
-    drawn = colours_of(labels, correlated=False)
+    drawn = colours_of(labels, correlation=0)
     table = np.zeros((10, 10))
     np.add.at(table, (labels, nearest_class(drawn)), 1)
     assert scipy.stats.chi2_contingency(table).pvalue > 0.01
@@ -70,17 +70,32 @@ def test_test_colours_do_not_depend_on_the_label(labels, clipped_normal):
 
 
 def test_training_colours_depend_on_the_label(labels):
-    drawn = colours_of(labels, correlated=True)
+    drawn = colours_of(labels, correlation=1)
     assert (nearest_class(drawn) == labels).mean() > 0.8
 
 
-@pytest.mark.parametrize("correlated", [True, False])
-def test_coloured_image_is_the_gray_one_times_one_colour(correlated):
+def test_a_share_of_the_colours_follows_the_label():
+    labels = np.arange(10).repeat(4000)
+    own, half = (
+        np.mean(nearest_class(colours_of(labels, correlation=correlation)) == labels)
+        for correlation in (1, 0.5)
+    )
+    # Of the other half a tenth has the colour of its label by chance.
+    assert half == pytest.approx(0.5 * own + 0.5 * 0.1, abs=0.01)
+
+
+def test_a_correlation_is_a_probability():
+    with pytest.raises(ValueError, match=r"correlation must be in \[0, 1\], got 2"):
+        colours_of(np.zeros(1, int), correlation=2)
+
+
+@pytest.mark.parametrize("correlation", [1, 0.5, 0])
+def test_coloured_image_is_the_gray_one_times_one_colour(correlation):
     rng = np.random.default_rng(4)
     images = rng.integers(256, size=(50, 6, 7)).astype(np.uint8)
     images[:, 0, 0] = 255
     labels = rng.integers(10, size=50)
-    fields = colored_and_gray(images, labels, correlated=correlated, rng=rng)
+    fields = colored_and_gray(images, labels, correlation=correlation, rng=rng)
     np.testing.assert_array_equal(fields["gray"][..., 0], images)
     np.testing.assert_array_equal(fields["label"], labels)
     shapes = {name: (array.shape, array.dtype.name) for name, array in fields.items()}
@@ -101,7 +116,7 @@ def test_the_generator_determines_the_result():
 
     def colours(seed):
         rng = np.random.default_rng(seed)
-        return colored_and_gray(images, labels, correlated=False, rng=rng)["colour"]
+        return colored_and_gray(images, labels, correlation=0, rng=rng)["colour"]
 
     np.testing.assert_array_equal(colours(0), colours(0))
     assert (colours(0) != colours(1)).any()
@@ -117,4 +132,4 @@ def test_the_generator_determines_the_result():
 )
 def test_wrong_shapes_and_dtypes_are_refused(images, labels):
     with pytest.raises(ValueError, match="uint8"):
-        colored_and_gray(images, labels, correlated=True, rng=np.random.default_rng(0))
+        colored_and_gray(images, labels, correlation=1, rng=np.random.default_rng(0))
