@@ -59,10 +59,11 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    """The numbers by path; TensorBoard has no place for a list."""
     flat: list[tuple[str, float]] = []
     for name, value in values.items():
         if isinstance(value, dict):
             flat += _flatten(value, f"{prefix}{name}/")
-        else:
+        elif not isinstance(value, list):
             flat.append((prefix + name, value))
     return flat

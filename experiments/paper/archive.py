@@ -1,0 +1,181 @@
+"""The results on disk, and the runs that make those that are missing."""
+
+import datetime
+import importlib.metadata
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import logs, program
+from experiments.checkpoints import Checkpoints
+from experiments.device import description
+from experiments.errors import UserError
+from experiments.logs import RunLog
+from experiments.paper.evidence import Item, Measurement, Run
+from experiments.paper.measurements import MEASUREMENTS
+from experiments.paper.settings import Setting
+from experiments.paper.trace import Trace
+from experiments.prepare import PREPARED, WORKERS
+from experiments.program import Program, TrainState
+from experiments.train import train
+
+Record = dict[str, Any]
+
+Records = Mapping[Item, Record]
+"""What is on disk of the items that were asked for."""
+
+LIBRARIES = ("jax", "flax", "optax")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are on disk."""
+
+    data_dir: Path = Path("data")
+    """Folder of a folder of files for each data set."""
+    prepared_dir: Path = PREPARED
+    """Folder in which large data sets are prepared."""
+    results_dir: Path = Path("results", "paper")
+    """Folder of the results; what is there is not run again."""
+    runs_dir: Path = Path("runs", "paper")
+    """Folder of checkpoints and logs; a run that was killed goes on from here."""
+    workers: int = WORKERS
+    """Processes that read a data set that does not fit in memory."""
+
+
+class Archive:
+    """The results of one preset: a JSON file for each item, below ``results_dir/PRESET``.
+
+    Args:
+      preset: "quick" or "paper".
+      places: Where things are on disk.
+    """
+
+    def __init__(self, preset: str, places: Places) -> None:
+        self.folder = places.results_dir / preset
+        self._runs = places.runs_dir / preset
+        self._places = places
+
+    def records(self, items: Iterable[Item]) -> Records:
+        """What is on disk of some items."""
+        return {item: _read(self._path(item)) for item in items if self._path(item).exists()}
+
+    def finish(self, items: Iterable[Item]) -> dict[str, str]:
+        """Makes what is missing of some items; what a kill interrupts goes on at the next call.
+
+        Runs of one program follow each other, so that it is compiled once.
+
+        Returns:
+          By setting, why it cannot be run here.
+        """
+        from tqdm import tqdm
+
+        missing = [item for item in dict.fromkeys(items) if not self._path(item).exists()]
+        groups: dict[Any, dict[Run, list[Item]]] = {}
+        for item in missing:
+            run = item if isinstance(item, Run) else item.run
+            groups.setdefault(run.program, {}).setdefault(run, []).append(item)
+        lacking = {
+            setting.name: reason
+            for setting, *_ in groups
+            if (reason := setting.lacks(self._places.data_dir))
+        }
+        possible = [runs for (setting, *_), runs in groups.items() if setting.name not in lacking]
+        epochs = sum(run.epochs for runs in possible for run in runs)
+        with tqdm(total=epochs, unit="epoch", disable=not possible) as progress:
+            for setting, same in itertools.groupby(possible, lambda runs: next(iter(runs)).setting):
+                self._finish_setting(setting, list(same), progress)
+        return lacking
+
+    def _finish_setting(
+        self, setting: Setting, groups: list[dict[Run, list[Item]]], progress: Any
+    ) -> None:
+        places = self._places
+        splits = setting.splits(places.data_dir, places.prepared_dir, places.workers)
+        for runs in groups:
+            first = next(iter(runs))
+            try:
+                compiled = program.build(first.config, splits, workers=places.workers)
+                compiled.initial_state(first.seed)
+            except UserError as error:
+                for item in itertools.chain(*runs.values()):
+                    self._write(item, {"refused": str(error)})
+                continue
+            for run, items in runs.items():
+                progress.set_description(run.name)
+                self._finish_run(run, items, compiled, progress.update)
+
+    def _finish_run(
+        self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
+    ) -> None:
+        last = None
+        if any(isinstance(item, Run) or item.epoch == run.epochs for item in items):
+            last = self._trained(run, compiled, on_epoch)
+        for item in items:
+            if isinstance(item, Run):
+                self._write(item, {"epochs": logs.read(self._runs / run.name / "metrics.jsonl")})
+                continue
+            state = last if item.epoch == run.epochs else _after(run, item.epoch, compiled)
+            assert state is not None
+            start = time.perf_counter()
+            measured = MEASUREMENTS[item.kind](compiled, state, run.setting.encoders)
+            self._write(item, {"seconds": time.perf_counter() - start, "measured": measured})
+
+    def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
+        """The state at the end of a run, from the last checkpoint on."""
+        folder = self._runs / run.name
+        trace = Trace()
+        with Checkpoints(folder) as checkpoints:
+            state = compiled.initial_state(run.seed)
+            if checkpoints.exist():
+                state = checkpoints.restore(state, run.config)
+            done = int(state.step) // compiled.feed.steps_per_epoch
+            for _ in range(done):
+                on_epoch()
+            with RunLog(folder, done) as log:
+
+                def save(state: TrainState, record: Record) -> None:
+                    log.write({**record, "trace": trace.take()})
+                    checkpoints.save(state, run.config)
+                    on_epoch()
+
+                return train(compiled, state, run.epochs, save, trace.add)
+
+    def _path(self, item: Item) -> Path:
+        return self.folder / f"{item.name}.json"
+
+    def _write(self, item: Item, content: Record) -> None:
+        path = self._path(item)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        run = item if isinstance(item, Run) else item.run
+        record = {**content, **_provenance(run)}
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(record, separators=(",", ":")) + "\n")
+        os.replace(partial, path)
+
+
+def _after(run: Run, epochs: int, compiled: Program) -> TrainState:
+    """The state that a run has after its first epochs."""
+    return train(compiled, compiled.initial_state(run.seed), epochs, lambda state, record: None)
+
+
+def _provenance(run: Run) -> Record:
+    setting = run.setting
+    return {
+        "config": run.config.to_json(),
+        "training_samples": setting.training_samples,
+        "test_samples": setting.test_samples,
+        "correlation": setting.correlation,
+        "device": description(),
+        "date": datetime.date.today().isoformat(),
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def _read(path: Path) -> Record:
+    return json.loads(path.read_text())

@@ -1,0 +1,14 @@
+"""What is measured at fixed parameters, by kind: one file each.
+
+A measurement takes a compiled program, a state and the encoders (by name, the heads whose losses
+train them), and gives JSON values.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from experiments.program import Program, TrainState
+
+Measure = Callable[[Program, TrainState, Mapping[str, tuple[str, ...]]], dict[str, Any]]
+
+MEASUREMENTS: dict[str, Measure] = {}
