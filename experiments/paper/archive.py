@@ -16,7 +16,7 @@ from experiments.checkpoints import Checkpoints
 from experiments.device import description
 from experiments.errors import UserError
 from experiments.logs import RunLog
-from experiments.paper.evidence import Item, Measurement, Run
+from experiments.paper.evidence import Item, Run
 from experiments.paper.measurements import MEASUREMENTS
 from experiments.paper.settings import Setting
 from experiments.paper.trace import Trace

@@ -73,7 +73,7 @@ class Setting:
             in_memory = data.named(name).transforms is None
             where = None if in_memory else prepared_dir
             whole = data.load(name, data_dir / self.files, where, workers)
-        return {  # type: ignore[return-value]
+        return {
             "train": _choice(whole["train"], self.training_samples),
             "test": _choice(whole["test"], self.test_samples),
         }

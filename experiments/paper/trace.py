@@ -51,7 +51,7 @@ class Trace:
         }
 
 
-def _means(steps: np.ndarray) -> list[Any]:
+def _means(steps: Any) -> list[Any]:
     parts = np.array_split(np.asarray(steps, np.float64), min(WINDOWS, len(steps)))
     return [_rounded(part.mean(axis=0)) for part in parts]
 
