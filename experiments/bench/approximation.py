@@ -32,6 +32,7 @@ from experiments.comparison import (
 from experiments.data import DATASETS, Splits
 from experiments.device import description
 from experiments.feeds import Batch
+from experiments.markdown import grid
 from experiments.program import Program, TrainState
 
 COMMAND = "python -m experiments bench features"
@@ -191,7 +192,7 @@ def accuracy_table(histories: Mapping[str, list[History]], modalities: tuple[str
         for name, seeds in histories.items()
     ]
     head = ["strategy", "joint acc.", *(f"{name} acc." for name in modalities)]
-    return report.grid([*head, *(f"conflict, {name}" for name in modalities)], rows)
+    return grid([*head, *(f"conflict, {name}" for name in modalities)], rows)
 
 
 def agreement_table(agreements: Mapping[str, Agreement], steps_per_epoch: int) -> str:
@@ -210,7 +211,7 @@ def agreement_table(agreements: Mapping[str, Agreement], steps_per_epoch: int) -
         ]
         first, whole, last, norm = (f"{each.mean:.3f} ± {each.deviation:.3f}" for each in means)
         rows.append([name, first, whole, last, f"{np.min(cosine):.3f}", norm])
-    return report.grid(
+    return grid(
         ["encoder", "cosine, first epoch", "all epochs", "last epoch", "smallest", "norm ratio"],
         rows,
     )

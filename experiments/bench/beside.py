@@ -26,6 +26,7 @@ from experiments.bench.ratio import Ratio, times_in_turns
 from experiments.bench.strategies import training_program
 from experiments.device import description
 from experiments.errors import UserError
+from experiments.markdown import grid
 
 COMMAND = "python -m experiments bench peers"
 OURS = {"ours, MMPareto, stacked": "stacked", "ours, MMPareto, features": "features"}
@@ -134,7 +135,7 @@ def step_table(times: dict[str, np.ndarray]) -> str:
         plain = "ours, uniform" if name.startswith("ours") else "torch"
         ratio = "–" if name == plain else report.ratio(Ratio.over_rounds(values, times[plain]))
         rows.append([name, ratio, milliseconds(values)])
-    return report.grid(["step", "over its plain step", "ms"], rows)
+    return grid(["step", "over its plain step", "ms"], rows)
 
 
 def integration_table(times: dict[str, np.ndarray]) -> str:
@@ -148,7 +149,7 @@ def integration_table(times: dict[str, np.ndarray]) -> str:
         ["released rule, ms", milliseconds(released)],
         ["streaming floor, ms", milliseconds(floor)],
     ]
-    return report.grid(["integration alone", "value"], rows)
+    return grid(["integration alone", "value"], rows)
 
 
 def milliseconds(seconds: np.ndarray) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from experiments.bench import report
 from experiments.device import description
+from experiments.markdown import grid
 
 COMMAND = "python -m experiments bench communication"
 NAMES = ("naive", "gramian under jit", "gramian in shard_map", "exact on shards", "features")
@@ -76,7 +77,7 @@ def markdown(found: list[dict[str, Any]]) -> str:
         uniform = mesh["steps"]["uniform"]["bytes"]
         ratios = [f"{mesh['steps'][name]['bytes'] / uniform:.3f}" for name in NAMES]
         rows.append([str(mesh["devices"]), f"{uniform / 1e6:.1f} MB", *ratios])
-    text = report.grid(["devices", "uniform step", *NAMES], rows)
+    text = grid(["devices", "uniform step", *NAMES], rows)
     for mesh in found:
         deviations = {
             name: step["deviation"] for name, step in mesh["steps"].items() if "deviation" in step

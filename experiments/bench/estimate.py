@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.bench import report
+from experiments.markdown import grid
 
 COMMAND = "python -m experiments bench estimate"
 
@@ -131,7 +132,7 @@ def markdown(system: System, steps: dict[str, Step]) -> str:
     ]
     head = ["step", "GB sent", "computing, s", "sending, s", "integrating, s", "in all, s"]
     return (
-        report.grid([*head, "gradients held"], rows)
+        grid([*head, "gradients held"], rows)
         + f"\n`{COMMAND}`, a calculation, no measurement: {system.parameters:.3g} parameters, "
         f"{system.objectives} objectives, {system.chips} chips, {system.link_gbps:g} Gbit/s links, "
         f"{system.memory_gbs:g} GB/s memory, {system.uniform_seconds:g} s of computation in the "

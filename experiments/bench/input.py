@@ -19,6 +19,7 @@ from experiments.data import Splits
 from experiments.device import description
 from experiments.feeds import Batch
 from experiments.feeds.streamed import AHEAD
+from experiments.markdown import grid
 from experiments.miniatures import crema_d
 from experiments.program import Program
 
@@ -172,7 +173,7 @@ def _table(
         "training over step",
         "share of training that waits",
     ]
-    return report.grid(head, rows) + (
+    return grid(head, rows) + (
         f"\n`{COMMAND}` on {device}, {protocol.rounds} rounds: median (minimum to maximum); a "
         f"sample is one spectrogram and two images. The step is that of {protocol.model} with "
         f"MMPareto on {protocol.batch_size} samples that are there, "

@@ -12,6 +12,7 @@ from experiments.bench.ratio import Ratio
 from experiments.comparison import Protocol
 from experiments.demo.run import steps_per_second
 from experiments.device import description
+from experiments.markdown import grid
 from experiments.table.imbalanced import ROWS
 
 COMMAND = "python -m experiments bench methods"
@@ -33,7 +34,7 @@ def main(output: Path = Path("runs", "bench-methods")) -> None:
     ratios = {name: Ratio.over_rounds(each, speeds[REFERENCE]) for name, each in speeds.items()}
     device = description()
     rows = [[ROWS[name], report.ratio(ratio)] for name, ratio in ratios.items()]
-    table = report.grid(["method", "steps per second over uniform"], rows) + (
+    table = grid(["method", "steps per second over uniform"], rows) + (
         f"\n`{COMMAND}` on {device}: median (minimum to maximum) over rounds in which the methods "
         "take turns.\n"
     )

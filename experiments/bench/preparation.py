@@ -10,6 +10,7 @@ from experiments.bench import report
 from experiments.data import DATASETS, prepared
 from experiments.device import description
 from experiments.errors import UserError
+from experiments.markdown import grid
 from experiments.miniatures import (
     cmu_mosi,
     crema_d,
@@ -174,7 +175,7 @@ def markdown(found: dict[str, list[Preparation]]) -> str:
     workers = sorted({each.workers for runs in found.values() for each in runs})
     head = ["data set", "samples", *(f"{number} workers, samples/s" for number in workers)]
     rows = [[dataset, *_cells(runs, workers)] for dataset, runs in found.items()]
-    return report.grid([*head, "bytes per sample"], rows)
+    return grid([*head, "bytes per sample"], rows)
 
 
 def _cells(runs: list[Preparation], workers: list[int]) -> list[str]:

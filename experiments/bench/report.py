@@ -1,27 +1,10 @@
 """What a benchmark leaves behind: a table for people and its numbers for programs."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.bench.ratio import Ratio
-
-
-def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table.
-
-    Example:
-      >>> print(grid(["a", "b"], [["1", "2"]]), end="")
-      | a | b |
-      |---|---|
-      | 1 | 2 |
-    """
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(
-        f"|{'|'.join(line)}|\n" if line[0] == "---" else f"| {' | '.join(line)} |\n"
-        for line in lines
-    )
 
 
 def ratio(value: Ratio) -> str:

@@ -19,6 +19,7 @@ from experiments.bench import audio_video, report, shared_encoder, training
 from experiments.bench.ratio import Ratio, times_in_turns
 from experiments.bench.step import flops
 from experiments.device import description
+from experiments.markdown import grid
 
 COMMAND = "python -m experiments bench strategies"
 AUDIO = (257, 188, 1)
@@ -170,7 +171,7 @@ def _late_fusion_table(costs: dict[str, Cost], times: dict[str, Ratio]) -> str:
         ]
         for name in training.STRATEGIES
     ]
-    return report.grid(["strategy", "FLOPs", "temporary bytes", "wall time"], rows)
+    return grid(["strategy", "FLOPs", "temporary bytes", "wall time"], rows)
 
 
 def _memory_table(memory: dict[int, Memory]) -> str:
@@ -182,7 +183,7 @@ def _memory_table(memory: dict[int, Memory]) -> str:
         ]
         for layers, found in memory.items()
     ]
-    return report.grid(["layers", *training.STRATEGIES, "aim for gramian"], rows)
+    return grid(["layers", *training.STRATEGIES, "aim for gramian"], rows)
 
 
 def _by(shape: tuple[int, ...]) -> str:

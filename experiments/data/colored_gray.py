@@ -59,8 +59,8 @@ def colored_and_gray(
         `gray`, uint8 [N, H, W, 1]; `colour`, uint8 [N, H, W, 3]; `label`, int32 [N].
 
     Raises:
-        ValueError: the images are not uint8 [N, H, W], the labels not [N], or the correlation not in
-            [0, 1].
+        ValueError: the images are not uint8 [N, H, W], the labels not [N], or the correlation is
+            no probability.
 
     Example:
         >>> white = np.full((1, 2, 2), 255, np.uint8)

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from experiments import data, methods
 from experiments.config import Config
 from experiments.paper.settings import Setting
 
@@ -35,6 +36,15 @@ class Run:
         """Its place among the results."""
         factor = "" if self.gamma == GAMMA else f"-gamma-{self.gamma}"
         return f"{self.setting.name}/{self.method}{factor}/{self.seed}"
+
+    @property
+    def unheaded(self) -> tuple[str, ...]:
+        """The modalities for which the method trains no head, which a probe has to score."""
+        heads = tuple(data.named(self.setting.config.dataset).heads)
+        if "joint" not in heads:
+            return ()
+        trained = methods.build(self.config).trained_heads(heads)
+        return tuple(name for name in self.setting.encoders if name not in trained)
 
     @property
     def epochs(self) -> int:

@@ -1,0 +1,184 @@
+"""A table of methods on several data sets, the paper's numbers beside ours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.markdown import grid
+from experiments.paper.archive import Records
+from experiments.paper.evidence import Item, Measurement, Run
+from experiments.paper.exhibit import Exhibit, Scope
+from experiments.paper.scores import Difference, best, difference, last, paired, spread
+
+REFERENCE = "uniform"
+"""The method that the others are compared with, seed by seed."""
+
+TITLES = {
+    "joint": "one joint loss",
+    "uniform": "uniform baseline",
+    "uniform-gamma": "uniform x gamma (ours)",
+    "pareto": "conventional Pareto",
+    "gradnorm": "GradNorm",
+    "pcgrad": "PCGrad",
+    "metabalance": "MetaBalance",
+    "mmpareto": "MMPareto",
+    "mmpareto-released": "MMPareto, released rule (ours)",
+    "unimodal": "each modality by itself",
+    "pretrain-finetune": "unimodal pre-trained & fine-tuned",
+    "g-blending": "G-Blending",
+    "ogm-ge": "OGM-GE",
+    "greedy": "Greedy",
+    "pmr": "PMR",
+    "agm": "AGM",
+}
+"""What tables and figures call the methods; "ours" marks rows that the paper does not have."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A score of a head.
+
+    Attributes:
+      title: What the table calls it.
+      head: The head.
+      score: The score's name.
+      scale: 100 for a share in per cent, 1 for a number as it is.
+      digits: After the point.
+    """
+
+    title: str
+    head: str
+    score: str = "accuracy"
+    scale: float = 100
+    digits: int = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """One data set.
+
+    Attributes:
+      title: The paper's name of it, or ours.
+      setting: The setting.
+      columns: Its scores; differences are taken in the first one.
+      methods: Its rows.
+      published: The paper's numbers, by method, in the order of the columns; None where it has
+        none. Empty for a data set that the paper does not have there.
+    """
+
+    title: str
+    setting: str
+    columns: tuple[Column, ...]
+    methods: tuple[str, ...]
+    published: Mapping[str, Sequence[float | None]]
+
+
+JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
+"""The columns of a data set of several modalities."""
+
+
+def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
+    """The table of some data sets.
+
+    Args:
+      title: Of the table.
+      blocks: The data sets.
+      note: A sentence for below.
+    """
+
+    def needs(scope: Scope) -> list[Item]:
+        return [item for block in blocks for item in _needs(block, scope)]
+
+    def text(scope: Scope, records: Records) -> str:
+        parts = [_text(block, scope, records) for block in blocks]
+        return "\n".join([*parts, note + "\n"] if note else parts)
+
+    return Exhibit(title, needs, text)
+
+
+def _needs(block: Block, scope: Scope) -> list[Item]:
+    setting = scope.setting(block.setting)
+    methods, seeds = scope.chosen(block.methods), range(scope.seeds)
+    runs = [Run(setting, method, seed) for method in methods for seed in seeds]
+    heads = {column.head for column in block.columns}
+    return [*runs, *(_probe(run) for run in runs if heads & set(run.unheaded))]
+
+
+def _probe(run: Run) -> Measurement:
+    return Measurement(run, "probe", run.epochs)
+
+
+def _text(block: Block, scope: Scope, records: Records) -> str:
+    head = ["method"]
+    for column in block.columns:
+        head += [f"{column.title}, last", f"{column.title}, best"]
+        if block.published:
+            head += [f"{column.title}, paper", "last − paper"]
+    head.append(f"{block.columns[0].title}, last − uniform")
+    rows = [_row(block, method, scope, records) for method in scope.chosen(block.methods)]
+    return f"**{block.title}** (setting {block.setting})\n\n{grid(head, rows)}"
+
+
+def _row(block: Block, method: str, scope: Scope, records: Records) -> list[str]:
+    published = block.published.get(method, [None] * len(block.columns))
+    cells = [TITLES[method]]
+    for column, paper in zip(block.columns, published, strict=True):
+        found = _found(block, method, column, scope, records)
+        cells += [
+            "/"
+            if found.refused
+            else spread(list(found.last.values()), column.scale, column.digits)
+            + ("\\*" if found.probed else ""),
+            "/" if found.refused else spread(found.best, column.scale, column.digits),
+        ]
+        if block.published:
+            cells += ["–" if paper is None else f"{paper:g}", _gap(found, column, paper)]
+    return [*cells, _lead(block, method, scope, records)]
+
+
+class _Found(NamedTuple):
+    """A score of the runs of a method: after the last epoch by seed, and at the best one."""
+
+    last: dict[int, float]
+    best: list[float]
+    probed: bool
+    refused: bool
+
+
+def _found(block: Block, method: str, column: Column, scope: Scope, records: Records) -> _Found:
+    found = _Found({}, [], probed=False, refused=False)
+    for seed in range(scope.seeds):
+        run = Run(scope.setting(block.setting), method, seed)
+        record = records.get(run)
+        if record is None:
+            continue
+        if "refused" in record:
+            return found._replace(refused=True)
+        if column.head in last(record):
+            found.last[seed] = last(record)[column.head][column.score]
+        elif _probe(run) in records:
+            found.last[seed] = records[_probe(run)]["measured"][column.head][column.score]
+            found = found._replace(probed=True)
+        if column.head in best(record):
+            found.best.append(best(record)[column.head][column.score])
+    return found
+
+
+def _gap(found: _Found, column: Column, paper: float | None) -> str:
+    if paper is None or not found.last:
+        return "–"
+    ours = column.scale * float(np.mean(list(found.last.values())))
+    return f"{ours - paper:+.{column.digits}f}"
+
+
+def _lead(block: Block, method: str, scope: Scope, records: Records) -> str:
+    """By how much a method is ahead of the reference in the first column."""
+    first = block.columns[0]
+    ours, theirs = paired(
+        *(_found(block, name, first, scope, records).last for name in (method, REFERENCE))
+    )
+    if method == REFERENCE or not ours:
+        return "–"
+    return difference(Difference.over(ours, theirs), first.scale, first.digits)

@@ -1,0 +1,74 @@
+"""What the paper leaves open: conflict and gain against the colours' correlation to the label."""
+
+import numpy as np
+
+from experiments.markdown import grid
+from experiments.paper.archive import Record, Records
+from experiments.paper.evidence import Item, Run
+from experiments.paper.exhibit import Exhibit, Scope
+from experiments.paper.scores import Difference, difference, joint, paired, spread
+from experiments.paper.settings import colours
+
+CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
+"""The probability with which a training image has the colour of its label."""
+
+METHODS = ("uniform", "uniform-gamma", "mmpareto")
+
+ENCODERS = ("gray", "colour")
+
+
+def needs(scope: Scope) -> list[Item]:
+    """The methods at every correlation."""
+    return [
+        run
+        for correlation in CORRELATIONS
+        for method in METHODS
+        for run in _runs(scope, correlation, method)
+    ]
+
+
+def _runs(scope: Scope, correlation: float, method: str) -> list[Run]:
+    setting = colours(scope.preset, correlation)
+    return [Run(setting, method, seed) for seed in range(scope.seeds)]
+
+
+def text(scope: Scope, records: Records) -> str:
+    """A row per correlation."""
+    rows = []
+    for correlation in CORRELATIONS:
+        runs = {method: _runs(scope, correlation, method) for method in METHODS}
+        accuracies = {method: joint(records, of) for method, of in runs.items()}
+        gaps = [
+            paired(accuracies[method], accuracies["uniform"])
+            for method in ("uniform-gamma", "mmpareto")
+        ]
+        found = [records[run] for run in runs["uniform"] if run in records]
+        rows.append(
+            [
+                f"{correlation:g}",
+                *(spread([conflict(record, name) for record in found]) for name in ENCODERS),
+                *(spread(list(accuracies[method].values())) for method in METHODS),
+                *(difference(Difference.over(*gap)) if gap[0] else "–" for gap in gaps),
+            ]
+        )
+    head = [
+        "correlation",
+        *(f"steps in conflict, {name}" for name in ENCODERS),
+        "uniform",
+        "uniform x gamma",
+        "MMPareto",
+        "uniform x gamma − uniform",
+        "MMPareto − uniform",
+    ]
+    return (
+        "Coloured-and-gray digits, in per cent: joint accuracy after the last epoch, and the share "
+        "of the uniform baseline's steps in conflict\n\n" + grid(head, rows)
+    )
+
+
+def conflict(record: Record, encoder: str) -> float:
+    """The share of the steps of a run in which the gradients of an encoder are in conflict."""
+    return float(np.mean([epoch["encoders"][encoder]["conflict"] for epoch in record["epochs"]]))
+
+
+EXHIBIT = Exhibit("Conflict and gain against the colours' correlation to the label", needs, text)
