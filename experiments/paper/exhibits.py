@@ -1,0 +1,28 @@
+"""All tables and figures, in the order of the report."""
+
+from experiments.paper import (
+    figure_2,
+    table_1,
+    table_2,
+    table_3,
+    table_4,
+    table_5,
+    table_7,
+    table_9,
+    table_correlation,
+    table_gamma,
+)
+from experiments.paper.exhibit import Exhibit
+
+EXHIBITS: dict[str, Exhibit] = {
+    "table 1": table_1.EXHIBIT,
+    "table 2": table_2.EXHIBIT,
+    "table 3": table_3.EXHIBIT,
+    "table 4": table_4.EXHIBIT,
+    "table 5": table_5.EXHIBIT,
+    "table 7": table_7.EXHIBIT,
+    "table 9": table_9.EXHIBIT,
+    "table gamma": table_gamma.EXHIBIT,
+    "table correlation": table_correlation.EXHIBIT,
+    "figure 2": figure_2.EXHIBIT,
+}
