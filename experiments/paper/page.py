@@ -109,7 +109,7 @@ def html(page: str) -> str:
         extensions=["tables", "toc"], extension_configs={"toc": {"toc_depth": "2-2"}}
     )
     body = converter.convert(page)
-    contents = converter.toc  # type: ignore[attr-defined]  # which the extension sets
+    contents = converter.toc  # set by the extension
     return (
         "<!DOCTYPE html>\n"
         '<html lang="en">\n'
