@@ -7,8 +7,9 @@ train them), and gives JSON values.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from experiments.paper.measurements.gradients import gradients
 from experiments.program import Program, TrainState
 
 Measure = Callable[[Program, TrainState, Mapping[str, tuple[str, ...]]], dict[str, Any]]
 
-MEASUREMENTS: dict[str, Measure] = {}
+MEASUREMENTS: dict[str, Measure] = {"gradients": gradients}
