@@ -38,12 +38,12 @@ def gradients(
 ) -> dict[str, Any]:
     r"""Norms, covariances and Pareto weights of an encoder's gradients at fixed parameters.
 
-    The batches are :data:`BATCHES` of the training set, epoch for epoch in an order of their own that
-    the seed decides: all states of a run are measured on the same ones, and the run was not trained
-    on them in this order. Variances are traces of covariances with the divisor n - 1. They are of
-    the gradient of a batch, the paper's :math:`C / |S|`, whose :math:`|S|` is in all of them. Batches
-    of an epoch share no sample, which makes all variances smaller by about the share of the
-    training set that a batch is, and changes no ratio.
+    The batches are :data:`BATCHES` of the training set, epoch after epoch in an order of their own
+    that the seed decides. All states of a run are measured on the same batches, and the run was
+    not trained on them in this order. Variances are traces of covariances with the divisor n - 1.
+    They are of the gradient of a batch, the paper's :math:`C / |S|`. Batches of one epoch share no
+    sample, which makes all variances smaller by at most the share of the training set that a
+    batch is, and leaves k as it is.
 
     Nothing but the running means of the gradients is kept (Welford's method), so that neither the
     number of batches nor a mean that is much larger than the noise matters.
@@ -244,7 +244,7 @@ def _finite(value: Any) -> float | None:
 
 
 def _ratio(numerator: Any, denominator: Any) -> float | None:
-    return _finite(numerator / denominator) if denominator else None
+    return _finite(float(numerator) / float(denominator)) if denominator else None
 
 
 def _rounded(values: Any) -> list[float | None]:
