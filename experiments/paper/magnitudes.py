@@ -38,7 +38,7 @@ def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
     edges = np.histogram_bin_edges([norm for each in norms.values() for norm in each], BINS)
     for name, colour in COLOURS.items():
         panel.hist(norms[name], bins=list(edges), color=colour, alpha=0.6, label=name)
-    panel.yaxis.get_major_locator().set_params(integer=True)
+    panel.locator_params(axis="y", integer=True)
     k = measured["k"]
     panel.set_title(f"{title}, k = {k:.2g}" if k is not None else title)
     panel.legend(fontsize="small", frameon=False)
