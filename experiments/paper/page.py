@@ -60,9 +60,10 @@ def file_name(name: str) -> str:
 
 def is_drawn(exhibit: Exhibit, scope: Scope, records: Records) -> bool:
     """Whether an exhibit is a figure and has anything to show."""
-    return exhibit.draw is not None and any(
-        "refused" not in records[item] for item in exhibit.needs(scope) if item in records
-    )
+    if exhibit.draw is None:
+        return False
+    needed = exhibit.needs(scope)
+    return not needed or any("refused" not in records[item] for item in needed if item in records)
 
 
 def command(name: str, scope: Scope) -> str:

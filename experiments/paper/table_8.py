@@ -3,7 +3,8 @@
 from typing import Any
 
 from experiments.bench.ratio import Ratio
-from experiments.bench.report import grid, ratio
+from experiments.bench.report import ratio
+from experiments.markdown import grid
 from experiments.paper.archive import Record, Records
 from experiments.paper.evidence import Item, Measurement, Run
 from experiments.paper.exhibit import Exhibit, Scope

@@ -1,9 +1,8 @@
 """What the paper leaves open: conflict and gain against the colours' correlation to the label."""
 
-import numpy as np
-
 from experiments.markdown import grid
-from experiments.paper.archive import Record, Records
+from experiments.paper import conflict
+from experiments.paper.archive import Records
 from experiments.paper.evidence import Item, Run
 from experiments.paper.exhibit import Exhibit, Scope
 from experiments.paper.scores import Difference, difference, joint, paired, spread
@@ -46,7 +45,7 @@ def text(scope: Scope, records: Records) -> str:
         rows.append(
             [
                 f"{correlation:g}",
-                *(spread([conflict(record, name) for record in found]) for name in ENCODERS),
+                *(spread(conflict.share(found, name)) for name in ENCODERS),
                 *(spread(list(accuracies[method].values())) for method in METHODS),
                 *(difference(Difference.over(*gap)) if gap[0] else "–" for gap in gaps),
             ]
@@ -64,11 +63,6 @@ def text(scope: Scope, records: Records) -> str:
         "Coloured-and-gray digits, in per cent: joint accuracy after the last epoch, and the share "
         "of the uniform baseline's steps in conflict\n\n" + grid(head, rows)
     )
-
-
-def conflict(record: Record, encoder: str) -> float:
-    """The share of the steps of a run in which the gradients of an encoder are in conflict."""
-    return float(np.mean([epoch["encoders"][encoder]["conflict"] for epoch in record["epochs"]]))
 
 
 EXHIBIT = Exhibit("Conflict and gain against the colours' correlation to the label", needs, text)

@@ -1,0 +1,44 @@
+"""The distribution of gradient magnitudes, a panel of Figures 1d and 4b."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BINS = 30
+
+COLOURS = {"joint": "C0", "unimodal": "C1"}
+
+
+def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
+    """Histograms of the norms of the joint and the unimodal gradients of an encoder.
+
+    Both have the same bins. Mini-batches whose norm is not finite are left out.
+
+    Args:
+      panel: Where to draw.
+      measured: What :func:`experiments.paper.measurements.gradients.gradients` gives for the
+        encoder; None if it was not run.
+      title: Names the encoder; k is put behind it.
+    """
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.set_xlabel("gradient magnitude")
+    panel.set_ylabel("mini-batches")
+    if measured is None:
+        panel.set_title(title)
+        panel.set(xticks=[], yticks=[])
+        panel.text(0.5, 0.5, "not run", ha="center", va="center", transform=panel.transAxes)
+        return
+    norms = {
+        name: [norm for norm in measured["norms"][name] if norm is not None] for name in COLOURS
+    }
+    edges = np.histogram_bin_edges([norm for each in norms.values() for norm in each], BINS)
+    for name, colour in COLOURS.items():
+        panel.hist(norms[name], bins=list(edges), color=colour, alpha=0.6, label=name)
+    panel.locator_params(axis="y", integer=True)
+    k = measured["k"]
+    panel.set_title(f"{title}, k = {k:.2g}" if k is not None else title)
+    panel.legend(fontsize="small", frameon=False)

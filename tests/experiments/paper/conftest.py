@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from experiments.paper import noise
+from experiments.paper.exhibit import Scope
+
+
+@pytest.fixture
+def scope():
+    return Scope(seeds=3)
+
+
+@pytest.fixture
+def made_up(scope):
+    """Records of all measurements that the exhibits of the noise need, with numbers at random."""
+    rng = np.random.default_rng(0)
+
+    def encoder():
+        variance = dict(zip(VARIANCES, rng.uniform(0.5, 2, size=6).tolist(), strict=True))
+        return {
+            "norms": {name: rng.uniform(0.1, 1, size=8).tolist() for name in VARIANCES[:2]},
+            "variance": variance,
+            "formula": {name: rng.uniform(0.5, 2) for name in ("uniform", "pareto")},
+            "k": variance["unimodal"] / variance["joint"],
+            "correlation": rng.uniform(-1, 1),
+            "alpha": rng.uniform(),
+            "alpha_above_half": rng.uniform(),
+        }
+
+    return {
+        item: {"measured": {name: encoder() for name in item.run.setting.encoders}}
+        for item in noise.needs(scope)
+    }
+
+
+VARIANCES = (
+    "joint",
+    "unimodal",
+    "uniform",
+    "pareto",
+    "mmpareto-gamma-1",
+    "mmpareto-gamma-1.5",
+)
