@@ -13,6 +13,7 @@ def main() -> None:
     import tyro  # so that the modules below can be used without it
 
     from experiments import bench, demo, presets
+    from experiments.paper import verbs
     from experiments.prepare import prepare
     from experiments.runs import evaluate, train
     from experiments.table import imbalanced, methods
@@ -25,9 +26,15 @@ def main() -> None:
                 "train": functools.partial(train, config=presets.of(sys.argv)),
                 "evaluate": evaluate,
                 "table": _group(
-                    "Compare methods in a table.",
-                    {"methods": methods.main, "imbalanced": imbalanced.main},
+                    "Regenerate a table of the paper, or compare methods.",
+                    {
+                        **verbs.verbs("table"),
+                        "methods": methods.main,
+                        "imbalanced": imbalanced.main,
+                    },
                 ),
+                "figure": _group("Regenerate a figure of the paper.", verbs.verbs("figure")),
+                "report": verbs.report,
                 "bench": _group("Measure the speed of the library.", bench.VERBS),
             },
             prog="python -m experiments",

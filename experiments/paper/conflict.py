@@ -1,4 +1,4 @@
-"""The cosine between the joint and the unimodal gradient in training, a panel of Figures 1 and 4."""
+"""The cosine of the joint and the unimodal gradient in training, a panel of Figures 1 and 4."""
 
 from typing import TYPE_CHECKING
 

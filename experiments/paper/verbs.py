@@ -1,0 +1,84 @@
+"""The verbs ``table N``, ``figure N`` and ``report``."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.methods import METHODS
+from experiments.paper import page
+from experiments.paper.archive import Archive, Places, Records
+from experiments.paper.exhibit import Scope
+from experiments.paper.exhibits import EXHIBITS
+from experiments.pictures import save
+
+PROTOCOL = Path("docs", "protocol.md")
+
+Verb = Callable[..., None]
+
+
+def verbs(kind: str) -> dict[str, Verb]:
+    """The verbs of a kind, "table" or "figure", by what comes after it on the command line."""
+    names = [name.removeprefix(f"{kind} ") for name in EXHIBITS if name.startswith(f"{kind} ")]
+    return {name: _verb(f"{kind} {name}") for name in names}
+
+
+def _verb(name: str) -> Verb:
+    exhibit = EXHIBITS[name]
+
+    def make(scope: Scope, places: Places, run: bool = True) -> None:
+        _require_known(scope)
+        archive = Archive(scope.preset, places)
+        items = exhibit.needs(scope)
+        lacking = archive.finish(items) if run else {}
+        text = _publish(name, scope, archive.folder, archive.records(items), lacking)
+        path = archive.folder / f"{page.file_name(name)}.md"
+        path.write_text(text)
+        print(f"{text}\n{path}")
+
+    make.__doc__ = f"""{exhibit.title}.
+
+    Args:
+      scope: How much is asked for.
+      places: Where things are on disk.
+      run: Run what is missing; else say what that is.
+    """
+    return make
+
+
+def report(scope: Scope, places: Places) -> None:
+    """All tables and figures of the paper on one page, from what is on disk; runs nothing.
+
+    Args:
+      scope: How much is asked for.
+      places: Where things are on disk.
+    """
+    _require_known(scope)
+    archive = Archive(scope.preset, places)
+    records = archive.records(
+        item for exhibit in EXHIBITS.values() for item in exhibit.needs(scope)
+    )
+    sections = [_publish(name, scope, archive.folder, records, {}) for name in EXHIBITS]
+    protocol = os.path.relpath(PROTOCOL, archive.folder)
+    text = page.markdown(scope, sections, protocol)
+    (archive.folder / "report.md").write_text(text)
+    (archive.folder / "report.html").write_text(page.html(text))
+    print(f"{archive.folder / 'report.md'} and report.html")
+
+
+def _publish(
+    name: str, scope: Scope, folder: Path, records: Records, lacking: Mapping[str, str]
+) -> str:
+    """Writes the picture of an exhibit, if it has one, and returns its text."""
+    exhibit = EXHIBITS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    if exhibit.draw is not None and page.is_drawn(exhibit, scope, records):
+        save(exhibit.draw(scope, records), folder / page.file_name(name))
+    return page.section(name, exhibit, scope, records, lacking)
+
+
+def _require_known(scope: Scope) -> None:
+    if scope.seeds < 1:
+        raise UserError(f"seeds must be positive, got {scope.seeds}")
+    if unknown := [name for name in scope.methods if name not in METHODS]:
+        raise UserError(f"unknown method {unknown[0]!r}: choose among {', '.join(METHODS)}")
