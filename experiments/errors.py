@@ -12,3 +12,7 @@ class UserError(Exception):
         ...
         experiments.errors.UserError: unknown data set 'x': choose cg-digits
     """
+
+
+class NotApplicableError(UserError):
+    """A training method that does not admit the data set or the model."""

@@ -1,6 +1,6 @@
 """What a method of several modalities asks of a data set."""
 
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError
 
 
 def modalities(method: str, heads: tuple[str, ...]) -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def modalities(method: str, heads: tuple[str, ...]) -> tuple[str, ...]:
       ('audio', 'video')
     """
     if "joint" not in heads:
-        raise UserError(
+        raise NotApplicableError(
             f"method {method} is for several modalities with one label, and this data set has the "
             f"tasks {' and '.join(heads)}: choose another method"
         )

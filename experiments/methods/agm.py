@@ -42,7 +42,7 @@ import jax.numpy as jnp
 import optax
 
 from experiments.config import Config
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError
 from experiments.methods._hyper_parameters import in_range
 from experiments.methods._method import Losses, Method, Pass, Problem
 from experiments.methods._responses import joint_logits
@@ -105,7 +105,7 @@ def init(problem: Problem) -> Scores:
       UserError: If there are more than 8 modalities.
     """
     if len(problem.encoders) > MOST_MODALITIES:
-        raise UserError(
+        raise NotApplicableError(
             f"method agm evaluates the joint head for every subset of the modalities, and "
             f"{len(problem.encoders)} are too many (at most {MOST_MODALITIES}): choose another "
             "method"

@@ -31,7 +31,7 @@ import optax
 import mmpareto_jax as mmp
 from experiments.config import Config
 from experiments.data import DATASETS
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError, UserError
 from experiments.methods._method import Losses, Method, Pass, Problem
 from experiments.tasks import Task
 
@@ -155,7 +155,7 @@ def _check(every: int, held_out: float, least_overfitting: float) -> None:
 
 def _init(problem: Problem) -> Blend:
     if "joint" not in problem.heads:
-        raise UserError(
+        raise NotApplicableError(
             "method g-blending weighs a joint loss and those of the modalities, and this data set "
             f"has {' and '.join(problem.heads)} alone: choose another method"
         )

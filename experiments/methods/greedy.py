@@ -40,7 +40,7 @@ import optax
 import mmpareto_jax as mmp
 from experiments.config import Config
 from experiments.data import DATASETS
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError, UserError
 from experiments.methods._method import Method, Pass, Problem, Representations
 
 
@@ -165,12 +165,12 @@ def _check(threshold: float, window: int, warm_up_epochs: int) -> None:
 
 def _check_problem(problem: Problem) -> None:
     if "joint" not in problem.heads:
-        raise UserError(
+        raise NotApplicableError(
             "method greedy trains on the loss of all modalities together, and this data set has "
             f"{' and '.join(problem.heads)} alone: choose another method"
         )
     if len(problem.encoders) != 2:
-        raise UserError(
+        raise NotApplicableError(
             f"greedy compares two modalities, and this data set has {len(problem.encoders)} "
             f"({', '.join(problem.encoders)}): choose another method"
         )

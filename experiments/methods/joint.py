@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import mmpareto_jax as mmp
 from experiments.config import Config
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError
 from experiments.methods._method import Method
 
 
@@ -22,7 +22,7 @@ def joint(config: Config) -> Method:
 def _joint_alone(method: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     def heads_of(heads: tuple[str, ...]) -> tuple[str, ...]:
         if "joint" not in heads:
-            raise UserError(
+            raise NotApplicableError(
                 f"method {method} trains on the loss of all modalities together, and this data set "
                 f"has {' and '.join(heads)} alone: choose another method"
             )

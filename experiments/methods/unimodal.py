@@ -2,7 +2,7 @@
 
 import mmpareto_jax as mmp
 from experiments.config import Config
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError
 from experiments.methods._method import Losses, Method, Pass, Problem, State
 from experiments.methods._multimodal import modalities
 from experiments.models import MODELS
@@ -27,7 +27,7 @@ def unimodal(config: Config) -> Method:
       Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Table 1.
     """
     if config.model in MODELS and MODELS[config.model].exchanges:
-        raise UserError(
+        raise NotApplicableError(
             f"method unimodal trains modalities by themselves, and in model {config.model} they "
             "exchange: choose a model that fuses late"
         )

@@ -14,7 +14,7 @@ from typing import Any
 from experiments import logs, program
 from experiments.checkpoints import Checkpoints
 from experiments.device import description
-from experiments.errors import UserError
+from experiments.errors import NotApplicableError
 from experiments.logs import RunLog
 from experiments.paper.evidence import Item, Run
 from experiments.paper.measurements import MEASUREMENTS
@@ -102,7 +102,7 @@ class Archive:
             try:
                 compiled = program.build(first.config, splits, workers=places.workers)
                 compiled.initial_state(first.seed)
-            except UserError as error:
+            except NotApplicableError as error:
                 for item in itertools.chain(*runs.values()):
                     self._write(item, {"refused": str(error)})
                 continue

@@ -4,6 +4,15 @@ import pytest
 from experiments.paper import noise
 from experiments.paper.exhibit import Scope
 
+VARIANCES = (
+    "joint",
+    "unimodal",
+    "uniform",
+    "pareto",
+    "mmpareto-gamma-1",
+    "mmpareto-gamma-1.5",
+)
+
 
 @pytest.fixture
 def scope():
@@ -11,8 +20,8 @@ def scope():
 
 
 @pytest.fixture
-def made_up(scope):
-    """Records of all measurements that the exhibits of the noise need, with numbers at random."""
+def made_up_noise():
+    """Makes a record of a measurement of the gradients, with numbers at random."""
     rng = np.random.default_rng(0)
 
     def encoder():
@@ -27,17 +36,10 @@ def made_up(scope):
             "alpha_above_half": rng.uniform(),
         }
 
-    return {
-        item: {"measured": {name: encoder() for name in item.run.setting.encoders}}
-        for item in noise.needs(scope)
-    }
+    return lambda item: {"measured": {name: encoder() for name in item.run.setting.encoders}}
 
 
-VARIANCES = (
-    "joint",
-    "unimodal",
-    "uniform",
-    "pareto",
-    "mmpareto-gamma-1",
-    "mmpareto-gamma-1.5",
-)
+@pytest.fixture
+def made_up(scope, made_up_noise):
+    """Records of all measurements that the exhibits of the noise need."""
+    return {item: made_up_noise(item) for item in noise.needs(scope)}

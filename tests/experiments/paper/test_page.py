@@ -175,13 +175,14 @@ def report(tmp_path):
         (folder / f"figure-1.{ending}").write_text("an image")
     items = runs("cg-mnist", "uniform")
     records = {item: record() for item in items[:2]}
-    nothing = exhibit(runs("crema-d", "uniform"), title="Nothing", text="– \\*: a < b, 5 > 3 & c")
+    lacking = runs("crema-d", "uniform")
+    nothing = exhibit(lacking, title="Nothing", text="– \\*: a < b, 5 > 3 & c")
     figure = exhibit(items, draw=lambda scope, records: None, title='Loss, "best" & last')
     sections = [
         page.section("table 1", nothing, SCOPE, records, {"crema-d": "no folder crema-d"}),
         page.section("table 2", exhibit(items), SCOPE, records, {}),
         page.section("figure 1", figure, SCOPE, records, {}),
-        page.section("figure 2", exhibit([], lambda *_: None, "Empty"), SCOPE, records, {}),
+        page.section("figure 2", exhibit(lacking, lambda *_: None, "Empty"), SCOPE, records, {}),
     ]
     text = page.markdown(SCOPE, sections)
     (folder / "report.md").write_text(text)
@@ -246,3 +247,9 @@ def test_the_order_of_the_records_does_not_matter():
 def test_the_same_input_gives_the_same_bytes(report):
     text = (report / "report.md").read_text()
     assert page.html(text).encode() == (report / "report.html").read_bytes()
+
+
+def test_a_figure_that_needs_no_run_is_always_drawn():
+    illustration = exhibit([], lambda *_: None, "Illustration")
+    assert page.is_drawn(illustration, SCOPE, {})
+    assert "figure-2.png" in page.section("figure 2", illustration, SCOPE, {}, {})
