@@ -7,8 +7,13 @@ train them), and gives JSON values.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from experiments.paper.measurements.curvature import curvature
+from experiments.paper.measurements.landscape import landscape
 from experiments.program import Program, TrainState
 
 Measure = Callable[[Program, TrainState, Mapping[str, tuple[str, ...]]], dict[str, Any]]
 
-MEASUREMENTS: dict[str, Measure] = {}
+MEASUREMENTS: dict[str, Measure] = {
+    "curvature": curvature,
+    "landscape": landscape,
+}
