@@ -15,7 +15,8 @@ class Ritz(NamedTuple):
     """An approximate eigenvalue, and how good it is.
 
     Attributes:
-      value: The largest Ritz value. It is at most the largest eigenvalue.
+      value: The largest Ritz value. It is at most the largest eigenvalue. Not a number if a product
+        was not finite.
       residual: Norm of the product less ``value`` times the Ritz vector, which has norm 1. There is
         an eigenvalue that is no further than this from ``value``.
       vector: The Ritz vector ``[n]``.
@@ -59,6 +60,8 @@ def largest_eigenvalue(
         basis, *entries = _extended(basis, step, product(basis[step]))
         diagonal.append(float(entries[0]))
         off_diagonal.append(float(entries[1]))
+        if not np.all(np.isfinite([diagonal[-1], off_diagonal[-1]])):
+            return Ritz(np.nan, np.nan, basis[step], step + 1)
         values, vectors = _spectrum(diagonal, off_diagonal[:-1])
         residual = off_diagonal[-1] * abs(float(vectors[-1, -1]))
         if step + 1 == iterations or residual <= tolerance * np.max(np.abs(values)):

@@ -65,6 +65,12 @@ def test_repeated_eigenvalues_and_a_single_dimension_end_early(spectrum):
     assert ritz.iterations == 1
 
 
+def test_a_product_that_is_not_finite_gives_no_number():
+    ritz = largest_eigenvalue(lambda vector: vector * jnp.nan, random_start(3), 20, 1e-3)
+    assert np.isnan(ritz.value)
+    assert np.isnan(ritz.residual)
+
+
 def test_the_residual_is_that_of_the_ritz_vector():
     matrix = rotated(np.linspace(-1, 4, 30)).astype(np.float64)
     ritz = largest_eigenvalue(product_with(matrix.astype(np.float32)), random_start(30), 6, 0.0)
