@@ -62,7 +62,7 @@ def _draw(scope: Scope, records: Records) -> "Figure":
 
     methods = _flatness.compared(scope)
     figure = Figure(
-        figsize=(1 + 2.6 * len(methods), 2.6 * len(_flatness.SETTINGS)), layout="constrained"
+        figsize=(3.1 * len(methods), 2.6 * len(_flatness.SETTINGS)), layout="constrained"
     )
     panels = figure.subplots(
         len(_flatness.SETTINGS), len(methods), sharex=True, sharey="row", squeeze=False
@@ -71,8 +71,8 @@ def _draw(scope: Scope, records: Records) -> "Figure":
         landscapes = [_measured(scope, records, setting, method) for method in methods]
         for panel, method, those in zip(row, methods, landscapes, strict=True):
             panel.set_title(f"{setting}, {_flatness.METHODS[method]}", fontsize="medium")
-            _fill(panel, those, last=panel is row[-1])
-        row[0].set_ylabel("training loss", color=LOSS)
+            panel.spines["top"].set_visible(False)
+            _fill(panel, those)
         tops = [np.mean(_curves(those, "loss"), axis=0).max() for those in landscapes if those]
         if tops and np.all(np.isfinite(tops)):
             row[0].set_ylim(0, 1.05 * max(tops))
@@ -86,21 +86,20 @@ def _curves(landscapes: list[Record], of: str) -> np.ndarray:
     return np.concatenate([np.asarray(each[of]) for each in landscapes])
 
 
-def _fill(panel: "Axes", landscapes: list[Record], last: bool) -> None:
+def _fill(panel: "Axes", landscapes: list[Record]) -> None:
     if not landscapes:
         panel.text(0.5, 0.5, "not run", transform=panel.transAxes, ha="center", va="center")
         return
     steps = landscapes[0]["steps"]
     _band(panel, steps, _curves(landscapes, "loss"), LOSS)
+    panel.set_ylabel("training loss", color=LOSS)
+    panel.tick_params(axis="y", colors=LOSS, labelleft=True)
     right = panel.twinx()
     _band(right, steps, 100 * _curves(landscapes, "accuracy"), ACCURACY)
+    right.set_ylabel("test accuracy (%)", color=ACCURACY)
+    right.tick_params(axis="y", colors=ACCURACY)
     right.set_ylim(0, 100)
-    for side, axes, colour in (("left", panel, LOSS), ("right", right, ACCURACY)):
-        axes.tick_params(axis="y", colors=colour, which="both", **{f"label{side}": True})
-        axes.spines["top"].set_visible(False)
-    right.tick_params(axis="y", labelright=last)
-    if last:
-        right.set_ylabel("test accuracy (%)", color=ACCURACY)
+    right.spines["top"].set_visible(False)
 
 
 def _band(panel: "Axes", steps: list[float], curves: np.ndarray, colour: str) -> None:

@@ -188,7 +188,7 @@ def _clause(quantity: Quantity, records: Records, pairs: list[tuple[Run, Run]]) 
 
 def _interval(differences: list[float]) -> tuple[float, float]:
     """Student's, of the mean."""
-    from scipy import stats
+    from scipy import stats  # type: ignore[import-untyped]
 
     number = len(differences)
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, number - 1))

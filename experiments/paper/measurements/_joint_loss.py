@@ -1,6 +1,7 @@
 """The loss whose shape around the parameters is measured, and the samples that it is taken on."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.feeds import Batch
@@ -13,7 +14,7 @@ SAMPLES = 512
 
 def joint(losses: Losses) -> jax.Array:
     """The loss of the joint head; of several tasks without one, the sum of their losses."""
-    return losses["joint"] if "joint" in losses else sum(losses.values(), start=0.0)
+    return losses["joint"] if "joint" in losses else sum(losses.values(), start=jnp.zeros(()))
 
 
 def fixed_samples(compiled: Program) -> list[tuple[Batch, int]]:
