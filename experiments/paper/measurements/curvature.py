@@ -82,8 +82,8 @@ def _of(encoders: Mapping[str, tuple[str, ...]], params: Any) -> jax.Array:
     """1 for the encoders' parameters and 0 for the others, in the order of the raveled ones."""
 
     def indicator(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
-        part, name = (entry.key for entry in path[:2])
-        return jnp.full_like(leaf, part == "encoders" and name in encoders)
+        names = [entry.key for entry in path]
+        return jnp.full_like(leaf, names[0] == "encoders" and names[1] in encoders)
 
     return ravel_pytree(jax.tree_util.tree_map_with_path(indicator, params))[0]
 
