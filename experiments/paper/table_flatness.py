@@ -43,7 +43,7 @@ class Quantity(NamedTuple):
 
 
 def _hessian(name: str, part: str, key: str) -> Quantity:
-    return Quantity(name, _curvature, lambda record: record["measured"][part][key], ".4g", True)
+    return Quantity(name, _curvature, lambda record: record["measured"][part][key], ".3g", True)
 
 
 def _curvature(run: Run) -> Item:
@@ -67,7 +67,7 @@ QUANTITIES = (
         "landscape sharpness",
         _landscape,
         lambda record: record["measured"]["sharpness"],
-        ".4g",
+        ".3g",
         True,
     ),
     Quantity(
@@ -81,7 +81,7 @@ QUANTITIES = (
         "training loss",
         _itself,
         lambda record: record["epochs"][-1]["loss"]["joint"],
-        ".4g",
+        ".3g",
         False,
     ),
 )
@@ -154,8 +154,9 @@ def _explanation(scope: Scope, records: Records) -> str:
 
 
 def _largest_share(parts: list[Record], error: str, value: str) -> float:
-    """Of the errors in their values, without those of values that are zero."""
-    return max((abs(part[error] / part[value]) for part in parts if part[value]), default=0.0)
+    """Of the errors in their values, where these are numbers other than zero."""
+    shares = (abs(part[error] / part[value]) for part in parts if part[value])
+    return max(filter(np.isfinite, shares), default=0.0)
 
 
 def _comparison(scope: Scope, records: Records, setting: str, method: str) -> str:

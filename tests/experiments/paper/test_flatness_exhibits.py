@@ -109,7 +109,7 @@ def test_cells_are_the_means_and_deviations_over_seeds():
             for column, (kind, read) in COLUMNS.items():
                 over = values(setting, method, kind, read)
                 mean, deviation = map(float, table[setting, name][column].split(" ± "))
-                digits = {"abs": 0.051} if "%" in column else {"rel": 1e-3}
+                digits = {"abs": 0.051} if "%" in column else {"rel": 6e-3}
                 assert mean == pytest.approx(over.mean(), **digits)
                 assert deviation == pytest.approx(over.std(ddof=1), **digits)
 
@@ -181,7 +181,7 @@ def test_refused_and_missing_records_count_as_not_there():
     both = values("cg-mnist", "pareto", kind, read)[[0, 2]]
     cell = table["cg-mnist", "conventional Pareto"]["trace"]
     assert cell.endswith(" (2 of 3 seeds)")
-    assert float(cell.split(" ± ")[0]) == pytest.approx(both.mean(), rel=1e-3)
+    assert float(cell.split(" ± ")[0]) == pytest.approx(both.mean(), rel=6e-3)
     assert table["cg-mnist", "MMPareto"]["trace"] == "–"
     assert table["cg-mnist", "MMPareto"]["training loss"] != "–"
 
@@ -191,8 +191,10 @@ def test_a_diverged_run_is_neither_flat_nor_sharp():
     for item, record in given.items():
         if isinstance(item, Measurement) and item.kind == "curvature":
             record["measured"]["all"]["eigenvalue"] = float("nan")
+            record["measured"]["encoders"]["trace"] = 0.0
     text = table_flatness.EXHIBIT.text(SCOPE, given)
     assert clauses(text, "cg-mnist", "MMPareto")[0].endswith("not finite in every run")
+    assert "residual of an eigenvalue is at most 0.1 % of it" in text
 
 
 def panels(figure):
