@@ -5,6 +5,7 @@ from experiments.paper import (
     figure_2,
     figure_3,
     figure_4,
+    figure_5,
     table_1,
     table_2,
     table_3,
@@ -14,6 +15,7 @@ from experiments.paper import (
     table_8,
     table_9,
     table_correlation,
+    table_flatness,
     table_gamma,
     table_noise,
 )
@@ -32,7 +34,9 @@ EXHIBITS: dict[str, Exhibit] = {
     "figure 2": figure_2.EXHIBIT,
     "figure 3": figure_3.EXHIBIT,
     "figure 4": figure_4.EXHIBIT,
+    "figure 5": figure_5.EXHIBIT,
     "table noise": table_noise.EXHIBIT,
+    "table flatness": table_flatness.EXHIBIT,
     "table gamma": table_gamma.EXHIBIT,
     "table correlation": table_correlation.EXHIBIT,
 }

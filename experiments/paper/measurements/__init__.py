@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.paper.measurements import timing
+from experiments.paper.measurements.curvature import curvature
 from experiments.paper.measurements.gradients import gradients
+from experiments.paper.measurements.landscape import landscape
 from experiments.paper.measurements.probe import probe
 from experiments.program import Program, TrainState
 
 Measure = Callable[[Program, TrainState, Mapping[str, tuple[str, ...]]], dict[str, Any]]
 
 MEASUREMENTS: dict[str, Measure] = {
+    "curvature": curvature,
     "gradients": gradients,
+    "landscape": landscape,
     "probe": probe,
     "timing": timing.measure,
 }

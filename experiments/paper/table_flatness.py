@@ -1,0 +1,213 @@
+"""How flat the minima are: the numbers beside Figure 5."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.comparison import Spread
+from experiments.paper import _flatness
+from experiments.paper.archive import Record, Records
+from experiments.paper.evidence import Item, Run
+from experiments.paper.exhibit import Exhibit, Scope
+
+CONFIDENCE = 0.95
+
+REFERENCE = "uniform"
+
+CLAIMED = ("pareto", "mmpareto")
+"""Of which the paper says that their minima are sharper and flatter than the reference's."""
+
+
+class Quantity(NamedTuple):
+    """A column of the table.
+
+    Attributes:
+      name: Its title.
+      item: From a run to what it is read from.
+      read: From the record of that to its value.
+      digits: How the value is written.
+      flatness: Less of it is flatter.
+    """
+
+    name: str
+    item: Callable[[Run], Item]
+    read: Callable[[Record], float]
+    digits: str
+    flatness: bool
+
+    def of(self, records: Records, run: Run) -> float | None:
+        """Its value in a run, if it is there."""
+        record = _flatness.found(records, self.item(run))
+        return None if record is None else self.read(record)
+
+
+def _hessian(name: str, part: str, key: str) -> Quantity:
+    return Quantity(name, _curvature, lambda record: record["measured"][part][key], ".3g", True)
+
+
+def _curvature(run: Run) -> Item:
+    return _flatness.at_end(run, "curvature")
+
+
+def _landscape(run: Run) -> Item:
+    return _flatness.at_end(run, "landscape")
+
+
+def _itself(run: Run) -> Item:
+    return run
+
+
+QUANTITIES = (
+    _hessian("largest eigenvalue", "all", "eigenvalue"),
+    _hessian("trace", "all", "trace"),
+    _hessian("largest eigenvalue, encoders", "encoders", "eigenvalue"),
+    _hessian("trace, encoders", "encoders", "trace"),
+    Quantity(
+        "landscape sharpness",
+        _landscape,
+        lambda record: record["measured"]["sharpness"],
+        ".3g",
+        True,
+    ),
+    Quantity(
+        "joint test accuracy (%)",
+        _itself,
+        lambda record: 100 * record["epochs"][-1]["scores"]["joint"]["accuracy"],
+        ".1f",
+        False,
+    ),
+    Quantity(
+        "training loss",
+        _itself,
+        lambda record: record["epochs"][-1]["loss"]["joint"],
+        ".3g",
+        False,
+    ),
+)
+
+
+def _needs(scope: Scope) -> list[Item]:
+    return [
+        item
+        for setting in _flatness.SETTINGS
+        for method in _flatness.compared(scope)
+        for run in _flatness.runs(scope, setting, method)
+        for item in (run, _curvature(run), _landscape(run))
+    ]
+
+
+def _text(scope: Scope, records: Records) -> str:
+    methods = _flatness.compared(scope)
+    titles = ["setting", "method", *(quantity.name for quantity in QUANTITIES)]
+    lines = [_row(titles), _row(["---"] * len(titles))]
+    for setting in _flatness.SETTINGS:
+        for method in methods:
+            runs = _flatness.runs(scope, setting, method)
+            cells = [_cell(quantity, records, runs) for quantity in QUANTITIES]
+            lines.append(_row([setting, _flatness.METHODS[method], *cells]))
+    comparisons = [
+        _comparison(scope, records, setting, method)
+        for setting in _flatness.SETTINGS
+        for method in CLAIMED
+        if method in methods
+    ]
+    return "\n".join([*lines, "", _explanation(scope, records), "", *comparisons]) + "\n"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(quantity: Quantity, records: Records, runs: list[Run]) -> str:
+    values = [value for run in runs if (value := quantity.of(records, run)) is not None]
+    if not values:
+        return "–"
+    spread = Spread.over(values)
+    digits = quantity.digits
+    partly = "" if len(values) == len(runs) else f" ({len(values)} of {len(runs)} seeds)"
+    return f"{spread.mean:{digits}} ± {spread.deviation:{digits}}{partly}"
+
+
+def _explanation(scope: Scope, records: Records) -> str:
+    seeds = min(scope.seeds, _flatness.SEEDS)
+    meaning = (
+        f"At the last epoch; mean ± standard deviation over {seeds} seeds. Eigenvalue and trace "
+        "are those of the Hessian of the joint loss on 512 training samples, in all parameters and "
+        "in the encoders' alone. Sharpness is the mean rise of that loss half the way along "
+        "filter-normalised random directions. The training loss is the joint one, in the mean over "
+        "the steps of the last epoch."
+    )
+    found = [_flatness.found(records, item) for item in _needs(scope)]
+    curvatures = [
+        record["measured"] for record in found if record and "all" in record.get("measured", {})
+    ]
+    if not curvatures:
+        return meaning
+    parts = [each[part] for each in curvatures for part in ("all", "encoders")]
+    residual = _largest_share(parts, "residual", "eigenvalue")
+    error = _largest_share(parts, "trace_error", "trace")
+    return (
+        f"{meaning} The residual of an eigenvalue is at most {100 * residual:.2g} % of it, the "
+        f"standard error of a trace at most {100 * error:.2g} % of it."
+    )
+
+
+def _largest_share(parts: list[Record], error: str, value: str) -> float:
+    """Of the errors in their values, where these are numbers other than zero."""
+    shares = (abs(part[error] / part[value]) for part in parts if part[value])
+    return max(filter(np.isfinite, shares), default=0.0)
+
+
+def _comparison(scope: Scope, records: Records, setting: str, method: str) -> str:
+    """In words, how a method's flatness differs from the reference's, seed by seed."""
+    pairs = list(
+        zip(
+            _flatness.runs(scope, setting, method),
+            _flatness.runs(scope, setting, REFERENCE),
+            strict=True,
+        )
+    )
+    clauses = [_clause(quantity, records, pairs) for quantity in QUANTITIES if quantity.flatness]
+    name = _flatness.METHODS[method]
+    return f"* {setting}, {name} less {REFERENCE}, seed by seed: {'; '.join(clauses)}."
+
+
+def _clause(quantity: Quantity, records: Records, pairs: list[tuple[Run, Run]]) -> str:
+    values = [tuple(quantity.of(records, run) for run in pair) for pair in pairs]
+    differences = [a - b for a, b in values if a is not None and b is not None]
+    if len(differences) < 2:
+        return f"{quantity.name}: fewer than two pairs of runs"
+    if not np.all(np.isfinite(differences)):
+        return f"{quantity.name}: not finite in every run"
+    mean, (low, high) = float(np.mean(differences)), _interval(differences)
+    return (
+        f"{quantity.name} {mean:+.3g} (95 % interval {low:.3g} to {high:.3g}, "
+        f"{len(differences)} seeds), {_verdict(low, high)}"
+    )
+
+
+def _interval(differences: list[float]) -> tuple[float, float]:
+    """Student's, of the mean."""
+    from scipy import stats  # type: ignore[import-untyped]
+
+    number = len(differences)
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, number - 1))
+    half = quantile * float(np.std(differences, ddof=1)) / np.sqrt(number)
+    mean = float(np.mean(differences))
+    return mean - half, mean + half
+
+
+def _verdict(low: float, high: float) -> str:
+    if high < 0:
+        return f"flatter than {REFERENCE}"
+    if low > 0:
+        return f"sharper than {REFERENCE}"
+    return "cannot be told apart"
+
+
+EXHIBIT = Exhibit(
+    title="Flatness of the minima",
+    needs=_needs,
+    text=_text,
+)
