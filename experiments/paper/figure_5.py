@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.paper import _flatness
+from experiments.paper import flatness
 from experiments.paper.archive import Record, Records
 from experiments.paper.evidence import Item
 from experiments.paper.exhibit import Exhibit, Scope
@@ -19,17 +19,17 @@ LOSS, ACCURACY = "C0", "C1"
 
 def _needs(scope: Scope) -> list[Item]:
     return [
-        _flatness.at_end(run, "landscape")
-        for setting in _flatness.SETTINGS
-        for method in _flatness.compared(scope)
-        for run in _flatness.runs(scope, setting, method)
+        flatness.at_end(run, "landscape")
+        for setting in flatness.SETTINGS
+        for method in flatness.compared(scope)
+        for run in flatness.runs(scope, setting, method)
     ]
 
 
 def _measured(scope: Scope, records: Records, setting: str, method: str) -> list[Record]:
     """The landscapes that are there, one a seed."""
-    items = [_flatness.at_end(run, "landscape") for run in _flatness.runs(scope, setting, method)]
-    there = [record for item in items if (record := _flatness.found(records, item)) is not None]
+    items = [flatness.at_end(run, "landscape") for run in flatness.runs(scope, setting, method)]
+    there = [record for item in items if (record := flatness.found(records, item)) is not None]
     return [record["measured"] for record in there]
 
 
@@ -43,14 +43,14 @@ def _text(scope: Scope, records: Records) -> str:
     )
     lines = [
         _line(setting, method, _measured(scope, records, setting, method))
-        for setting in _flatness.SETTINGS
-        for method in _flatness.compared(scope)
+        for setting in flatness.SETTINGS
+        for method in flatness.compared(scope)
     ]
     return "\n".join([caption, "", *lines]) + "\n"
 
 
 def _line(setting: str, method: str, landscapes: list[Record]) -> str:
-    start = f"* {setting}, {_flatness.METHODS[method]}: "
+    start = f"* {setting}, {flatness.METHODS[method]}: "
     if not landscapes:
         return start + "not run."
     sharpness = np.mean([each["sharpness"] for each in landscapes])
@@ -60,17 +60,17 @@ def _line(setting: str, method: str, landscapes: list[Record]) -> str:
 def _draw(scope: Scope, records: Records) -> "Figure":
     from matplotlib.figure import Figure  # no pyplot: no display, no global state
 
-    methods = _flatness.compared(scope)
+    methods = flatness.compared(scope)
     figure = Figure(
-        figsize=(3.1 * len(methods), 2.6 * len(_flatness.SETTINGS)), layout="constrained"
+        figsize=(3.1 * len(methods), 2.6 * len(flatness.SETTINGS)), layout="constrained"
     )
     panels = figure.subplots(
-        len(_flatness.SETTINGS), len(methods), sharex=True, sharey="row", squeeze=False
+        len(flatness.SETTINGS), len(methods), sharex=True, sharey="row", squeeze=False
     )
-    for row, setting in zip(panels, _flatness.SETTINGS, strict=True):
+    for row, setting in zip(panels, flatness.SETTINGS, strict=True):
         landscapes = [_measured(scope, records, setting, method) for method in methods]
         for panel, method, those in zip(row, methods, landscapes, strict=True):
-            panel.set_title(f"{setting}, {_flatness.METHODS[method]}", fontsize="medium")
+            panel.set_title(f"{setting}, {flatness.METHODS[method]}", fontsize="medium")
             panel.spines["top"].set_visible(False)
             _fill(panel, those)
         tops = [np.mean(_curves(those, "loss"), axis=0).max() for those in landscapes if those]

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.comparison import Spread
-from experiments.paper import _flatness
+from experiments.markdown import grid
+from experiments.paper import flatness
 from experiments.paper.archive import Record, Records
 from experiments.paper.evidence import Item, Run
 from experiments.paper.exhibit import Exhibit, Scope
-
-CONFIDENCE = 0.95
+from experiments.paper.scores import Difference
 
 REFERENCE = "uniform"
 
@@ -38,7 +38,7 @@ class Quantity(NamedTuple):
 
     def of(self, records: Records, run: Run) -> float | None:
         """Its value in a run, if it is there."""
-        record = _flatness.found(records, self.item(run))
+        record = flatness.found(records, self.item(run))
         return None if record is None else self.read(record)
 
 
@@ -47,11 +47,11 @@ def _hessian(name: str, part: str, key: str) -> Quantity:
 
 
 def _curvature(run: Run) -> Item:
-    return _flatness.at_end(run, "curvature")
+    return flatness.at_end(run, "curvature")
 
 
 def _landscape(run: Run) -> Item:
-    return _flatness.at_end(run, "landscape")
+    return flatness.at_end(run, "landscape")
 
 
 def _itself(run: Run) -> Item:
@@ -90,33 +90,30 @@ QUANTITIES = (
 def _needs(scope: Scope) -> list[Item]:
     return [
         item
-        for setting in _flatness.SETTINGS
-        for method in _flatness.compared(scope)
-        for run in _flatness.runs(scope, setting, method)
+        for setting in flatness.SETTINGS
+        for method in flatness.compared(scope)
+        for run in flatness.runs(scope, setting, method)
         for item in (run, _curvature(run), _landscape(run))
     ]
 
 
 def _text(scope: Scope, records: Records) -> str:
-    methods = _flatness.compared(scope)
+    methods = flatness.compared(scope)
     titles = ["setting", "method", *(quantity.name for quantity in QUANTITIES)]
-    lines = [_row(titles), _row(["---"] * len(titles))]
-    for setting in _flatness.SETTINGS:
-        for method in methods:
-            runs = _flatness.runs(scope, setting, method)
-            cells = [_cell(quantity, records, runs) for quantity in QUANTITIES]
-            lines.append(_row([setting, _flatness.METHODS[method], *cells]))
+    rows = [
+        [setting, flatness.METHODS[method], *(_cell(each, records, runs) for each in QUANTITIES)]
+        for setting in flatness.SETTINGS
+        for method in methods
+        if (runs := flatness.runs(scope, setting, method))
+    ]
     comparisons = [
         _comparison(scope, records, setting, method)
-        for setting in _flatness.SETTINGS
+        for setting in flatness.SETTINGS
         for method in CLAIMED
         if method in methods
     ]
-    return "\n".join([*lines, "", _explanation(scope, records), "", *comparisons]) + "\n"
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    parts = [grid(titles, rows), _explanation(scope, records), "", *comparisons]
+    return "\n".join(parts) + "\n"
 
 
 def _cell(quantity: Quantity, records: Records, runs: list[Run]) -> str:
@@ -130,7 +127,7 @@ def _cell(quantity: Quantity, records: Records, runs: list[Run]) -> str:
 
 
 def _explanation(scope: Scope, records: Records) -> str:
-    seeds = min(scope.seeds, _flatness.SEEDS)
+    seeds = min(scope.seeds, flatness.SEEDS)
     meaning = (
         f"At the last epoch; mean ± standard deviation over {seeds} seeds. Eigenvalue and trace "
         "are those of the Hessian of the joint loss on 512 training samples, in all parameters and "
@@ -138,7 +135,7 @@ def _explanation(scope: Scope, records: Records) -> str:
         "filter-normalised random directions. The training loss is the joint one, in the mean over "
         "the steps of the last epoch."
     )
-    found = [_flatness.found(records, item) for item in _needs(scope)]
+    found = [flatness.found(records, item) for item in _needs(scope)]
     curvatures = [
         record["measured"] for record in found if record and "all" in record.get("measured", {})
     ]
@@ -163,47 +160,36 @@ def _comparison(scope: Scope, records: Records, setting: str, method: str) -> st
     """In words, how a method's flatness differs from the reference's, seed by seed."""
     pairs = list(
         zip(
-            _flatness.runs(scope, setting, method),
-            _flatness.runs(scope, setting, REFERENCE),
+            flatness.runs(scope, setting, method),
+            flatness.runs(scope, setting, REFERENCE),
             strict=True,
         )
     )
     clauses = [_clause(quantity, records, pairs) for quantity in QUANTITIES if quantity.flatness]
-    name = _flatness.METHODS[method]
+    name = flatness.METHODS[method]
     return f"* {setting}, {name} less {REFERENCE}, seed by seed: {'; '.join(clauses)}."
 
 
 def _clause(quantity: Quantity, records: Records, pairs: list[tuple[Run, Run]]) -> str:
-    values = [tuple(quantity.of(records, run) for run in pair) for pair in pairs]
-    differences = [a - b for a, b in values if a is not None and b is not None]
-    if len(differences) < 2:
+    values = [[quantity.of(records, run) for run in pair] for pair in pairs]
+    both = [(a, b) for a, b in values if a is not None and b is not None]
+    if len(both) < 2:
         return f"{quantity.name}: fewer than two pairs of runs"
-    if not np.all(np.isfinite(differences)):
+    if not np.all(np.isfinite(both)):
         return f"{quantity.name}: not finite in every run"
-    mean, (low, high) = float(np.mean(differences)), _interval(differences)
+    found = Difference.over(*zip(*both, strict=True))
     return (
-        f"{quantity.name} {mean:+.3g} (95 % interval {low:.3g} to {high:.3g}, "
-        f"{len(differences)} seeds), {_verdict(low, high)}"
+        f"{quantity.name} {found.mean:+.3g} ± {found.margin:.3g} "
+        f"({len(both)} seeds), {VERDICTS[found.sign]}"
     )
 
 
-def _interval(differences: list[float]) -> tuple[float, float]:
-    """Student's, of the mean."""
-    from scipy import stats  # type: ignore[import-untyped]
-
-    number = len(differences)
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, number - 1))
-    half = quantile * float(np.std(differences, ddof=1)) / np.sqrt(number)
-    mean = float(np.mean(differences))
-    return mean - half, mean + half
-
-
-def _verdict(low: float, high: float) -> str:
-    if high < 0:
-        return f"flatter than {REFERENCE}"
-    if low > 0:
-        return f"sharper than {REFERENCE}"
-    return "cannot be told apart"
+VERDICTS = {
+    -1: f"flatter than {REFERENCE}",
+    0: "cannot be told apart",
+    1: f"sharper than {REFERENCE}",
+}
+"""By the sign of a difference whose 95 % interval does not contain zero."""
 
 
 EXHIBIT = Exhibit(
