@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import jax
@@ -87,6 +88,67 @@ def test_accuracies_on_real_files_are_those_of_the_evaluation(dataset):
     (row,) = [row for row in rows if row.startswith(f"| `{dataset}` |") and row.count("|") == 4]
     for head, scores in evaluation.items():
         assert f"{head} {100 * scores['accuracy']:.2f}" in row
+
+
+NUMBER = re.compile(r"(?<![\w.=])\d[\d,]*\.\d+(?:e[+-]?\d+)?(?![\w.]*\d)")
+
+GIVEN = {
+    "data.md": {"22.05", "4.503877", "5.141276", "0.03", "8.5"},  # the sets' own
+    "protocol.md": {"0.9", "0.02", "1.5", "3.3"},  # it comes before the numbers
+}
+"""What documents state that no command of ours printed."""
+
+
+def prose(document):
+    """A document without code, tables that are compared as a whole, and where links lead."""
+    text = document.read_text()
+    for left_out in (r"```.*?```", r"<!-- results/.*?<!-- end -->", r"`[^`]*`", r"\]\([^)]*\)"):
+        text = re.sub(left_out, "]", text, flags=re.DOTALL)
+    return text
+
+
+def printed(path):
+    """The numbers in a file of results; of an evaluation, in per cent."""
+    if path.suffix == ".md":
+        return set(NUMBER.findall(path.read_text()))
+    heads = json.loads(path.read_text()).values()
+    return {f"{100 * score:.2f}" for scores in heads for score in scores.values()}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_number_is_in_the_results(document):
+    files = [*ROOT.glob("results/**/*.md"), *ROOT.glob("results/*/*evaluation.json")]
+    known = set.union(*(printed(path) for path in files)) | GIVEN.get(document.name, set())
+    assert [number for number in NUMBER.findall(prose(document)) if number not in known] == []
+
+
+SECTIONS = re.split(r"(?m)^## ", (ROOT / "docs" / "results.md").read_text())[1:]
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.splitlines()[0])
+def test_the_numbers_of_a_claim_are_in_the_tables_that_it_names(section):
+    paths = re.findall(r"\]\(\.\./(results/[^)#]+\.md)\)", section)
+    known = set().union(*(printed(ROOT / path) for path in paths))
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", section)
+    assert [number for number in NUMBER.findall(text) if number not in known] == []
+
+
+def test_the_report_is_what_the_records_say(tmp_path, monkeypatch):
+    from experiments.paper import verbs
+    from experiments.paper.archive import Places
+    from experiments.paper.exhibit import Scope
+
+    committed = ROOT / "results" / "paper" / "quick"
+    rebuilt = tmp_path / "results" / "paper" / "quick"
+    shutil.copytree(committed, rebuilt, ignore=shutil.ignore_patterns("*.md", "*.html", "*.*g"))
+    monkeypatch.chdir(tmp_path)  # the page's links are from where it lies
+    verbs.report(Scope(), Places(results_dir=Path("results", "paper")))
+    pages = [*committed.glob("*.md"), committed / "report.html"]
+    assert len(pages) > 20
+    for page in pages:
+        assert (rebuilt / page.name).read_text() == page.read_text()
+    for picture in committed.glob("*.*g"):
+        assert (rebuilt / picture.name).exists()
 
 
 @pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)"))

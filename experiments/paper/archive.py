@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments import logs, program
-from experiments.checkpoints import Checkpoints
 from experiments.device import description
 from experiments.errors import NotApplicableError
 from experiments.logs import RunLog
@@ -128,6 +127,8 @@ class Archive:
 
     def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
         """The state at the end of a run, from the last checkpoint on."""
+        from experiments.checkpoints import Checkpoints  # orbax takes a while to import
+
         folder = self._runs / run.name
         trace = Trace()
         with Checkpoints(folder) as checkpoints:

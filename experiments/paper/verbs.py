@@ -32,9 +32,7 @@ def _verb(name: str) -> Verb:
         items = exhibit.needs(scope)
         lacking = archive.finish(items) if run else {}
         text = _publish(name, scope, archive.folder, archive.records(items), lacking)
-        path = archive.folder / f"{page.file_name(name)}.md"
-        path.write_text(text)
-        print(f"{text}\n{path}")
+        print(f"{text}\n{archive.folder / page.file_name(name)}.md")
 
     make.__doc__ = f"""{exhibit.title}.
 
@@ -48,6 +46,8 @@ def _verb(name: str) -> Verb:
 
 def report(scope: Scope, places: Places) -> None:
     """All tables and figures of the paper on one page, from what is on disk; runs nothing.
+
+    Writes report.md and report.html, and each table and figure by itself, below RESULTS/PRESET.
 
     Args:
       scope: How much is asked for.
@@ -69,12 +69,15 @@ def report(scope: Scope, places: Places) -> None:
 def _publish(
     name: str, scope: Scope, folder: Path, records: Records, lacking: Mapping[str, str]
 ) -> str:
-    """Writes the picture of an exhibit, if it has one, and returns its text."""
+    """Writes the text of an exhibit, which it returns, and its picture, if it has one."""
     exhibit = EXHIBITS[name]
+    path = folder / page.file_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     if exhibit.draw is not None and page.is_drawn(exhibit, scope, records):
-        save(exhibit.draw(scope, records), folder / page.file_name(name))
-    return page.section(name, exhibit, scope, records, lacking)
+        save(exhibit.draw(scope, records), path)
+    text = page.section(name, exhibit, scope, records, lacking)
+    path.with_suffix(".md").write_text(text)
+    return text
 
 
 def _require_known(scope: Scope) -> None:

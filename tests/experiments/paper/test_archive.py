@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import logs
+from experiments.checkpoints import Checkpoints
 from experiments.config import Config, Optimisation
 from experiments.errors import UserError
 from experiments.miniatures import uci_mfeat
@@ -61,7 +62,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(setting, make, monkeypatch):
     class Killed(BaseException):
         pass
 
-    saved = archives.Checkpoints.save
+    saved = Checkpoints.save
 
     def save_and_die(self, state, config):
         saved(self, state, config)
@@ -70,7 +71,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(setting, make, monkeypatch):
     killed = make("killed")
     for epoch in (1, 2):  # twice, so that a run that went on is killed too
         with monkeypatch.context() as patch:
-            patch.setattr(archives.Checkpoints, "save", save_and_die)
+            patch.setattr(Checkpoints, "save", save_and_die)
             with pytest.raises(Killed):
                 killed.finish([run])
         assert killed.records([run]) == {}
