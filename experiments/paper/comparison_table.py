@@ -45,7 +45,7 @@ class Column:
       head: The head.
       score: The score's name.
       scale: 100 for a share in per cent, 1 for a number as it is.
-      digits: After the point.
+      digits: After the point; the paper's numbers have one more.
     """
 
     title: str
@@ -53,6 +53,11 @@ class Column:
     score: str = "accuracy"
     scale: float = 100
     digits: int = 1
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether methods are compared by it; macro F1 only stands beside the accuracy."""
+        return self.score != "macro_f1"
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Block:
     Attributes:
       title: The paper's name of it, or ours.
       setting: The setting.
-      columns: Its scores; differences are taken in the first one.
+      columns: Its scores.
       methods: Its rows.
       published: The paper's numbers, by method, in the order of the columns; None where it has
         none. Empty for a data set that the paper does not have there.
@@ -73,6 +78,15 @@ class Block:
     columns: tuple[Column, ...]
     methods: tuple[str, ...]
     published: Mapping[str, Sequence[float | None]]
+
+    def paper(self, method: str, column: Column) -> float | None:
+        """The paper's number, if it has one."""
+        numbers = self.published.get(method)
+        return None if numbers is None else numbers[self.columns.index(column)]
+
+    def is_published(self, column: Column) -> bool:
+        """Whether the paper has numbers in a column."""
+        return any(self.paper(method, column) is not None for method in self.published)
 
 
 JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
@@ -111,31 +125,47 @@ def _probe(run: Run) -> Measurement:
 
 
 def _text(block: Block, scope: Scope, records: Records) -> str:
-    head = ["method"]
-    for column in block.columns:
-        head += [f"{column.title}, last", f"{column.title}, best"]
-        if block.published:
-            head += [f"{column.title}, paper", "last − paper"]
-    head.append(f"{block.columns[0].title}, last − uniform")
-    rows = [_row(block, method, scope, records) for method in scope.chosen(block.methods)]
+    head = ["method", *(title for column in block.columns for title in _titles(block, column))]
+    rows = [
+        [
+            TITLES[method],
+            *(
+                cell
+                for column in block.columns
+                for cell in _cells(block, method, column, scope, records)
+            ),
+        ]
+        for method in scope.chosen(block.methods)
+    ]
     return f"**{block.title}** (setting {block.setting})\n\n{grid(head, rows)}"
 
 
-def _row(block: Block, method: str, scope: Scope, records: Records) -> list[str]:
-    published = block.published.get(method, [None] * len(block.columns))
-    cells = [TITLES[method]]
-    for column, paper in zip(block.columns, published, strict=True):
-        found = _found(block, method, column, scope, records)
-        cells += [
-            "/"
-            if found.refused
-            else spread(list(found.last.values()), column.scale, column.digits)
-            + ("\\*" if found.probed else ""),
-            "/" if found.refused else spread(found.best, column.scale, column.digits),
+def _titles(block: Block, column: Column) -> list[str]:
+    titles = [f"{column.title}, last", "best"]
+    if block.is_published(column):
+        titles += ["paper", "last − paper"]
+    if column.is_compared:
+        titles.append(f"last − {REFERENCE}")
+    return titles
+
+
+def _cells(block: Block, method: str, column: Column, scope: Scope, records: Records) -> list[str]:
+    found = _found(block, method, column, scope, records)
+    if found.refused:
+        cells = ["/", "/"]
+    else:
+        after_last = spread(list(found.last.values()), column.scale, column.digits)
+        cells = [
+            after_last + ("\\*" if found.probed else ""),
+            spread(found.best, column.scale, column.digits),
         ]
-        if block.published:
-            cells += ["–" if paper is None else f"{paper:g}", _gap(found, column, paper)]
-    return [*cells, _lead(block, method, scope, records)]
+    if block.is_published(column):
+        paper = block.paper(method, column)
+        written = "–" if paper is None else f"{paper:.{column.digits + 1}f}"
+        cells += [written, _gap(found, column, paper)]
+    if column.is_compared:
+        cells.append(_lead(block, method, column, scope, records))
+    return cells
 
 
 class _Found(NamedTuple):
@@ -173,12 +203,11 @@ def _gap(found: _Found, column: Column, paper: float | None) -> str:
     return f"{ours - paper:+.{column.digits}f}"
 
 
-def _lead(block: Block, method: str, scope: Scope, records: Records) -> str:
-    """By how much a method is ahead of the reference in the first column."""
-    first = block.columns[0]
+def _lead(block: Block, method: str, column: Column, scope: Scope, records: Records) -> str:
+    """By how much a method is ahead of the reference after the last epoch."""
     ours, theirs = paired(
-        *(_found(block, name, first, scope, records).last for name in (method, REFERENCE))
+        *(_found(block, name, column, scope, records).last for name in (method, REFERENCE))
     )
     if method == REFERENCE or not ours:
         return "–"
-    return difference(Difference.over(ours, theirs), first.scale, first.digits)
+    return difference(Difference.over(ours, theirs), column.scale, column.digits)

@@ -17,10 +17,10 @@ NYUV2 = Block(
     "NYUv2",
     "nyuv2",
     (
-        Column("mean IoU", "segmentation", "mean_iou", digits=2),
-        Column("pixel acc.", "segmentation", "pixel_accuracy", digits=2),
-        Column("absolute error", "depth", "absolute_error", scale=1, digits=4),
-        Column("relative error", "depth", "relative_error", scale=1, digits=4),
+        Column("mean IoU", "segmentation", "mean_iou"),
+        Column("pixel acc.", "segmentation", "pixel_accuracy"),
+        Column("absolute error", "depth", "absolute_error", scale=1, digits=3),
+        Column("relative error", "depth", "relative_error", scale=1, digits=3),
     ),
     METHODS,
     {
