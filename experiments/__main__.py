@@ -12,11 +12,12 @@ def main() -> None:
     """Runs a verb; an error of the user's ends it with one line and status 2."""
     import tyro  # so that the modules below can be used without it
 
-    from experiments import bench, demo, presets
+    from experiments import demo, presets
+    from experiments.bench.verbs import VERBS
     from experiments.paper import verbs
     from experiments.prepare import prepare
     from experiments.runs import evaluate, train
-    from experiments.table import imbalanced, methods
+    from experiments.table import methods
 
     try:
         tyro.extras.subcommand_cli_from_dict(
@@ -27,15 +28,11 @@ def main() -> None:
                 "evaluate": evaluate,
                 "table": _group(
                     "Regenerate a table of the paper, or compare methods.",
-                    {
-                        **verbs.verbs("table"),
-                        "methods": methods.main,
-                        "imbalanced": imbalanced.main,
-                    },
+                    {**verbs.verbs("table"), "methods": methods.main},
                 ),
                 "figure": _group("Regenerate a figure of the paper.", verbs.verbs("figure")),
                 "report": verbs.report,
-                "bench": _group("Measure the speed of the library.", bench.VERBS),
+                "bench": _group("Measure the speed of the library.", VERBS),
             },
             prog="python -m experiments",
             description="Experiments with MMPareto.",

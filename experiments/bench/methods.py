@@ -13,7 +13,8 @@ from experiments.comparison import Protocol
 from experiments.demo.run import steps_per_second
 from experiments.device import description
 from experiments.markdown import grid
-from experiments.table.imbalanced import ROWS
+from experiments.paper.comparison_table import TITLES
+from experiments.paper.table_1 import METHODS
 
 COMMAND = "python -m experiments bench methods"
 REFERENCE = "uniform"
@@ -28,12 +29,12 @@ def main(output: Path = Path("runs", "bench-methods")) -> None:
       output: Folder for the table, as Markdown and JSON.
     """
     splits = data.load("cg-digits")
-    configs = {name: replace(Protocol().config(name), diagnose=False) for name in ROWS}
+    configs = {name: replace(Protocol().config(name), diagnose=False) for name in METHODS}
     programs = {name: program.build(config, splits) for name, config in configs.items()}
     speeds = {name: np.array(each) for name, each in steps_per_second(programs).items()}
     ratios = {name: Ratio.over_rounds(each, speeds[REFERENCE]) for name, each in speeds.items()}
     device = description()
-    rows = [[ROWS[name], report.ratio(ratio)] for name, ratio in ratios.items()]
+    rows = [[TITLES[name], report.ratio(ratio)] for name, ratio in ratios.items()]
     table = grid(["method", "steps per second over uniform"], rows) + (
         f"\n`{COMMAND}` on {device}: median (minimum to maximum) over rounds in which the methods "
         "take turns.\n"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from experiments.comparison import Spread
+from experiments.markdown import grid
 from experiments.paper import noise
 from experiments.paper.archive import Records
 from experiments.paper.exhibit import Exhibit, Scope
@@ -48,8 +49,8 @@ def text(scope: Scope, records: Records) -> str:
     """The table, and under it what it answers to the questions of the paper."""
     noises = noise.of_records(scope, records)
     head = ["setting", "encoder", "epoch", "seeds", *COLUMNS]
-    lines = [_line(head), _line(["---"] * len(head)), *(_row(each) for each in noises)]
-    return "\n".join([*lines, "", EXPLANATION, "", *_answers(noises)]) + "\n"
+    table = grid(head, [_row(each) for each in noises])
+    return "\n".join([table, EXPLANATION, "", *_answers(noises)]) + "\n"
 
 
 EXPLANATION = (
@@ -63,13 +64,9 @@ EXPLANATION = (
 )
 
 
-def _row(each: Noise) -> str:
+def _row(each: Noise) -> list[str]:
     cells = [_cell(each.spread(value)) for value in COLUMNS.values()]
-    return _line([each.setting, each.encoder, str(each.epoch), str(len(each.seeds)), *cells])
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return [each.setting, each.encoder, str(each.epoch), str(len(each.seeds)), *cells]
 
 
 def _cell(spread: Spread | None) -> str:

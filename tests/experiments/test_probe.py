@@ -1,4 +1,4 @@
-"""The linear probe and the table that marks it."""
+"""The linear probe."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from experiments import program
-from experiments.comparison import Protocol
 from experiments.errors import UserError
 from experiments.probe import linear_probe
-from experiments.table import imbalanced
 
 
 @pytest.fixture
@@ -48,24 +46,3 @@ def test_several_tasks_have_nothing_to_probe(compiled):
     strange = compiled._replace(represent=lambda state, batch: ({}, {"left": batch["label"]}))
     with pytest.raises(UserError, match="one label for all modalities"):
         linear_probe(strange, compiled.initial_state(0))
-
-
-def test_heads_that_are_not_trained_are_probed_and_marked(linear, digits):
-    protocol = Protocol(seeds=2, epochs=1)
-    scores = {
-        method: imbalanced.run(program.build(linear(method=method), digits), protocol)
-        for method in ("joint", "uniform")
-    }
-    assert [scores["joint"][name].probed for name in ("joint", "gray", "colour")] == [0, 1, 1]
-    assert not any(score.probed for score in scores["uniform"].values())
-    assert all(len(score.runs) == 2 for score in scores["joint"].values())
-    rows = imbalanced.markdown(scores, ("gray", "colour")).splitlines()
-    (joint,) = [row for row in rows if "one joint loss" in row]
-    assert joint.count("\\*") == 2
-    (pmr,) = [row for row in rows if "PMR" in row]
-    assert pmr.count("/") == 4
-
-
-def test_a_set_of_several_tasks_has_no_such_table(tmp_path):
-    with pytest.raises(UserError, match="multi-mnist has several tasks and no modalities"):
-        imbalanced.main(Protocol(dataset="multi-mnist"), output=tmp_path)
