@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from compiling import virtual_devices
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -15,13 +16,9 @@ ALONE = [name for name in EXAMPLES if name != "several_processes.py"]
 
 
 def start(name, *arguments, devices=8):
-    flags = (
-        f"--xla_force_host_platform_device_count={devices} "
-        "--xla_backend_optimization_level=0"  # compiles in half the time
-    )
     return subprocess.Popen(
         [sys.executable, "-W", "error", ROOT / "examples" / name, *arguments],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+        env=os.environ | virtual_devices(devices) | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from compiling import virtual_devices
 
 from experiments.bench import communication
 
@@ -38,10 +39,9 @@ print(json.dumps(found))
 
 
 def in_a_process(*arguments):
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     result = subprocess.run(
         [sys.executable, *arguments],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+        env=os.environ | virtual_devices(8) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

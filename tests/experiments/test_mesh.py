@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from compiling import virtual_devices
 from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
@@ -24,14 +25,10 @@ QUICK = ["--prepared-dir", "None", "--batch-size", "320"]
 
 
 def command(verb, *arguments, devices=1, **environment):
-    flags = (
-        f"--xla_force_host_platform_device_count={devices} "
-        "--xla_backend_optimization_level=0"  # compiles in half the time
-    )
     return subprocess.Popen(
         [sys.executable, "-m", "experiments", verb, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **environment},
+        env=os.environ | virtual_devices(devices) | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from experiments.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--prepared-dir", "None", "--batch-size", "320"]
@@ -21,6 +24,23 @@ def command(*arguments):
 
 def run(*arguments):
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture
+def run_here(capsys, monkeypatch):
+    """Runs a command in this process, which saves the start of another one."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            status = exit_.code
+        captured = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, status, captured.out, captured.err)
+
+    return run
 
 
 def parameters(run_dir):
@@ -146,23 +166,31 @@ def test_a_checkpoint_of_another_configuration_is_refused(finished):
     ],
     ids=lambda value: " ".join(value),
 )
-def test_bad_input_ends_in_one_line_and_status_2(tmp_path, arguments, words):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    outcome = subprocess.run(
-        command(*arguments), cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    refused(outcome, *words)
+def test_bad_input_ends_in_one_line_and_status_2(tmp_path, monkeypatch, run_here, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    refused(run_here(*arguments), *words)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_resume_without_a_run_is_refused(tmp_path):
-    outcome = run("train", *QUICK, "--run-dir", tmp_path / "new", "--resume")
+def test_bad_input_in_a_process_of_its_own_leaves_nothing_behind(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    outcome = subprocess.run(
+        command("train", "--method", "magic"),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    refused(outcome, "unknown method 'magic'", "mmpareto")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resume_without_a_run_is_refused(tmp_path, run_here):
+    outcome = run_here("train", *QUICK, "--run-dir", tmp_path / "new", "--resume")
     refused(outcome, "no checkpoint in")
 
 
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(finished, tmp_path):
-    import shutil
-
     damaged = tmp_path / "damaged"
     shutil.copytree(finished, damaged)
     for path in (damaged / "checkpoints" / "24" / "state").rglob("*"):
@@ -185,13 +213,8 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(finished, 
     ],
     ids=lambda value: " ".join(value),
 )
-def test_verbs_of_verbs_have_help(arguments, words, capsys, monkeypatch):
-    from experiments.__main__ import main
-
-    monkeypatch.setattr(sys, "argv", ["experiments", *arguments, "--help"])
-    with pytest.raises(SystemExit) as exit_:
-        main()
-    text = capsys.readouterr().out
-    assert exit_.value.code in (0, None)
-    assert f"usage: python -m experiments {' '.join(arguments)}" in text
-    assert all(word in text for word in words)
+def test_verbs_of_verbs_have_help(arguments, words, run_here):
+    outcome = run_here(*arguments, "--help")
+    assert outcome.returncode in (0, None)
+    assert f"usage: python -m experiments {' '.join(arguments)}" in outcome.stdout
+    assert all(word in outcome.stdout for word in words)

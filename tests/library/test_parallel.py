@@ -8,6 +8,7 @@ import sys
 
 import parallel_program
 import pytest
+from compiling import virtual_devices
 
 import mmpareto_jax as mmp
 
@@ -15,13 +16,9 @@ import mmpareto_jax as mmp
 @pytest.fixture(scope="module")
 def report():
     root = pathlib.Path(mmp.__file__).parents[1]
-    flags = (
-        f"--xla_force_host_platform_device_count={parallel_program.DEVICES} "
-        "--xla_backend_optimization_level=0"  # compiles in half the time
-    )
     result = subprocess.run(
         [sys.executable, "-W", "error", parallel_program.__file__],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
+        env=os.environ | virtual_devices(parallel_program.DEVICES) | {"PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         check=False,

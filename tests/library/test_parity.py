@@ -9,6 +9,7 @@ import sys
 
 import parity_program
 import pytest
+from compiling import virtual_devices
 
 import mmpareto_jax as mmp
 
@@ -18,13 +19,9 @@ TOLERANCE = 1e-5
 
 def start(devices, *arguments):
     root = pathlib.Path(mmp.__file__).parents[1]
-    flags = (
-        f"--xla_force_host_platform_device_count={devices} "
-        "--xla_backend_optimization_level=0"  # compiles in half the time
-    )
     return subprocess.Popen(
         [sys.executable, "-W", "error", parity_program.__file__, *arguments],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
+        env=os.environ | virtual_devices(devices) | {"PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from compiling import virtual_devices
 
 from experiments import devices, program
 from experiments.methods import BALANCING
@@ -59,12 +60,11 @@ def test_a_mesh_trains_as_one_device_does(linear, digits, method):
 @pytest.mark.slow
 @pytest.mark.skipif(SEVERAL, reason="is what this test starts")
 def test_both_hold_on_virtual_devices():
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
     finished = subprocess.run(
         command,
         cwd=Path(__file__).parents[3],
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
+        env=os.environ | virtual_devices(4),
         capture_output=True,
         text=True,
         check=False,
