@@ -19,9 +19,14 @@ from experiments import data, devices, processes, program
 from experiments.checkpoints import Checkpoints
 from experiments.config import Config, Optimisation
 from experiments.errors import UserError
+from experiments.miniatures import uci_mfeat
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--prepared-dir", "None", "--batch-size", "320"]
+"""Four steps an epoch, of either set below."""
+
+SETS = ["uci-mfeat", pytest.param("cg-digits", marks=pytest.mark.slow)]
+"""Six small encoders, which compile in no time, and two of convolutions."""
 
 
 def command(verb, *arguments, devices=1, **environment):
@@ -42,11 +47,12 @@ def finish(*started):
     return outputs
 
 
-def state_of(run_dir):
+def state_of(run_dir, arguments):
     """The step and the arrays of the last checkpoint, on one device."""
+    files = arguments[arguments.index("--data-dir") + 1] if "--data-dir" in arguments else None
     with Checkpoints(run_dir) as checkpoints:
         config = checkpoints.config()
-        compiled = program.build(config, data.load(config.dataset))
+        compiled = program.build(config, data.load(config.dataset, files))
         state = checkpoints.restore(compiled.initial_state(1), config)
     assert all(leaf.sharding.num_devices == 1 for leaf in jax.tree.leaves(state))
     return int(state.step), jax.device_get(state)
@@ -56,7 +62,7 @@ def records(run_dir):
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
-def assert_same_run(ours, theirs, epochs):
+def assert_same_run(ours, theirs, epochs, arguments):
     """Losses, accuracies and state agree; a sample or two may fall on the other side."""
     assert [record["epoch"] for record in records(ours)] == list(range(1, epochs + 1))
     for left, right in zip(records(ours), records(theirs), strict=True):
@@ -64,7 +70,7 @@ def assert_same_run(ours, theirs, epochs):
             assert loss == pytest.approx(right["loss"][head], rel=1e-5)
             accuracies = [record["scores"][head]["accuracy"] for record in (left, right)]
             assert accuracies[0] == pytest.approx(accuracies[1], abs=0.005)
-    (step, state), (_, expected) = state_of(ours), state_of(theirs)
+    (step, state), (_, expected) = (state_of(run, arguments) for run in (ours, theirs))
     assert step == 4 * epochs
     np.testing.assert_array_equal(state.key, expected.key)
     for left, right in zip(
@@ -73,12 +79,22 @@ def assert_same_run(ours, theirs, epochs):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
 
 
+@pytest.fixture(scope="module", params=SETS)
+def arguments(request, tmp_path_factory):
+    """Of a run of four steps an epoch."""
+    if request.param == "cg-digits":
+        return QUICK
+    files = tmp_path_factory.mktemp("files")
+    uci_mfeat.write(files)
+    return ["--dataset", request.param, "--data-dir", files, *QUICK]
+
+
 @pytest.fixture(scope="module")
-def one_device(tmp_path_factory):
+def one_device(arguments, tmp_path_factory):
     """One and two epochs on one device."""
     folder = tmp_path_factory.mktemp("one")
     one, two = folder / "one", folder / "two"
-    finish(command("train", *QUICK, "--epochs", 2, "--run-dir", two))
+    finish(command("train", *arguments, "--epochs", 2, "--run-dir", two))
     shutil.copytree(two, one)
     shutil.rmtree(one / "checkpoints" / "8")
     first, _ = (one / "metrics.jsonl").read_text().splitlines(keepends=True)
@@ -86,14 +102,14 @@ def one_device(tmp_path_factory):
     return one, two
 
 
-def test_a_mesh_trains_as_one_device_does(one_device, tmp_path):
+def test_a_mesh_trains_as_one_device_does(one_device, arguments, tmp_path):
     run = tmp_path / "run"
     mesh = ["--mesh", "data=4,model=2"]
-    finish(command("train", *QUICK, "--epochs", 1, "--run-dir", run, *mesh, devices=8))
-    assert_same_run(run, one_device[0], 1)
+    finish(command("train", *arguments, "--epochs", 1, "--run-dir", run, *mesh, devices=8))
+    assert_same_run(run, one_device[0], 1, arguments)
 
 
-def test_two_processes_go_on_where_one_device_stopped(one_device, tmp_path):
+def test_two_processes_go_on_where_one_device_stopped(one_device, arguments, tmp_path):
     one, two = one_device
     run = tmp_path / "run"
     shutil.copytree(one, run)
@@ -101,32 +117,31 @@ def test_two_processes_go_on_where_one_device_stopped(one_device, tmp_path):
         listener.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listener.getsockname()[1]}"
     shared = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
-    arguments = [*QUICK, "--epochs", 2, "--run-dir", run, "--resume"]
-    arguments += ["--distributed", "--mesh", "model=2"]
+    further = ["--epochs", 2, "--run-dir", run, "--resume", "--distributed", "--mesh", "model=2"]
     (first, _), (second, errors) = finish(
         *(
-            command("train", *arguments, devices=2, **shared, JAX_PROCESS_ID=str(process))
+            command("train", *arguments, *further, devices=2, **shared, JAX_PROCESS_ID=str(process))
             for process in range(2)
         )
     )
     assert "epoch 2" in first
     assert "epoch 2" not in second  # what there is comes from gloo
     assert "step" not in errors  # no progress bar
-    assert_same_run(run, two, 2)
+    assert_same_run(run, two, 2, arguments)
 
 
 @pytest.mark.slow
-def test_eight_devices_go_on_where_one_stopped_and_the_reverse(one_device, tmp_path):
+def test_eight_devices_go_on_where_one_stopped_and_the_reverse(one_device, arguments, tmp_path):
     one, two = one_device
     run = tmp_path / "run"
     shutil.copytree(one, run)
-    finish(command("train", *QUICK, "--epochs", 2, "--run-dir", run, "--resume", devices=8))
-    assert_same_run(run, two, 2)
-    finish(command("train", *QUICK, "--epochs", 3, "--run-dir", run, "--resume"))
+    finish(command("train", *arguments, "--epochs", 2, "--run-dir", run, "--resume", devices=8))
+    assert_same_run(run, two, 2, arguments)
+    finish(command("train", *arguments, "--epochs", 3, "--run-dir", run, "--resume"))
     three = tmp_path / "three"
     shutil.copytree(two, three)
-    finish(command("train", *QUICK, "--epochs", 3, "--run-dir", three, "--resume"))
-    assert_same_run(run, three, 3)
+    finish(command("train", *arguments, "--epochs", 3, "--run-dir", three, "--resume"))
+    assert_same_run(run, three, 3, arguments)
 
 
 def test_kernels_are_spread_over_model_and_nothing_else_is(quick, digits):

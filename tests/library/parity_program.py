@@ -361,12 +361,8 @@ ARRANGEMENTS = {
 }
 
 IN_PROCESSES = (
-    "jit, data, auto",
-    "jit, FSDP, explicit",
     "jit, data x tensor, auto",
-    "jit, data, gramian",
     "shard_map, data (average_over)",
-    "pmap (average_over)",
 )
 """What two processes with two devices each run in every test run; the others are slow."""
 
