@@ -8,6 +8,7 @@ from experiments.paper import flatness
 from experiments.paper.archive import Record, Records
 from experiments.paper.evidence import Item
 from experiments.paper.exhibit import Exhibit, Scope
+from experiments.pictures import band, not_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,29 +89,23 @@ def _curves(landscapes: list[Record], of: str) -> np.ndarray:
 
 def _fill(panel: "Axes", landscapes: list[Record]) -> None:
     if not landscapes:
-        panel.text(0.5, 0.5, "not run", transform=panel.transAxes, ha="center", va="center")
+        not_run(panel)
         return
     steps = landscapes[0]["steps"]
-    _band(panel, steps, _curves(landscapes, "loss"), LOSS)
+    band(panel, steps, _curves(landscapes, "loss").tolist(), LOSS, "loss")
     panel.set_ylabel("training loss", color=LOSS)
     panel.tick_params(axis="y", colors=LOSS, labelleft=True)
     right = panel.twinx()
-    _band(right, steps, 100 * _curves(landscapes, "accuracy"), ACCURACY)
+    accuracies = 100 * _curves(landscapes, "accuracy")
+    band(right, steps, accuracies.tolist(), ACCURACY, "accuracy")
     right.set_ylabel("test accuracy (%)", color=ACCURACY)
     right.tick_params(axis="y", colors=ACCURACY)
     right.set_ylim(0, 100)
     right.spines["top"].set_visible(False)
 
 
-def _band(panel: "Axes", steps: list[float], curves: np.ndarray, colour: str) -> None:
-    panel.plot(steps, np.mean(curves, axis=0), color=colour)
-    panel.fill_between(
-        steps, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.15, lw=0
-    )
-
-
 EXHIBIT = Exhibit(
-    title="Figure 5: loss landscape and accuracy around the end of training",
+    title="Loss landscape and accuracy around the end of training",
     needs=_needs,
     text=_text,
     draw=_draw,

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.pictures import not_run
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -29,8 +31,7 @@ def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
     panel.set_ylabel("mini-batches")
     if measured is None:
         panel.set_title(title)
-        panel.set(xticks=[], yticks=[])
-        panel.text(0.5, 0.5, "not run", ha="center", va="center", transform=panel.transAxes)
+        not_run(panel)
         return
     norms = {
         name: [norm for norm in measured["norms"][name] if norm is not None] for name in COLOURS

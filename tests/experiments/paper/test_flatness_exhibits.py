@@ -240,7 +240,7 @@ def test_a_panel_without_records_says_so():
     figure = figure_5.EXHIBIT.draw(SCOPE, given)
     rendered(figure)
     loss, accuracy = panels(figure)["cg-mnist, conventional Pareto"]
-    assert [text.get_text() for text in loss.texts] == ["not run"]
+    assert [text.get_text() for text in loss.texts] == ["not run here"]
     assert accuracy is None
     assert "* cg-mnist, conventional Pareto: not run." in figure_5.EXHIBIT.text(SCOPE, given)
 

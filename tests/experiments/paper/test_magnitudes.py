@@ -28,7 +28,7 @@ def test_every_mini_batch_is_in_a_bin_that_both_share(panel):
 def test_what_was_not_run_says_so(panel):
     magnitudes.draw(panel, None, "gray encoder")
     assert panel.get_title() == "gray encoder"
-    assert [text.get_text() for text in panel.texts] == ["not run"]
+    assert [text.get_text() for text in panel.texts] == ["not run here"]
     assert not panel.containers
 
 
