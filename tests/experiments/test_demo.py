@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from experiments import models
 from experiments.comparison import Protocol, Spread
 from experiments.demo import figures, run, table
 
@@ -44,7 +45,8 @@ def test_the_table_shows_what_was_not_measured_as_a_dash():
     )
 
 
-def test_a_small_demo_runs_from_end_to_end(tmp_path, capsys, monkeypatch):
+def test_a_small_demo_runs_from_end_to_end(linear, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "cg-cnn", models.MODELS["linear"])
     monkeypatch.setattr(run, "METHODS", {"uniform": "uniform", "mmpareto": "MMPareto"})
     monkeypatch.setattr(run, "DIAGNOSED", ("uniform",))
     monkeypatch.setattr(run, "TIMED_STEPS", 2)

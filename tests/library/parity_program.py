@@ -360,6 +360,20 @@ ARRANGEMENTS = {
     ),
 }
 
+QUICK = (
+    "jit, data, auto",
+    "jit, FSDP, explicit",
+    "jit, data x tensor, explicit",
+    "shard_map, FSDP (axis_name)",
+    "shard_map, data (average_over)",
+    "pmap (average_over)",
+    "jit, data, gramian",
+    "jit, data x tensor, explicit, gramian",
+    "jit, data, auto, micro-batches",
+    "shard_map, data (average_over), micro-batches",
+)
+"""What eight devices run in every test run, one of each kind; the others are slow."""
+
 IN_PROCESSES = (
     "jit, data x tensor, auto",
     "shard_map, data (average_over)",
@@ -391,11 +405,9 @@ def course():
 
 
 def main():
-    if len(sys.argv) > 1:
-        process, processes, address, *names = sys.argv[1:]
+    process, processes, address, *names = sys.argv[1:]
+    if processes != "1":
         jax.distributed.initialize(address, int(processes), int(process))
-    else:
-        names = ARRANGEMENTS
     results = {}
     for name in names:
         run = ARRANGEMENTS[name]

@@ -101,7 +101,7 @@ def test_evaluation_is_that_of_torchvision(loaded, channels, dtype):
     ("channels", "dtype"),
     [
         (1, "float32"),
-        (3, "float64"),
+        pytest.param(3, "float64", marks=pytest.mark.slow),
         pytest.param(1, "float64", marks=pytest.mark.slow),
         pytest.param(3, "float32", marks=pytest.mark.slow),
     ],
