@@ -133,7 +133,9 @@ def _bars(panel: "Axes", values: dict[str, dict[str, list[float]]]) -> None:
             panel.plot([position] * len(of), of, "k.", markersize=3)
     panel.set_xticks(range(len(heads)), heads)
     lowest = min(float(np.min(of)) for by in values.values() for of in by.values() if of)
-    panel.set_ylim(max(0.0, 100 * lowest - 15), 100)
+    bottom = max(0.0, 100 * lowest - 15)
+    panel.set_ylim(bottom, 100 + 0.3 * (100 - bottom))  # room for the legend
+    panel.set_yticks([tick for tick in panel.get_yticks() if bottom <= tick <= 100])
     panel.set_ylabel("test accuracy (%)")
     panel.legend(fontsize="x-small", frameon=False, ncols=2, loc="upper left")
 
