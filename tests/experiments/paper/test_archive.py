@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(setting, make, monkeypatch):
 
 
 def test_what_is_there_is_not_run_again(setting, make, monkeypatch):
-    run = Run(setting, "uniform", 0)
+    run = Run(setting, "joint", 0)
     archive = make("once")
     finished(archive, run)
     monkeypatch.setattr(archives.program, "build", None)  # would fail if it were called
@@ -95,7 +95,7 @@ def test_one_program_serves_all_seeds(setting, make, monkeypatch):
     monkeypatch.setattr(
         archives.program, "build", lambda *a, **k: built.append(1) or build(*a, **k)
     )
-    finished(make("seeds"), *(Run(setting, "mmpareto", seed) for seed in range(3)))
+    finished(make("seeds"), *(Run(setting, "joint", seed) for seed in range(3)))
     assert len(built) == 1
 
 
@@ -105,7 +105,7 @@ def test_a_measurement_is_taken_after_its_epoch(setting, make, monkeypatch):
         return {"step": int(state.step), "encoders": list(encoders), "sum": float(first.sum())}
 
     monkeypatch.setitem(MEASUREMENTS, "where", where)
-    run = Run(setting, "uniform", 0)
+    run = Run(setting, "joint", 0)
     archive = make("measured")
     items = [Measurement(run, "where", epoch) for epoch in (0, 1, 3)]
     found = [record["measured"] for record in finished(archive, *items)]
@@ -115,7 +115,7 @@ def test_a_measurement_is_taken_after_its_epoch(setting, make, monkeypatch):
 
 
 def test_a_record_says_what_it_is_of(setting, make):
-    (record,) = finished(make("provenance"), Run(setting, "mmpareto", 1, gamma=2.0))
+    (record,) = finished(make("provenance"), Run(setting, "joint", 1, gamma=2.0))
     assert Config.from_json(record["config"]).gamma == 2.0
     assert record["config"]["seed"] == 1
     assert len(record["date"]) == 10
@@ -126,7 +126,7 @@ def test_a_set_whose_files_are_not_there_is_left_out_with_the_reason(setting, ma
     config = dataclasses.replace(setting.config, dataset="crema-d")
     lacking = Setting("clips", config, files="crema-d")
     archive = make("lacking")
-    run, other = Run(lacking, "uniform", 0), Run(setting, "uniform", 0)
+    run, other = Run(lacking, "joint", 0), Run(setting, "joint", 0)
     assert archive.finish([run, other]) == {"clips": "no folder crema-d in the folder of data"}
     assert list(archive.records([run, other])) == [other]
 
