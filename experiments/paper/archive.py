@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import logs, program
+from experiments.data.exclusive import exclusive
 from experiments.device import description
 from experiments.errors import NotApplicableError
 from experiments.logs import RunLog
@@ -67,7 +68,8 @@ class Archive:
     def finish(self, items: Iterable[Item]) -> dict[str, str]:
         """Makes what is missing of some items; what a kill interrupts goes on at the next call.
 
-        Runs of one program follow each other, so that it is compiled once.
+        Runs of one program follow each other, so that it is compiled once. Commands that run at
+        the same time share the work.
 
         Returns:
           By setting, why it cannot be run here.
@@ -110,6 +112,13 @@ class Archive:
                 self._finish_run(run, items, compiled, progress.update)
 
     def _finish_run(
+        self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
+    ) -> None:
+        with exclusive(self._runs / run.name):  # another command may have been at it
+            missing = [item for item in items if not self._path(item).exists()]
+            self._make(run, missing, compiled, on_epoch)
+
+    def _make(
         self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
     ) -> None:
         last = None

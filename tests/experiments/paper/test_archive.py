@@ -1,6 +1,8 @@
 """The archive: what is missing is run, once, and a killed run goes on to the same numbers."""
 
 import dataclasses
+import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from experiments import logs
 from experiments.checkpoints import Checkpoints
 from experiments.config import Config, Optimisation
+from experiments.data.exclusive import exclusive
 from experiments.errors import UserError
 from experiments.miniatures import uci_mfeat
 from experiments.paper import archive as archives
@@ -151,3 +154,20 @@ def test_a_mistake_is_not_taken_for_a_method_that_does_not_apply(setting, make):
     with pytest.raises(UserError, match="unknown method 'magic'"):
         archive.finish([run])
     assert archive.records([run]) == {}
+
+
+def test_a_run_that_another_command_is_at_is_waited_for_and_not_repeated(setting, make):
+    run = Run(setting, "joint", 0)
+    elsewhere, archive = make("elsewhere"), make("here")
+    (record,) = finished(elsewhere, run)
+    waiting = threading.Thread(target=archive.finish, args=([run],))
+    folder = archive._runs / run.name
+    with exclusive(folder):
+        waiting.start()
+        waiting.join(timeout=5)
+        assert waiting.is_alive()
+        archive._path(run).parent.mkdir(parents=True)
+        shutil.copy(elsewhere._path(run), archive._path(run))
+    waiting.join()
+    assert archive.records([run]) == {run: record}
+    assert [path.name for path in folder.iterdir()] == [".lock"]  # nothing was trained
