@@ -21,7 +21,7 @@ THRESHOLDS = ((1.0, 0.5), (3.0, 1.0))
 """The k of the paper and the curve there: above the first a weight exists, above the second all
 weights make the noise less."""
 
-TICKS = (0.5, 1, 2, 3, 5, 8)
+TICKS = (0.5, 1, 2, 3, 5, 8, 30, 100, 300, 1000)
 
 FIRST, LAST = {0: "o", 1: "s"}, "^"
 """Marks before training and after the first epoch, and after the last."""
@@ -74,7 +74,8 @@ def _curve(panel: "Axes", measured: list[float]) -> None:
         panel.axvline(at, color="gray", linewidth=0.8, linestyle=":")
         panel.axhline(value, color="gray", linewidth=0.8, linestyle=":")
     panel.set_xscale("log")
-    panel.set_xticks(TICKS, [f"{k:g}" for k in TICKS])
+    ticks = [tick for tick in TICKS if tick <= k[-1]]
+    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.set_xticks([], minor=True)
 
 
