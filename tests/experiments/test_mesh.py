@@ -131,6 +131,7 @@ def test_two_processes_go_on_where_one_device_stopped(one_device, arguments, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("arguments", ["cg-digits"], indirect=True, scope="module")
 def test_eight_devices_go_on_where_one_stopped_and_the_reverse(one_device, arguments, tmp_path):
     one, two = one_device
     run = tmp_path / "run"
