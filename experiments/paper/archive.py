@@ -14,7 +14,7 @@ from typing import Any
 from experiments import logs, program
 from experiments.data.exclusive import exclusive
 from experiments.device import description
-from experiments.errors import NotApplicableError
+from experiments.errors import NotApplicableError, UserError
 from experiments.logs import RunLog
 from experiments.paper.evidence import Item, Run
 from experiments.paper.measurements import MEASUREMENTS
@@ -126,7 +126,7 @@ class Archive:
             last = self._trained(run, compiled, on_epoch)
         for item in items:
             if isinstance(item, Run):
-                self._write(item, {"epochs": logs.read(self._runs / run.name / "metrics.jsonl")})
+                self._write(item, {"epochs": self._log(run)})
                 continue
             state = last if item.epoch == run.epochs else _after(run, item.epoch, compiled)
             assert state is not None
@@ -155,6 +155,17 @@ class Archive:
                     on_epoch()
 
                 return train(compiled, state, run.epochs, save, trace.add)
+
+    def _log(self, run: Run) -> list[Record]:
+        """The records of all epochs of a run."""
+        folder = self._runs / run.name
+        epochs = logs.read(folder / "metrics.jsonl")
+        if [record["epoch"] for record in epochs] != list(range(1, run.epochs + 1)):
+            raise UserError(
+                f"the log in {folder} does not have each of its {run.epochs} epochs once: remove "
+                "that folder to run it again"
+            )
+        return epochs
 
     def _path(self, item: Item) -> Path:
         return self.folder / f"{item.name}.json"

@@ -15,6 +15,9 @@ from experiments.paper.scores import Difference, best, difference, last, paired,
 REFERENCE = "uniform"
 """The method that the others are compared with, seed by seed."""
 
+ABLATION = "uniform-gamma"
+"""Which stands in every comparison, whether the paper has it there or not."""
+
 TITLES = {
     "joint": "one joint loss",
     "uniform": "uniform baseline",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.paper.archive import Record
+from experiments.paper.scores import spread
 from experiments.pictures import band
 
 if TYPE_CHECKING:
@@ -40,3 +41,12 @@ def share(records: list[Record], encoder: str, epochs: slice = slice(None)) -> l
         )
         for record in records
     ]
+
+
+def words(records: list[Record], setting: str, encoders: tuple[str, ...]) -> str:
+    """The shares over all steps and over those of the first epoch, encoder by encoder."""
+    return "; ".join(
+        f"{setting}, {name} {spread(share(records, name))} % of all steps and "
+        f"{spread(share(records, name, slice(1)))} % in the first epoch"
+        for name in encoders
+    )

@@ -6,7 +6,6 @@ from experiments.paper import conflict, magnitudes, noise
 from experiments.paper.archive import Record, Records
 from experiments.paper.evidence import Item, Measurement, Run
 from experiments.paper.exhibit import Exhibit, Scope
-from experiments.paper.scores import spread
 from experiments.pictures import not_run, panels
 
 if TYPE_CHECKING:
@@ -43,10 +42,9 @@ def _found(scope: Scope, records: Records, name: str) -> list[Record]:
 def text(scope: Scope, records: Records) -> str:
     """The caption, with the share of steps in conflict."""
     shares = [
-        f"{name}, {encoder} {spread(conflict.share(found, encoder))} % of all steps"
+        conflict.words(found, name, tuple(scope.setting(name).encoders))
         for name in SETTINGS
         if (found := _found(scope, records, name))
-        for encoder in scope.setting(name).encoders
     ]
     return (
         "Above: cosine between the joint and the unimodal gradient, uniform baseline. Below: "

@@ -103,6 +103,13 @@ def paired(first: dict[int, Any], second: dict[int, Any]) -> tuple[list[Any], li
     return [first[seed] for seed in seeds], [second[seed] for seed in seeds]
 
 
-def joint(records: Records, runs: Sequence[Run]) -> dict[int, float]:
-    """By seed, the joint accuracy after the last epoch of the runs that are there."""
-    return {run.seed: last(records[run])["joint"]["accuracy"] for run in runs if run in records}
+def accuracies(records: Records, runs: Sequence[Run], head: str = "joint") -> dict[int, float]:
+    """By seed, a head's accuracy after the last epoch of the runs that are there and train it."""
+    scores = {run.seed: last(records[run]) for run in runs if run in records}
+    return {seed: each[head]["accuracy"] for seed, each in scores.items() if head in each}
+
+
+def lead(first: dict[int, float], second: dict[int, float]) -> str:
+    """By how much the first is ahead, paired by seed; a dash if they share none."""
+    ours, theirs = paired(first, second)
+    return difference(Difference.over(ours, theirs)) if ours else "–"

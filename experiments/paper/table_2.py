@@ -1,8 +1,8 @@
 """Table 2: the same on the transformer MBT, from scratch and from pretrained weights."""
 
-from experiments.paper.comparison_table import JOINT, Block, exhibit
+from experiments.paper.comparison_table import ABLATION, JOINT, Block, exhibit
 
-METHODS = ("joint", "uniform", "g-blending", "ogm-ge", "greedy", "pmr", "agm", "mmpareto")
+METHODS = ("joint", "uniform", "g-blending", "ogm-ge", "greedy", "pmr", "agm", "mmpareto", ABLATION)
 
 PUBLISHED = {
     "crema-d-mbt": {

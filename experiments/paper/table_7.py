@@ -1,9 +1,9 @@
 """Table 7: more than two modalities."""
 
 from experiments.paper import table_3
-from experiments.paper.comparison_table import JOINT, Block, exhibit
+from experiments.paper.comparison_table import ABLATION, JOINT, Block, exhibit
 
-METHODS = ("joint", "uniform", "g-blending", "ogm-ge", "greedy", "pmr", "agm", "mmpareto")
+METHODS = ("joint", "uniform", "g-blending", "ogm-ge", "greedy", "pmr", "agm", "mmpareto", ABLATION)
 
 MOSI = Block(
     "CMU-MOSI, three modalities",

@@ -5,7 +5,7 @@ from experiments.paper import conflict
 from experiments.paper.archive import Records
 from experiments.paper.evidence import Item, Run
 from experiments.paper.exhibit import Exhibit, Scope
-from experiments.paper.scores import Difference, difference, joint, paired, spread
+from experiments.paper.scores import accuracies, lead, spread
 from experiments.paper.settings import colours
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
@@ -36,18 +36,14 @@ def text(scope: Scope, records: Records) -> str:
     rows = []
     for correlation in CORRELATIONS:
         runs = {method: _runs(scope, correlation, method) for method in METHODS}
-        accuracies = {method: joint(records, of) for method, of in runs.items()}
-        gaps = [
-            paired(accuracies[method], accuracies["uniform"])
-            for method in ("uniform-gamma", "mmpareto")
-        ]
+        reached = {method: accuracies(records, of) for method, of in runs.items()}
         found = [records[run] for run in runs["uniform"] if run in records]
         rows.append(
             [
                 f"{correlation:g}",
                 *(spread(conflict.share(found, name)) for name in ENCODERS),
-                *(spread(list(accuracies[method].values())) for method in METHODS),
-                *(difference(Difference.over(*gap)) if gap[0] else "–" for gap in gaps),
+                *(spread(list(reached[method].values())) for method in METHODS),
+                *(lead(reached[method], reached["uniform"]) for method in METHODS[1:]),
             ]
         )
     head = [

@@ -10,6 +10,7 @@ from experiments.paper import noise
 from experiments.paper.archive import Records
 from experiments.paper.exhibit import Exhibit, Scope
 from experiments.paper.noise import Measured, Noise
+from experiments.paper.scores import Difference
 
 Value = Callable[[Measured], float | None]
 
@@ -91,7 +92,34 @@ def _answers(noises: list[Noise]) -> list[str]:
         f"* Conventional Pareto has less noise than the uniform sum in {below_uniform('Pareto')}; "
         f"by the paper's formula in {below_uniform('Pareto, formula')}. {_agreement(noises)}",
         f"* MMPareto has more noise than the uniform sum in {above('MMPareto', 1)}.",
+        f"* By a 95 % interval over the seeds: {'; '.join(_told(noises))}.",
     ]
+
+
+THRESHOLDS = {
+    "‖g_u‖/‖g_m‖": 1,
+    "k": 1,
+    "mean α_m": 0.5,
+    "Pareto": 1,
+    "Pareto, formula": 1,
+    "MMPareto": 1,
+}
+"""What a column says something by being above or below."""
+
+
+def _told(noises: list[Noise]) -> list[str]:
+    """For each column, in how many cases the seeds tell it from its threshold."""
+    found = []
+    for column, threshold in THRESHOLDS.items():
+        seeds = [each.values(COLUMNS[column]) for each in noises]
+        signs = [
+            Difference.over(values, [threshold] * len(values)).sign for values in seeds if values
+        ]
+        found.append(
+            f"{column} is above {threshold:g} in {signs.count(1)} and below in "
+            f"{signs.count(-1)} of {len(signs)} cases"
+        )
+    return found
 
 
 def _correlation(noises: list[Noise]) -> str:

@@ -171,3 +171,14 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_repeated(setting
     waiting.join()
     assert archive.records([run]) == {run: record}
     assert [path.name for path in folder.iterdir()] == [".lock"]  # nothing was trained
+
+
+def test_a_log_with_a_gap_is_not_taken_for_a_record(setting, make):
+    run, archive = Run(setting, "joint", 0), make("gap")
+    finished(archive, run)
+    archive._path(run).unlink()
+    log = archive._runs / run.name / "metrics.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:2]))
+    with pytest.raises(UserError, match=r"does not have each of its 3 epochs once: remove"):
+        archive.finish([run])
+    assert archive.records([run]) == {}

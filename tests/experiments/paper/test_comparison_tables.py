@@ -174,6 +174,22 @@ def test_the_gain_is_split_into_magnitude_and_direction(rng):
     assert cells(text, "Coloured", "1")[2] == over(uniform)
 
 
+def test_the_direction_is_compared_in_every_setting(rng):
+    records = records_of(table_gamma.EXHIBIT, rng)
+    setting = SCOPE.setting("multi-mnist")
+    ours, scaled = (
+        [
+            records[Run(setting, method, seed)]["epochs"][-1]["scores"]["right"]["accuracy"]
+            for seed in range(3)
+        ]
+        for method in ("mmpareto", "uniform-gamma")
+    )
+    table = table_gamma.EXHIBIT.text(SCOPE, records).split("**All settings")[1]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "| right |" in line]
+    assert [row[2] for row in rows] == [over(ours)]
+    assert rows[0][-1] == gap(ours, scaled)
+
+
 def test_conflict_stands_beside_the_correlation(rng):
     records = records_of(table_correlation.EXHIBIT, rng)
     runs = [records[Run(colours("quick", 0.5), "uniform", seed)] for seed in range(3)]
@@ -233,15 +249,22 @@ def test_the_bars_are_the_accuracies_of_the_runs(rng):
         item: made_up(item, rng) for item in figure_1.EXHIBIT.needs(SCOPE) if isinstance(item, Run)
     }
     setting = SCOPE.setting("cg-mnist")
-    alone = [
-        records[Run(setting, "unimodal", seed)]["epochs"][-1]["scores"]["gray"]["accuracy"]
-        for seed in range(3)
+
+    def reached(method, head):
+        return {
+            seed: records[Run(setting, method, seed)]["epochs"][-1]["scores"][head]["accuracy"]
+            for seed in range(3)
+        }
+
+    alone, ours, uniform = (reached(m, "gray") for m in ("unimodal", "mmpareto", "uniform"))
+    found = figure_1.bars(SCOPE, records)["single loss"]
+    assert found == {"joint": reached("joint", "joint"), "gray": alone}
+    row = cells(figure_1.EXHIBIT.text(SCOPE, records), "", "MMPareto")
+    assert row[4:] == [
+        over(list(ours.values())),
+        gap(list(ours.values()), list(uniform.values())),
+        gap(list(ours.values()), list(alone.values())),
     ]
-    joint = [
-        records[Run(setting, "joint", seed)]["epochs"][-1]["scores"]["joint"]["accuracy"]
-        for seed in range(3)
-    ]
-    assert figure_1.bars(SCOPE, records)["single loss"] == {"joint": joint, "gray": alone}
 
 
 def test_every_exhibit_copes_with_nothing_at_all():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from experiments.paper.table_noise import EXHIBIT
 
@@ -129,3 +130,15 @@ def test_gradients_that_were_not_finite_have_no_mean_norm(scope, made_up):
     table = cells(EXHIBIT.text(scope, made_up))
     assert {row[1] for place, row in table.items() if place[1] == "gray"} == {"–"}
     assert "–" not in {row[1] for place, row in table.items() if place[1] == "colour"}
+
+
+def test_what_the_seeds_tell_is_counted(scope, made_up):
+    signs = []
+    for setting, encoder, epoch in cells(EXHIBIT.text(scope, made_up)):
+        every = of_place(made_up, setting, encoder, int(epoch))
+        ratios = [m["variance"]["pareto"] / m["variance"]["uniform"] for m in every]
+        interval = scipy.stats.ttest_1samp(ratios, 1).confidence_interval(0.95)
+        signs.append((interval.low > 1, interval.high < 1))
+    above, below = np.sum(signs, axis=0)
+    sentence = f"Pareto is above 1 in {above} and below in {below} of 12 cases"
+    assert f"; {sentence};" in EXHIBIT.text(scope, made_up)
