@@ -5,6 +5,8 @@ from flax import nnx
 
 from experiments import data, models
 from experiments.config import Config, Optimisation
+from experiments.data import mnist as mnist_files
+from experiments.miniatures import WRITERS, mnist
 from experiments.models.network import Network
 
 
@@ -84,3 +86,31 @@ def linear(monkeypatch):
         return Config(**{"model": "linear", "optimisation": optimisation, **fields})
 
     return make
+
+
+@pytest.fixture
+def few_steps():
+    """A batch size for each data set's smallest files, of which an epoch has a few steps."""
+    return {
+        "cg-digits": 320,
+        "cg-mnist": 20,
+        "cmu-mosi": 10,
+        "crema-d": 6,
+        "kinetics-sounds": 31,
+        "modelnet40": 40,
+        "multi-mnist": 20,
+        "nyuv2": 1,
+        "uci-mfeat": 700,
+    }
+
+
+@pytest.fixture
+def write_files(monkeypatch):
+    """Writes the smallest files of a set into a folder; those of MNIST pass for the real ones."""
+
+    def write(files, folder):
+        WRITERS[files](folder)
+        if files == "mnist":
+            monkeypatch.setattr(mnist_files, "SHA256", mnist.checksums(folder))
+
+    return write

@@ -8,44 +8,12 @@ import pytest
 
 from experiments import models
 from experiments.config import Optimisation
-from experiments.data import mnist as mnist_files
 from experiments.errors import UserError
-from experiments.miniatures import (
-    cmu_mosi,
-    crema_d,
-    kinetics_sounds,
-    mnist,
-    modelnet40,
-    nyuv2,
-    uci_mfeat,
-)
 from experiments.paper import verbs
 from experiments.paper.archive import Places
 from experiments.paper.exhibit import Scope
 from experiments.paper.exhibits import EXHIBITS
 from experiments.paper.settings import SETTINGS
-
-WRITERS = {
-    "crema-d": crema_d.write,
-    "kinetics-sounds": kinetics_sounds.write,
-    "modelnet40": lambda folder: modelnet40.write(folder, side=32),
-    "cmu-mosi": cmu_mosi.write,
-    "nyuv2": nyuv2.write,
-    "mnist": mnist.write,
-    "uci-mfeat": uci_mfeat.write,
-}
-
-BATCH = {
-    "cg-digits": 320,
-    "cg-mnist": 20,
-    "cmu-mosi": 10,
-    "modelnet40": 40,
-    "multi-mnist": 20,
-    "kinetics-sounds": 31,
-    "nyuv2": 1,
-    "uci-mfeat": 700,
-}
-"""A batch size of which an epoch has a few steps; 6 for the others."""
 
 LINEAR = {"segnet": "dense", "lenet": "mean"}
 
@@ -55,25 +23,21 @@ SLOW = pytest.mark.slow
 
 
 @pytest.fixture
-def places(tmp_path, linear, monkeypatch):
+def places(tmp_path, linear, few_steps, write_files, monkeypatch):
     """With files of the sets that a test names, small networks for all models, and one epoch."""
     for name in list(models.MODELS):
         if name not in ("linear", "dense", "mean"):
             monkeypatch.setitem(models.MODELS, name, models.MODELS[LINEAR.get(name, "linear")])
 
     for name, setting in SETTINGS["quick"].items():
-        size = BATCH.get(setting.config.dataset, 6)
-        optimisation = Optimisation(batch_size=size, epochs=1)
+        optimisation = Optimisation(batch_size=few_steps[setting.config.dataset], epochs=1)
         config = dataclasses.replace(setting.config, optimisation=optimisation)
         shorter = dataclasses.replace(setting, config=config)
         monkeypatch.setitem(SETTINGS["quick"], name, shorter)
 
     def make(*folders):
         for folder in folders:
-            WRITERS[folder](tmp_path / "data" / folder)
-            if folder == "mnist":
-                checksums = mnist.checksums(tmp_path / "data" / folder)
-                monkeypatch.setattr(mnist_files, "SHA256", checksums)
+            write_files(folder, tmp_path / "data" / folder)
         return Places(
             tmp_path / "data",
             tmp_path / "prepared",
