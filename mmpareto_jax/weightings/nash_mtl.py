@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mmpareto_jax.solvers import alpha_fair_weights, quadratic_form, root
+from mmpareto_jax.solvers import alpha_fair_weights, normalised, quadratic_form, root
 from mmpareto_jax.weightings._weighting import Weighting
 
 
@@ -20,14 +20,20 @@ class NashMTLState(NamedTuple):
 def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
     r"""The Nash bargaining solution between the objectives.
 
-    The weights solve :math:`\hat M w = 1 / w` (elementwise) for the Gramian over its Frobenius
-    norm, :math:`\hat M = M / |M|_F`; then they are scaled down where the norm of the update
-    :math:`\sqrt{w^\top M w}` exceeds ``max_norm``, as in the released code.
+    The weights solve :math:`M w = 1 / w` (elementwise) for the Gramian of the gradients as they
+    are, so the update is :math:`\sqrt K` long whatever the scale of the gradients: :math:`w^\top M
+    w = K`. Then the weights are scaled down where the norm of the update exceeds ``max_norm``, as
+    in the released code. With its default of 1 the update is always 1 long: the learning rate
+    alone decides the length of the step.
+
+    The update does not change with the unit of a loss either: a gradient a times as long has
+    a weight a times smaller.
 
     The released code approaches the same equation by at most twenty successive linearisations of a
-    non-convex problem, each from the last step's weights, and stops early, at a residual of about
-    1e-3. Here the equation itself is solved, by a convex problem, to working precision: the weights
-    do not depend on those of earlier steps.
+    non-convex problem, each from the last step's weights, and stops early. Here the equation itself
+    is solved, by a convex problem, to working precision: the weights do not depend on those of
+    earlier steps. (The released code multiplies the losses of the heads by the weights too; in this
+    library parameters in no encoder have the gradient of the sum.)
 
     They are zero at a Pareto stationary point, where the equation has no solution, and for a zero
     gradient.
@@ -66,11 +72,15 @@ def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
         return NashMTLState(step=jnp.zeros((), jnp.int32), weights=jnp.zeros(num_objectives))
 
     def solve(gramian: jax.Array) -> jax.Array:
-        # The Frobenius norm by way of the largest entry: squares of small ones would underflow.
-        largest = jnp.max(jnp.abs(gramian))
-        safe = jnp.where(largest == 0, 1, largest)
-        norm = safe * root(jnp.sum((gramian / safe) ** 2))
-        return alpha_fair_weights(gramian, alpha=1.0) * root(norm)
+        return alpha_fair_weights(gramian, alpha=1.0)
+
+    def update_norm(gramian: jax.Array, weights: jax.Array) -> jax.Array:
+        # In units of the longest gradient and the largest weight: kept weights may meet gradients
+        # of another scale, and the products would leave the range of the dtype.
+        unit = root(jnp.max(jnp.diagonal(gramian)))
+        largest = jnp.max(weights)
+        shares = weights / jnp.where(largest == 0, 1, largest)
+        return root(quadratic_form(normalised(gramian), shares)) * largest * unit
 
     def update(
         gramian: jax.Array, state: NashMTLState, **extra: Any
@@ -82,7 +92,7 @@ def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
         else:
             due = state.step % update_every == 0
             weights = jax.lax.cond(due, solve, lambda _: weights, gramian)
-        norm = root(quadratic_form(gramian, weights))
+        norm = update_norm(gramian, weights)
         clipped = weights * jnp.where(norm > max_norm, max_norm / norm, 1)
         kept = weights.astype(state.weights.dtype)
         return clipped, NashMTLState(step=optax.safe_increment(state.step), weights=kept)

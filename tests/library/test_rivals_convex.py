@@ -263,8 +263,8 @@ def test_golden_cagrad():
 
 
 def test_golden_nash_mtl():
-    # The reference stops at a residual of 1e-3. Both updates are clipped to norm 1 here, which
-    # loses the scale: compared is the residual at the best scale.
+    # The reference stops at a residual of 1e-3. Both updates are clipped to norm 1, which loses
+    # the scale of the weights: compared is the residual at the best scale.
     early = []
     for case, jacobian, expected in golden_cases("nash_mtl"):
         gramian = jacobian @ jacobian.T
@@ -420,6 +420,44 @@ def test_nash_mtl_keeps_its_weights_between_updates():
     assert not np.allclose(weights[1], weights[2])
     assert int(state.step) == 3
     np.testing.assert_array_equal(state.weights, weights[2])
+
+
+SCALES = (2.0**-40, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e3, 2.0**40)
+
+
+@dtypes
+def test_nash_mtl_weighs_the_gradients_as_they_are(dtype):
+    # Fewer than eight objectives: the rest are zero gradients, which take no part. One program.
+    rng = np.random.default_rng(11)
+    cases = [rng.standard_normal((count, 12)) + 0.3 for count in range(2, 9)]
+    units = [np.exp2(rng.integers(-6, 7, (len(case), 1))) for case in cases]
+    gradients = [case * scale for case in cases for scale in SCALES]
+    gradients += [case * unit for case, unit in zip(cases, units, strict=True)]
+    gradients.append(0.01 * np.array([[1.0, 0.0], [0.0, 2.0]]))
+    counts = [len(g) for g in gradients]
+    given = np.stack([np.pad(gramian_of(g, dtype), (0, 8 - len(g))) for g in gradients])
+    clipped, free = (mmp.weightings.nash_mtl(length) for length in (1.0, float("inf")))
+    both = lambda m: tuple(w.update(m, w.init(8))[0] for w in (clipped, free))
+    clipped, free = (w.astype(float) for w in run(quick_jit(jax.vmap(both)), given))
+    rtol = 1000 * np.finfo(dtype).eps
+    np.testing.assert_allclose(free[-1, :2], [100, 50], rtol=rtol)
+    for count, gramian, weights, shorter in zip(
+        counts, given.astype(float), free, clipped, strict=True
+    ):
+        gains = weights * (gramian @ weights)
+        np.testing.assert_allclose(gains[:count], 1, rtol=rtol)
+        assert not weights[count:].any()
+        np.testing.assert_allclose(shorter, weights / np.sqrt(count), rtol=rtol)
+
+
+def test_nash_mtl_clips_kept_weights_where_the_scale_of_the_gradients_jumps():
+    weighting = mmp.weightings.nash_mtl(update_every=9)
+    state = weighting.init(2)._replace(step=jnp.int32(1), weights=jnp.array([2.0**60, 2.0**61]))
+    gramian = 2.0**100 * np.array([[1.0, -0.5], [-0.5, 4.0]])
+    weights = run(lambda m: weighting.update(m, state)[0], gramian.astype(np.float32))
+    weights = weights.astype(float)
+    np.testing.assert_allclose(weights @ gramian @ weights, 1, rtol=1e-6)
+    np.testing.assert_allclose(weights[1] / weights[0], 2, rtol=1e-6)
 
 
 def test_nash_mtl_clips_the_norm_of_the_update():
