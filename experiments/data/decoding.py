@@ -122,10 +122,20 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
     if not path.exists():
         raise ClipError("missing")
     try:
-        with av.open(path, metadata_errors="replace") as container:
+        with _opened_whatever_its_metadata(path) as container:
             yield container
     except av.FFmpegError as error:
         raise ClipError("unreadable") from error
+
+
+def _opened_whatever_its_metadata(path: Path) -> "av.container.InputContainer":
+    """Open a file whose title and the like may be in any encoding."""
+    import av
+
+    try:
+        return av.open(path)
+    except UnicodeDecodeError:  # PyAV before 19 insists on UTF-8 unless it is told not to
+        return av.open(path, metadata_errors="replace")
 
 
 def frames(

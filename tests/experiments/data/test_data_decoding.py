@@ -1,11 +1,13 @@
 import os
+import struct
 import time
+import wave
 from pathlib import Path
 
 import pytest
 
 from experiments.data.clips import Clip, ClipError
-from experiments.data.decoding import WINDOW, attempt, in_order
+from experiments.data.decoding import WINDOW, attempt, frames, in_order, opened
 from experiments.errors import UserError
 
 
@@ -67,3 +69,16 @@ def test_an_unusable_clip_is_a_value():
 def test_other_errors_of_a_clip_are_errors():
     with pytest.raises(TypeError):
         attempt(len, Clip("a", "audio", Path("a.wav"), Path("a.flv")))
+
+
+def test_a_title_that_is_not_utf8_does_not_keep_a_file_from_being_read(tmp_path):
+    path = tmp_path / "titled.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 16000, 0, "NONE", ""))
+        sound.writeframes(bytes(2 * 1600))
+    title = b"INFOINAM" + struct.pack("<I", 6) + "Zürich".encode("latin-1")
+    riff = path.read_bytes() + b"LIST" + struct.pack("<I", len(title)) + title
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(riff) - 8) + riff[8:])
+    with opened(path) as container:
+        assert container.metadata["title"].startswith("Z")
+        assert sum(frame.samples for _, frame in frames(container, "audio")) == 1600
