@@ -10,8 +10,15 @@ INSTRUCTION = re.compile(
     r"(?P<kind>all-reduce|reduce-scatter|all-gather|all-to-all|collective-permute)"
     r"(?P<start>-start)?\((?P<rest>.*)$"
 )
-LISTED = re.compile(r"replica_groups=\{(\{[\d,]*\})?")
-IOTA = re.compile(r"replica_groups=\[\d+,(\d+)\]<=")
+GROUPS = re.compile(
+    r"replica_groups=(?:"
+    r"\{(?P<listed>(?:\{[\d,]+\},?)*)\}"  # {{0,1},{2,3}}; {} is one group of all devices
+    r"|\[\d+,(?P<size>\d+)\]<="  # [groups,size]<=[2,2]T(1,0)
+    r"|mesh\[(?P<mesh>[^\]]*)\][^{]*\{(?P<axes>[^}]*)\}"  # mesh['x'=2,'y'=4] {'x','y':(1)2}
+    r")"
+)
+MESH_AXIS = re.compile(r"'([^']*)'=(\d+)")
+GROUP_AXIS = re.compile(r"'([^']*)'(?::\(\d+\)(\d+))?")  # the whole axis, or a part of that size
 COMPUTATION = re.compile(r"^(?:ENTRY )?%?(\S+) .*\{$")
 LOOP = re.compile(r" while\(.*\bbody=%?([^,\s]+)")
 
@@ -55,7 +62,8 @@ def collectives(text: str, devices: int) -> list[Collective]:
       devices: Number of devices that it runs on.
 
     Raises:
-      ValueError: If one is in the body of a loop: how often it runs is not known here.
+      ValueError: If one is in the body of a loop, where how often it runs is not known, or if its
+        groups of devices are of several sizes or written in an unknown way.
     """
     loops = set(LOOP.findall(text))
     found = []
@@ -114,9 +122,28 @@ def _array_bytes(kind: str, bits: str, shape: str) -> int:
 
 
 def _group(rest: str, devices: int) -> int:
-    if iota := IOTA.search(rest):
-        return int(iota[1])
-    listed = LISTED.search(rest)
-    if listed and listed[1] and listed[1] != "{}":
-        return len(listed[1].split(","))
-    return devices
+    """Devices that take part together, out of the attributes of a collective.
+
+    Example:
+      >>> _group("replica_groups={{0,1},{2,3}}", 4), _group("replica_groups=[1,4]<=[4]", 4)
+      (2, 4)
+      >>> _group("replica_groups=mesh['x'=2,'y'=8] {'x','y':(2)4}", 16)
+      8
+    """
+    if "replica_groups=" not in rest:
+        return devices
+    groups = GROUPS.search(rest)
+    if groups is None:
+        raise ValueError(f"unknown way of writing groups of devices: {rest}")
+    if groups["size"]:
+        return int(groups["size"])
+    if groups["mesh"] is not None:
+        sizes = dict(MESH_AXIS.findall(groups["mesh"]))
+        axes = GROUP_AXIS.findall(groups["axes"])
+        return math.prod(int(part or sizes[axis]) for axis, part in axes)
+    if not groups["listed"]:
+        return devices
+    members = {group.count(",") + 1 for group in re.findall(r"\{(.*?)\}", groups["listed"])}
+    if len(members) > 1:
+        raise ValueError(f"groups of several sizes: {{{groups['listed']}}}")
+    return members.pop()

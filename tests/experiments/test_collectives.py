@@ -46,6 +46,13 @@ def test_shapes_and_kinds(shape, operation, expected):
         ("replica_groups={{0,1},{2,3}}", 2),
         ("replica_groups=[4,2]<=[8]", 2),
         ("replica_groups=[2,4]<=[4,2]T(1,0)", 4),
+        ("replica_groups=[1,8]<=[8], use_global_device_ids=true", 8),
+        ("replica_groups=mesh['x'=2,'y'=4] {'x'}, use_global_device_ids=true, to_apply=%add", 2),
+        ("replica_groups=mesh['x'=2,'y'=4] {'y'}, dimensions={0}", 4),
+        ("replica_groups=mesh['x'=2,'y'=4] {'y','x'}, to_apply=%add", 8),
+        ("replica_groups=mesh['axis_0'=8,'axis_1'=4] {'axis_0':(2)4,'axis_1':(1)2}", 8),
+        ("replica_groups=mesh['x'=2,'y'=4], device_ids=([4,2]T(1,0)) {'y'}", 4),
+        ("replica_groups=mesh['x'=2,'y'=2], device_ids=(3,0,2,1) {'x'}", 2),
         ("replica_groups={}", 8),
         ("channel_id=1", 8),
     ],
@@ -53,6 +60,44 @@ def test_shapes_and_kinds(shape, operation, expected):
 def test_groups(groups, size):
     (found,) = collectives(line("f32[4]{0}", "all-reduce", groups), devices=8)
     assert found.group == size
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ("replica_groups={{0,1,2},{3}}", "several sizes"),
+        ("replica_groups={{0,1,...}}", "unknown way"),
+        ("replica_groups=<0,1>", "unknown way"),
+    ],
+)
+def test_groups_without_one_known_size_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        collectives(line("f32[4]{0}", "all-reduce", groups), devices=4)
+
+
+LISTED = "replica_groups={{0,1,2,3},{4,5,6,7}}", "replica_groups={{0,4},{1,5},{2,6},{3,7}}"
+IOTA = "replica_groups=[2,4]<=[8]", "replica_groups=[4,2]<=[2,4]T(1,0)"
+MESH = "replica_groups=mesh['x'=2,'y'=4] {'y'}", "replica_groups=mesh['x'=2,'y'=4] {'x'}"
+
+
+@pytest.mark.parametrize(("fours", "pairs"), [LISTED, IOTA, MESH])
+def test_the_bytes_of_one_program_in_every_way_that_groups_are_written(fours, pairs):
+    text = f"""HloModule jit_step, is_scheduled=true, num_partitions=8
+ENTRY %main (p: f32[4,12]) -> f32[2,12] {{
+  %a = f32[4,12]{{1,0}} all-reduce(%p), channel_id=1, {fours}, to_apply=%add
+  %g = f32[4,4,12]{{2,1,0}} all-gather(%a), channel_id=2, {fours}, dimensions={{0}}
+  %s = f32[2,12]{{1,0}} reduce-scatter(%a), channel_id=3, {pairs}, dimensions={{0}}, to_apply=%add
+  ROOT %r = f32[2,12]{{1,0}} all-reduce(%s), channel_id=4, {pairs}, to_apply=%add
+}}
+"""
+    expected = [
+        ("all-reduce", 192, 4, 2 * 192 * 3 / 4),
+        ("all-gather", 768, 4, 768 * 3 / 4),
+        ("reduce-scatter", 192, 2, 192 / 2),
+        ("all-reduce", 96, 2, 2 * 96 / 2),
+    ]
+    assert [(*found, found.moved) for found in collectives(text, devices=8)] == expected
+    assert bytes_moved(text, devices=8) == 288 + 576 + 96 + 96
 
 
 def test_what_a_ring_moves():
