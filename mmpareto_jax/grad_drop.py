@@ -65,10 +65,10 @@ def grad_drop(
         def rule(gradients: jax.Array, key: jax.Array) -> jax.Array:
             total, size = jnp.sum(gradients, axis=0), jnp.sum(jnp.abs(gradients), axis=0)
             purity = (1 + total / jnp.where(size == 0, 1, size)) / 2
-            uniform = jax.random.uniform(key, purity.shape, purity.dtype)
-            kept = jnp.where(gradients > 0, purity > uniform, purity < uniform)
+            margin = (purity - jax.random.uniform(key, purity.shape, purity.dtype))[None]
+            kept = jnp.where(gradients > 0, margin > 0, margin < 0)
             share = jnp.asarray(values, gradients.dtype).reshape(-1, *[1] * purity.ndim)
-            return jnp.sum((share + (1 - share) * kept) * gradients, axis=0)
+            return jnp.sum(jnp.where(kept, 1, share) * gradients, axis=0)
 
         return rule
 

@@ -59,7 +59,7 @@ def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
       25.0
     """
     # Rows first: at a minimum each of them is the small result, and none cancels in the second sum.
-    value = jnp.sum(weights * jnp.sum(gramian * weights, axis=1))
+    value = jnp.sum(weights * jnp.sum(gramian * weights[None, :], axis=1))
     return jnp.where(value < 0, 0, value)
 
 

@@ -107,7 +107,7 @@ def _newton(cosines: jax.Array, norms: jax.Array, nearest: jax.Array, power: flo
 
     def to_best_scale(point: jax.Array) -> jax.Array:
         """The multiple of the point that minimises the objective."""
-        squared = jnp.sum(point * jnp.sum(cosines * point, axis=1))
+        squared = jnp.sum(point * jnp.sum(cosines * point[None, :], axis=1))
         ratio = jnp.sum((point / norms) ** (1 - power)) / jnp.where(squared > 0, squared, 1)
         return jnp.where(squared > 0, point * ratio ** (1 / (1 + power)), point)
 

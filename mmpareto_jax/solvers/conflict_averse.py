@@ -72,7 +72,7 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     start = jnp.where(reachable, shortest.astype(scaled.dtype), jnp.where(zero, 0, correction))
     problem = _Problem(
         cosines=filled / safe[:, None] / safe[None, :],
-        target=jnp.sum(scaled * mean, axis=1) / safe,
+        target=jnp.sum(scaled * mean[None, :], axis=1) / safe,
         unit=jnp.min(safe) / safe,
         radius=radius,
     )
@@ -152,7 +152,7 @@ def _optimal_support(problem: _Problem, start: jax.Array, zero: jax.Array) -> ja
     def enter(state: _ActiveSet, optimum: jax.Array, ratio: jax.Array) -> _ActiveSet:
         """The optimum over the support is feasible: done, or let the worst objective in."""
         finite = jnp.where(jnp.isfinite(ratio), ratio, 0)
-        products = jnp.sum(cosines * optimum, axis=1)
+        products = jnp.sum(cosines * optimum[None, :], axis=1)
         length = root(quadratic_form(cosines, optimum))
         value = jnp.sum(target * optimum) + radius * length
         size = jnp.sum(jnp.abs(target * optimum)) + radius * length

@@ -60,21 +60,19 @@ def dual_cone_weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
         )
     gramian = normalised(gramian)
     preference = preference.astype(gramian.dtype)
-    if gramian.shape[0] <= 2:
-        weights = _project_pair(gramian, preference)
-    else:
-        weights = _project(gramian, jnp.atleast_2d(preference)).reshape(preference.shape)
+    project = _project_pair if gramian.shape[0] <= 2 else _project
+    weights = project(gramian, jnp.atleast_2d(preference)).reshape(preference.shape)
     return jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
 
 
-def _project_pair(gramian: jax.Array, preference: jax.Array) -> jax.Array:
+def _project_pair(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
     """Closed form for one or two objectives; see :func:`dual_cone_weights`."""
     squares = jnp.diagonal(gramian)
     zero = squares == 0
     # What each objective must weigh so that the other one, at its preference, does not harm it.
     harm = -(gramian - jnp.diag(squares)) / jnp.where(zero, 1, squares)[:, None]
-    needed = jnp.sum(harm * jnp.clip(preference, 0)[..., None, :], axis=-1)
-    return jnp.where(zero, preference, jnp.maximum(preference, needed))
+    needed = jnp.sum(harm[None] * jnp.clip(preferences, 0)[:, None, :], axis=-1)
+    return jnp.where(zero[None, :], preferences, jnp.maximum(preferences, needed))
 
 
 class _ActiveSet(NamedTuple):
@@ -95,7 +93,7 @@ def _project(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
     safe = jnp.where(zero, 1, norms)
     cosines = gramian / safe[:, None] / safe[None, :]
     # In units of the norms, and of the longest preferred gradient: v = u + scale * point / norms.
-    wanted = preferences * norms
+    wanted = preferences * norms[None, :]
     scale = jnp.max(jnp.abs(wanted), axis=1, keepdims=True)
     wanted = wanted / jnp.where(scale == 0, 1, scale)
     end = jax.lax.stop_gradient(_nonnegative(*jax.lax.stop_gradient((cosines, wanted)), zero))
@@ -108,7 +106,7 @@ def _project(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
     )
     better = (after <= before) & jnp.all(point >= 0, axis=1)
     point = jnp.where(better[:, None], point, found)
-    return preferences + point * scale / safe
+    return preferences + point * scale / safe[None, :]
 
 
 def _times(cosines: jax.Array, points: jax.Array) -> jax.Array:
@@ -135,7 +133,7 @@ def _pivoted(
 
     The entries between the support and the rest are antisymmetric, the others symmetric.
     """
-    chosen = jnp.arange(tableau.shape[-1]) == index[:, None]
+    chosen = jnp.arange(tableau.shape[-1])[None, :] == index[:, None]
     row = _rows(tableau, chosen.astype(tableau.dtype))
     pivot = jnp.take_along_axis(row, index[:, None], axis=1)
     same_side = support == jnp.take_along_axis(support, index[:, None], axis=1)
@@ -174,7 +172,7 @@ def _nonnegative(cosines: jax.Array, wanted: jax.Array, zero: jax.Array) -> _Act
         leaving = jnp.argmin(steps, axis=1)
         step = jnp.min(steps, axis=1, keepdims=True)
         index = jnp.where(feasible, entering, leaving)
-        chosen = jnp.arange(count) == index[:, None]
+        chosen = jnp.arange(count)[None, :] == index[:, None]
         towards = jnp.clip(state.point + step * (optimum - state.point), 0)
         left = jnp.where(chosen, 0, jnp.where(jnp.isfinite(step), towards, state.point))
         wasted = chosen & ~feasible[:, None] & (state.point == 0)

@@ -119,7 +119,7 @@ def _optimal_support(cosines: jax.Array, inverse_norms: jax.Array, zero: jax.Arr
 
     def enter(state: _ActiveSet, optimum: jax.Array) -> _ActiveSet:
         """The optimum over the support is feasible: done, or let the worst objective in."""
-        slopes = jnp.sum(cosines * optimum, axis=1)
+        slopes = jnp.sum(cosines * optimum[None, :], axis=1)
         value = jnp.sum(optimum * slopes)
         progress = value < state.value * (1 - 4 * eps)
         no_worse = value <= state.value * (1 + 4 * eps)

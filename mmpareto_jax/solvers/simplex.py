@@ -2,11 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 
 def project_on_simplex(point: jax.Array) -> jax.Array:
-    r"""The nearest point of the simplex :math:`\Delta^{K-1}`, ``optax``'s at any magnitude.
+    r"""The nearest point of the simplex :math:`\Delta^{K-1}`, for a point of any magnitude.
+
+    It is :math:`\max(x - \theta, 0)` with the threshold :math:`\theta` that makes the sum one: the
+    largest of the :math:`(\sum_{i \le k} x_{(i)} - 1) / k` over the k largest entries.
 
     Args:
       point: Array of shape ``[K]``.
@@ -20,5 +22,7 @@ def project_on_simplex(point: jax.Array) -> jax.Array:
       [0.25 0.75 0.  ]
     """
     # The projection of a shifted point is the same; unshifted, the one is lost beside large values.
-    projected = optax.projections.projection_simplex(point - jnp.max(point))
-    return projected.astype(point.dtype)  # optax gives float64 where that is enabled
+    shifted = point - jnp.max(point)
+    counts = jnp.arange(1, point.shape[0] + 1, dtype=point.dtype)
+    thresholds = (jnp.cumsum(jnp.sort(shifted, descending=True)) - 1) / counts
+    return jnp.clip(shifted - jnp.max(thresholds), 0)

@@ -39,7 +39,7 @@ def config() -> Weighting:
         solution = spectrum(cosines).pseudo_solve(jnp.ones_like(norms))
         square = quadratic_form(cosines, solution)
         vanishes = square <= jnp.finfo(gramian.dtype).eps
-        projections = jnp.sum(norms * jnp.sum(cosines * solution, axis=1))
+        projections = jnp.sum(norms * jnp.sum(cosines * solution[None, :], axis=1))
         scale = jnp.where(vanishes, 0, projections / jnp.where(vanishes, 1, square))
         return jnp.where(norms == 0, 0, solution * (scale / lengths))
 

@@ -1,5 +1,6 @@
 """FAMO: fast adaptive multitask optimisation."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,8 @@ class FAMOState(NamedTuple):
     """State of :func:`famo`."""
 
     logits: jax.Array  # [K]
-    adam: optax.OptState  # of the logits
+    mean: jax.Array  # [K], Adam's running mean of the slope of the logits
+    square: jax.Array  # [K], Adam's running mean of its square
     log_losses: jax.Array  # [K], of the last step
     step: jax.Array  # () int32
 
@@ -56,11 +58,10 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     References:
       Liu et al., `FAMO <https://arxiv.org/abs/2306.03792>`_, 2023, Algorithm 1.
     """
-    adam = optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(learning_rate))
 
     def init(num_objectives: int) -> FAMOState:
         zeros = jnp.zeros(num_objectives)
-        return FAMOState(zeros, adam.init(zeros), zeros, step=jnp.zeros((), jnp.int32))
+        return FAMOState(zeros, zeros, zeros, zeros, step=jnp.zeros((), jnp.int32))
 
     def update(
         gramian: jax.Array, state: FAMOState, *, losses: jax.Array | None = None, **extra: Any
@@ -69,14 +70,23 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
         now = log_losses(losses, "famo").astype(state.logits.dtype)
         shares = jax.nn.softmax(state.logits)
         fallen = state.log_losses - now
-        slope = shares * (fallen - jnp.sum(shares * fallen))
-        change, adam_state = adam.update(slope, state.adam, state.logits)
-        logits, adam_state = jax.tree.map(
-            lambda new, old: jnp.where(state.step > 0, new, old),
-            (state.logits + change, adam_state),
-            (state.logits, state.adam),
-        )
+        slope = shares * (fallen - jnp.sum(shares * fallen)) + weight_decay * state.logits
+        slope = jnp.where(state.step > 0, slope, 0)  # the first losses have not fallen yet
+        mean = _MEAN_DECAY * state.mean + (1 - _MEAN_DECAY) * slope
+        square = _SQUARE_DECAY * state.square + (1 - _SQUARE_DECAY) * slope**2
+        steps = jnp.maximum(state.step, 1).astype(slope.dtype)
+        unbiased = mean / _seen(_MEAN_DECAY, steps)
+        length = jnp.sqrt(square / _seen(_SQUARE_DECAY, steps))
+        logits = state.logits - learning_rate * unbiased / (length + 1e-8)
         weights = jax.nn.softmax(logits - now).astype(gramian.dtype)
-        return weights, FAMOState(logits, adam_state, now, optax.safe_increment(state.step))
+        return weights, FAMOState(logits, mean, square, now, optax.safe_increment(state.step))
 
     return Weighting(init, update)
+
+
+_MEAN_DECAY, _SQUARE_DECAY = 0.9, 0.999  # Adam's
+
+
+def _seen(decay: float, steps: jax.Array) -> jax.Array:
+    """The weight ``1 - decay ** steps`` of all steps so far in a running mean from zero."""
+    return -jnp.expm1(steps * math.log(decay))

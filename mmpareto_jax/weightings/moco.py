@@ -61,7 +61,7 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
         step = optax.safe_increment(state.step)
         rate = gamma / step.astype(gramian.dtype) ** gamma_decay
         weights = state.weights.astype(gramian.dtype)
-        slope = jnp.sum(gramian * weights, axis=1) + rho * weights
+        slope = jnp.sum(gramian * weights[None, :], axis=1) + rho * weights
         weights = project_on_simplex(weights - rate * slope)
         return weights, MoCoState(weights.astype(state.weights.dtype), step)
 

@@ -75,7 +75,7 @@ def sdmgrad(
 
         def descend(_: int, point: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             weights, velocity = point
-            velocity = momentum * velocity + jnp.sum(scaled * (weights + towards), axis=1)
+            velocity = momentum * velocity + jnp.sum(scaled * (weights + towards)[None, :], axis=1)
             return project_on_simplex(weights - learning_rate * velocity), velocity
 
         start = state.weights.astype(gramian.dtype)

@@ -258,15 +258,10 @@ def signature(tree):
     return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree)
 
 
-OPTAX_INSIDE = ("famo", "moco", "sdmgrad")
-"""Methods with optax's Adam or simplex projection, which promote integers implicitly."""
-
-
 @all_weightings
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dtypes_are_kept_without_implicit_promotion(name, dtype):
-    promotion = "standard" if name in OPTAX_INSIDE else "strict"
-    with jax.enable_x64(True), jax.numpy_dtype_promotion(promotion):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
         weighting = make(name, 3)
         state = weighting.init(3)
         inputs = (jnp.eye(3, dtype=dtype), jnp.ones(3, dtype))
