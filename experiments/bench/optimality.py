@@ -1,7 +1,8 @@
 """How well the weights of each method solve the problem that defines the method.
 
 Residuals are relative and evaluated in NumPy float64 on the same Gramians for this library and,
-where it is installed, for TorchJD with its defaults.
+where it is installed, for TorchJD with its defaults. Each sees the scale of the weights: a multiple
+of a solution is none. The gradients have seven scales, from a thousandth to a thousand.
 """
 
 import importlib.util
@@ -21,6 +22,7 @@ Residual = Callable[[Array, Array], float]
 COUNTS = (2, 4, 8)
 FULL_RANK = 100
 RANK_DEFICIENT = 40
+SCALES = 10.0 ** np.arange(-3, 4)
 SEED = 0
 CAGRAD_RADIUS = 0.5
 
@@ -43,7 +45,9 @@ class Method(NamedTuple):
 
 
 def simplex_residual(gramian: Array, weights: Array) -> float:
-    r"""Min-norm point: :math:`\max(0, w'Mw - \min_i (Mw)_i) / \sum_{ij} w_i |M_{ij}| w_j`.
+    r"""Min-norm point: the larger of the gap and of the distance to the simplex.
+
+    The gap is :math:`\max(0, w'Mw - \min_i (Mw)_i) / \sum_{ij} w_i |M_{ij}| w_j`.
 
     Example:
       >>> simplex_residual(np.eye(2), np.array([0.5, 0.5]))
@@ -51,7 +55,8 @@ def simplex_residual(gramian: Array, weights: Array) -> float:
     """
     products = gramian @ weights
     size = float(np.abs(weights) @ np.abs(gramian) @ np.abs(weights))
-    return _ratio(weights @ products - products.min(), size)
+    gap = _ratio(weights @ products - products.min(), size)
+    return max(gap, abs(float(weights.sum()) - 1), -float(weights.min()))
 
 
 def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> float:
@@ -69,10 +74,12 @@ def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> flo
 
 
 def conflict_averse_residual(gramian: Array, weights: Array) -> float:
-    r"""CAGrad: the duality gap of the direction, pulled into the ball, over :math:`c|g_0||g_w|`.
+    r"""CAGrad: the duality gap of the direction, and how far it leaves the ball.
 
     The gap is between the value over the simplex of what the weights add to the mean, and the
-    smallest inner product of the direction of these weights with a gradient.
+    smallest inner product of the direction of these weights with a gradient, the direction pulled
+    into the ball. What it went too far counts by what it adds to that value. Both are over the
+    radius times :math:`\sum_i w_i |g_i|`, w on the simplex.
     """
     count = len(gramian)
     mean = np.full(count, 1 / count)
@@ -86,26 +93,18 @@ def conflict_averse_residual(gramian: Array, weights: Array) -> float:
     inside = mean + (weights - mean) * min(1, radius / max(distance, np.finfo(float).tiny))
     bound = simplex @ gramian @ mean + radius * length / added.sum()
     size = radius * (simplex @ np.sqrt(np.diag(gramian)))
-    return _ratio(bound - (gramian @ inside).min(), size)
+    gap = _ratio(bound - (gramian @ inside).min(), size)
+    return max(gap, _ratio((distance - radius) * length / added.sum(), size))
 
 
 def fair_residual(gramian: Array, weights: Array) -> float:
-    r"""FairGrad, alpha = 1: :math:`\max_i |w_i (Mw)_i - 1|`.
+    r"""FairGrad, alpha = 1, and Nash-MTL without clipping: :math:`\max_i |w_i (Mw)_i - 1|`.
 
     Example:
       >>> fair_residual(np.diag([1.0, 4.0]), np.array([1.0, 0.5]))
       0.0
     """
     return float(np.max(np.abs(weights * (gramian @ weights) - 1)))
-
-
-def nash_residual(gramian: Array, weights: Array) -> float:
-    r"""Nash-MTL: :math:`\max_i |w_i (Mw)_i / m - 1|`, m the mean of :math:`w_i (Mw)_i`.
-
-    Over the mean, since the norm of the update is clipped after the equation is solved.
-    """
-    gains = weights * (gramian @ weights)
-    return float(np.max(np.abs(gains / np.mean(gains) - 1))) if gains.any() else 1.0
 
 
 def _ratio(numerator: Any, denominator: Any) -> float:
@@ -128,18 +127,18 @@ METHODS = {
     "dual_proj": Method(_mean_residual),
     "upgrad": Method(_upgrad_residual),
     "fairgrad": Method(fair_residual, needs_ascent=True),
-    "nash_mtl": Method(nash_residual, needs_ascent=True),
+    "nash_mtl": Method(fair_residual, needs_ascent=True),
 }
 
 
 def gradients(count: int) -> list[Array]:
-    """The fixed gradients for K objectives: full rank first, then rank-deficient."""
+    """The fixed gradients for K objectives, of all scales: full rank first, then rank-deficient."""
     rng = np.random.default_rng([SEED, count])
     full = [rng.standard_normal((count, 2 * count)) for _ in range(FULL_RANK)]
     deficient = [
         rng.standard_normal((count, int(rng.integers(1, count)))) for _ in range(RANK_DEFICIENT)
     ]
-    return full + deficient
+    return [SCALES[i % len(SCALES)] * g for i, g in enumerate(full + deficient)]
 
 
 def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
@@ -151,7 +150,7 @@ def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
         "dual_proj": _weights_of(mmp.weightings.dual_proj(), count),
         "upgrad": lambda m: mmp.solvers.dual_cone_weights(m, jnp.eye(count) / count),
         "fairgrad": _weights_of(mmp.weightings.fairgrad(), count),
-        "nash_mtl": _weights_of(mmp.weightings.nash_mtl(), count),
+        "nash_mtl": _weights_of(mmp.weightings.nash_mtl(float("inf")), count),
     }
     with jax.enable_x64(True):
         solve = jax.jit(jax.vmap(lambda m: {name: w(m) for name, w in weightings.items()}))
@@ -183,8 +182,9 @@ def _torchjd(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
         # Private, since the public weighting gives only the sum of the projections.
         preferences = torch.eye(count, dtype=torch.float64) / count
         found["upgrad"] = projector(preferences, gramian).numpy()
-        # Anew for each, since it starts from the weights of the step before.
-        bargain = nash._NashMTLWeighting(count, 1.0, 1, 20)
+        # Anew for each, since it starts from the weights of the step before. Nothing is clipped:
+        # the equation is that of the weights before.
+        bargain = nash._NashMTLWeighting(count, 0.0, 1, 20)
         found["nash_mtl"] = bargain(torch.from_numpy(jacobian)).numpy()
         yield found
 
