@@ -44,7 +44,7 @@ PEERS = {
     "nash_mtl": Peer("NashMTL", "matrix", off_device="cvxpy"),
     "pcgrad": Peer("PCGradWeighting", "gramian", off_device="Python loops"),
     "random": Peer("RandomWeighting", "matrix"),
-    "sdmgrad": Peer("SDMGradWeighting", "gramian", {"lr": 5.0}),
+    "sdmgrad": Peer("SDMGradWeighting", "gramian"),
     "stch": Peer("STCH", "losses", {"mu": 1.0}),
     "uncertainty": Peer("UW", "losses"),
     "uniform": Peer("SumWeighting", "matrix"),

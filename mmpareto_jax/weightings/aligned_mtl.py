@@ -26,7 +26,9 @@ def aligned_mtl(
       scale: :math:`\sigma`: the smallest ("min", the paper's), the median (the lower of two middle
         ones), or the mean ("rmse", the root of whose mean is the length) of the eigenvalues that
         are not zero.
-      preference: Weights p of the aligned gradients, ``[K]``. :math:`1 / K` each by default.
+      preference: Weights p of the aligned gradients, ``[K]``. :math:`1 / K` each by default, the
+        paper's task weights (Section 3.1). The released code and LibMTL sum the aligned gradients:
+        ones, and updates K times as long.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

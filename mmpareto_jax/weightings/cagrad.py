@@ -12,8 +12,9 @@ def cagrad(c: float = 0.5) -> Weighting:
 
     The weights are :math:`1 / K + c |g_0| w_i / |g_w|`, of the direction in the ball of radius
     :math:`c |g_0|` around the mean gradient :math:`g_0` whose smallest inner product with a
-    gradient is largest. Nothing is rescaled afterwards; LibMTL by default divides by
-    :math:`1 + c^2`.
+    gradient is largest. Nothing is rescaled afterwards, as in the paper; the released code and
+    LibMTL divide by :math:`1 + c^2`, and the released code multiplies by K, to match a sum of
+    losses.
 
     Where no direction of the ball helps every objective because they are Pareto stationary (or one
     gradient is zero) the weights are zero; see

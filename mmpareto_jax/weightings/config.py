@@ -4,22 +4,31 @@ import jax
 import jax.numpy as jnp
 
 from mmpareto_jax.solvers import quadratic_form, root, spectrum
-from mmpareto_jax.weightings._weighting import Weighting, stateless
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
 
 
-def config() -> Weighting:
+def config(preference: PerObjective | None = None) -> Weighting:
     r"""A direction of equal positive cosine with every gradient, as long as their projections.
 
-    With the matrix of cosines :math:`C`, :math:`x = C^+ 1` and the direction :math:`u = \sum_i x_i
+    With the matrix of cosines :math:`C`, :math:`x = C^+ p` and the direction :math:`u = \sum_i x_i
     g_i / |g_i|`, normalised, the update is :math:`(\sum_i \langle g_i, u \rangle) u`:
 
     .. math:: w_i = \frac{x_i}{|g_i|} \cdot \frac{\sum_j |g_j| (C x)_j}{x^\top C x} .
 
-    For linearly independent gradients :math:`C x = 1`: no objective is worsened. A zero gradient
-    takes no part; where the direction vanishes the weights are zero.
+    For linearly independent gradients :math:`C x = p`: no objective is worsened. A zero gradient
+    takes no part; where the direction vanishes the weights are zero. The length is the paper's and
+    the released code's default; their other choices, which put one norm in the place of every
+    :math:`|g_j|`, are not here.
+
+    Args:
+      preference: The direction weights p, to which the cosines are proportional, ``[K]``. Equal
+        ones by default, as in the paper and the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
+
+    Raises:
+      ValueError: From ``init``, if ``preference`` does not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -32,15 +41,17 @@ def config() -> Weighting:
       Liu et al., `ConFIG <https://arxiv.org/abs/2408.11104>`_, 2024, Eq. 2.
     """
 
-    def weights(gramian: jax.Array) -> jax.Array:
+    def weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
         norms = root(jnp.diagonal(gramian))
         lengths = jnp.where(norms == 0, 1, norms)
         cosines = gramian / lengths[:, None] / lengths[None, :]
-        solution = spectrum(cosines).pseudo_solve(jnp.ones_like(norms))
+        largest = jnp.max(jnp.abs(preference))
+        wanted = preference / jnp.where(largest == 0, 1, largest)
+        solution = spectrum(cosines).pseudo_solve(wanted)
         square = quadratic_form(cosines, solution)
         vanishes = square <= jnp.finfo(gramian.dtype).eps
         projections = jnp.sum(norms * jnp.sum(cosines * solution[None, :], axis=1))
         scale = jnp.where(vanishes, 0, projections / jnp.where(vanishes, 1, square))
         return jnp.where(norms == 0, 0, solution * (scale / lengths))
 
-    return stateless(weights)
+    return with_preference(weights, preference)

@@ -11,12 +11,17 @@ def fairgrad(alpha: float = 1.0) -> Weighting:
     r"""Fair resource allocation: the direction whose gains are alpha-fair.
 
     The weights solve :math:`(M w)_i = w_i^{-1 / \alpha}` and are used as they are, as in the
-    reference: the update shrinks as gradients grow. They are zero at a Pareto stationary point,
-    where the equation has no solution, and for a zero gradient.
+    paper: for gradients s times as long the update is :math:`s^{(1 - \alpha) / (1 + \alpha)}` times
+    as long. They are zero at a Pareto stationary point, where the equation has no solution, and for
+    a zero gradient. The released code multiplies the update by K, to match a sum of losses, and
+    clips its norm to 1 (``optax.clip_by_global_norm`` after the aggregator).
 
     Args:
-      alpha: The fairness: 1 is proportional fairness, infinity max-min fairness. 1 by default, one
-        of the paper's values (it has no single one).
+      alpha: The fairness, a positive number: 1 is proportional fairness, infinity max-min fairness.
+        As it goes to zero the weights go to those of :func:`~mmpareto_jax.weightings.dual_proj`
+        with a preference of ones. Zero itself, linear scalarization in the paper and the mean in
+        TorchJD, is refused: use :func:`~mmpareto_jax.weightings.uniform` or
+        :func:`~mmpareto_jax.weightings.mean`. 1 by default, the released code's.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

@@ -30,10 +30,12 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
     with the targets :math:`\bar G r_i^\alpha` held constant, and rescales the weights to sum K. A
     weight that would become negative stops at zero; weights that would all do so stay. The descent
     is in units of the gradients, as published: it is not invariant under a change of their scale.
+    The paper takes the norms over the last shared layer, here they are over the whole encoder; its
+    runs descend by Adam, and it finds the optimizer to make little difference.
 
     Args:
-      alpha: Strength of the force that restores a common rate. 1.5 by default, as in LibMTL and in
-        the paper's experiments on NYUv2.
+      alpha: Strength of the force that restores a common rate. 1.5 by default, as in the paper's
+        experiments on NYUv2 and in LibMTL.
       learning_rate: Of the weights. 0.025 by default, the paper's figure.
 
     Returns:

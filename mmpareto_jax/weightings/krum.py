@@ -13,11 +13,14 @@ def krum(n_byzantine: int = 0, n_selected: int = 1) -> Weighting:
 
     The score of objective i is the sum of the squared distances :math:`|g_i - g_j|^2` to its
     :math:`K - f - 2` nearest others (at least one); the update is the mean of the gradients with
-    the lowest scores. The published guarantee needs :math:`K \ge 2 f + 3`. Meant for many
-    objectives: with two both scores are equal, and the first is taken.
+    the lowest scores. Meant for many objectives: with two both scores are equal, and the first is
+    taken.
 
     Args:
-      n_byzantine: The number f of gradients that may be arbitrary.
+      n_byzantine: The number f of gradients that may be arbitrary. More than zero need
+        :math:`K \ge 2 f + 3`, the paper's condition: with fewer objectives the arbitrary ones can
+        be chosen. (TorchJD accepts :math:`K \ge f + 3`; it also sums the distances, where the paper
+        sums their squares.)
       n_selected: The number of gradients to average: 1 is Krum, more is multi-Krum.
 
     Returns:
@@ -25,7 +28,7 @@ def krum(n_byzantine: int = 0, n_selected: int = 1) -> Weighting:
 
     Raises:
       ValueError: If ``n_byzantine`` is negative or ``n_selected`` not positive; from ``init``, if
-        there are too few objectives for them.
+        there are fewer than ``n_selected`` objectives, or than 2 ``n_byzantine`` + 3.
 
     Examples:
       >>> import jax.numpy as jnp

@@ -29,7 +29,7 @@ def metabalance(relax: float = 0.7, decay: float = 0.9) -> Weighting:
     Args:
       relax: The relaxation factor r: 0 leaves the gradients alone, 1 gives all the same mean
         magnitude. 0.7 by default, as in the released code.
-      decay: Weight of the past in the running means. 0.9 by default, as in the paper.
+      decay: Weight of the past in the running means. 0.9 by default, as in the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the running means.

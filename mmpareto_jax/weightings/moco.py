@@ -32,7 +32,8 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
     the length of its loss, and has a softmax for the projection.)
 
     Args:
-      gamma: Learning rate of the weights. 0.1 by default, as in LibMTL.
+      gamma: Learning rate of the weights. 0.1 by default, as in LibMTL, which follows the authors'
+        code.
       gamma_decay: The exponent :math:`\sigma` of its decay. 0.5 by default, as in LibMTL.
       rho: Regularisation. 0 by default, as in LibMTL.
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from mmpareto_jax.solvers import project_on_simplex, root
-from mmpareto_jax.weightings._weighting import Weighting
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
 
 
 class SDMGradState(NamedTuple):
@@ -16,17 +16,22 @@ class SDMGradState(NamedTuple):
 
 
 def sdmgrad(
-    lam: float = 0.3, iterations: int = 20, learning_rate: float = 5.0, momentum: float = 0.5
+    lam: float = 0.3,
+    iterations: int = 20,
+    learning_rate: float = 10.0,
+    momentum: float = 0.5,
+    preference: PerObjective | None = None,
 ) -> Weighting:
-    r"""The min-norm combination, regularised towards the mean gradient, by projected descent.
+    r"""The min-norm combination, regularized towards a preferred one, by projected descent.
 
     Some steps of projected gradient descent with momentum, from the weights of the last step,
     towards the minimiser over the simplex of
 
-    .. math:: \tfrac12 \left| \textstyle\sum_i w_i g_i + \lambda \bar g \right|^2,
+    .. math:: \tfrac12 \left| \textstyle\sum_i (w_i + \lambda p_i) g_i \right|^2,
 
-    :math:`\bar g` the mean gradient, with the Gramian divided by the square of the mean norm. The
-    update is :math:`(\sum_i w_i g_i + \lambda \bar g) / (1 + \lambda)`.
+    with the Gramian divided by the square of the mean norm. The update is :math:`\sum_i (w_i +
+    \lambda p_i) g_i / (1 + \lambda)`; the released code further multiplies it by K, to match a sum
+    of losses, and clips its norm to 1 (``optax.clip_by_global_norm`` after the aggregator).
 
     **What this contract lacks:** the published method takes the Gramian of two independent batches,
     :math:`G_1 G_2^\top`, which makes the descent unbiased, and combines the gradients of a third.
@@ -36,16 +41,17 @@ def sdmgrad(
       lam: The regularisation :math:`\lambda`, at least zero. 0.3 by default, as in the released
         code for Cityscapes and NYUv2.
       iterations: Steps of descent at each call. 20 by default, as in the released code.
-      learning_rate: Of the descent. 5 by default, as in LibMTL (the released code and TorchJD have
-        10). At such a rate the weights jump between corners of the simplex and do not settle; 0.5
-        converges.
+      learning_rate: Of the descent. 10 by default, as in the released code (LibMTL has 5). At such
+        a rate the weights jump between corners of the simplex and do not settle; 0.5 converges.
       momentum: Of the descent, from zero at each call. 0.5 by default, as in the released code.
+      preference: The weights p of the combination that it is drawn to, ``[K]``. :math:`1 / K` each
+        by default, the mean gradient, as in the paper's experiments and the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the weights on the simplex.
 
     Raises:
-      ValueError: If ``lam`` is negative.
+      ValueError: If ``lam`` is negative; from ``init``, if ``preference`` does not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -62,6 +68,8 @@ def sdmgrad(
         raise ValueError(f"lam must not be negative, got {lam}")
 
     def init(num_objectives: int) -> SDMGradState:
+        if preference is not None:
+            per_objective(preference, "preference", num_objectives)
         return SDMGradState(weights=jnp.ones(num_objectives) / num_objectives)
 
     def update(
@@ -71,7 +79,9 @@ def sdmgrad(
         mean_norm = jnp.mean(root(jnp.diagonal(gramian)))
         length = jnp.where(mean_norm == 0, 1, mean_norm)
         scaled = gramian / length / length
-        towards = lam / gramian.shape[0]
+        even = jnp.full(gramian.shape[0], 1 / gramian.shape[0], gramian.dtype)
+        chosen = even if preference is None else jnp.asarray(preference, gramian.dtype)
+        towards = lam * chosen
 
         def descend(_: int, point: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             weights, velocity = point

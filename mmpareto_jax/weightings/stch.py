@@ -26,9 +26,11 @@ def stch(
 
     Args:
       mu: The smoothing: the smaller, the nearer to the maximum alone. 1 by default, as in the
-        released code for multi-task learning (which further takes logarithms of the losses over
-        their means in a warm-up; transform the losses that you pass, if you want it).
-      preference: :math:`\lambda`, ``[K]``. :math:`1 / K` each by default.
+        released code for multi-task learning. (That takes the logarithms of the losses over their
+        means in a warm-up, has a preference of ones and multiplies the whole by K; transform the
+        losses that you pass, if you want it.)
+      preference: :math:`\lambda`, ``[K]``. :math:`1 / K` each by default: the paper's preferences
+        lie on the simplex.
       ideal: The ideal point z, lower bounds of the losses, ``[K]``. Zero by default.
 
     Returns:

@@ -108,10 +108,11 @@ def aligned_mtl(gradients: Array, scale: str) -> Array:
     return np.sqrt(common) * u @ (u.T @ np.full(len(gradients), 1.0 / len(gradients)) / s)
 
 
-def config(gradients: Array) -> Array:
+def config(gradients: Array, preference: Array | None = None) -> Array:
     """Liu et al. 2024: the update itself, `[P]`."""
     units = gradients / norms_of(gradients)[:, None]
-    direction = np.linalg.pinv(units) @ np.ones(len(gradients))
+    wanted = np.ones(len(gradients)) if preference is None else preference
+    direction = np.linalg.pinv(units) @ wanted
     direction /= np.linalg.norm(direction)
     return (gradients @ direction).sum() * direction
 
@@ -184,20 +185,25 @@ def metabalance(steps: Steps, relax: float, decay: float) -> Array:
 
 
 def sdmgrad(
-    steps: Steps, lam: float, iterations: int, learning_rate: float, momentum: float
+    steps: Steps,
+    lam: float,
+    iterations: int,
+    learning_rate: float,
+    momentum: float,
+    preference: Array | None = None,
 ) -> Array:
     """Xiao et al. 2023, with one batch in the place of three."""
     count = len(steps[0][1])
     w, found = np.full(count, 1.0 / count), []
+    towards = w if preference is None else preference
     for gradients, _ in steps:
         unit = gradients / norms_of(gradients).mean()
-        mean = unit.mean(axis=0)
         velocity = np.zeros(count)
         for _ in range(iterations):
-            slope = unit @ (w @ unit + lam * mean)
+            slope = unit @ ((w + lam * towards) @ unit)
             velocity = momentum * velocity + slope
             w = project_on_simplex(w - learning_rate * velocity)
-        found.append((w + lam / count) / (1.0 + lam))
+        found.append((w + lam * towards) / (1.0 + lam))
     return np.array(found)
 
 

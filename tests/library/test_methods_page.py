@@ -1,5 +1,6 @@
 """docs/methods.md says of every method what is so."""
 
+import inspect
 import re
 
 import jax
@@ -77,3 +78,51 @@ def test_a_weighting_that_needs_losses_says_how_to_pass_them(name):
             weighting.update(jnp.eye(2), weighting.init(2))
     else:
         weighting.update(jnp.eye(2), weighting.init(2))
+
+
+DEFAULTS = {
+    "aligned_mtl": {"scale": "min", "preference": None},
+    "cagrad": {"c": 0.5},
+    "config": {"preference": None},
+    "constant": {},
+    "dual_proj": {"preference": None},
+    "dwa": {"temperature": 2.0, "period": 1},
+    "fairgrad": {"alpha": 1.0},
+    "famo": {"learning_rate": 0.025, "weight_decay": 1e-3},
+    "geometric_mean": {},
+    "grad_drop": {"leak": 0.0},
+    "gradnorm": {"alpha": 1.5, "learning_rate": 0.025},
+    "gradvac": {"beta": 0.01},
+    "imtl_g": {},
+    "krum": {"n_byzantine": 0, "n_selected": 1},
+    "mean": {},
+    "metabalance": {"relax": 0.7, "decay": 0.9},
+    "min_norm": {},
+    "mmpareto": {"gamma": 1.5},
+    "moco": {"gamma": 0.1, "gamma_decay": 0.5, "rho": 0.0},
+    "nash_mtl": {"max_norm": 1.0, "update_every": 1},
+    "pcgrad": {},
+    "random": {},
+    "sdmgrad": {
+        "lam": 0.3,
+        "iterations": 20,
+        "learning_rate": 10.0,
+        "momentum": 0.5,
+        "preference": None,
+    },
+    "stch": {"mu": 1.0, "preference": None, "ideal": None},
+    "trimmed_mean": {"fraction": 0.2},
+    "uncertainty": {"learning_rate": 2.5e-3},
+    "uniform": {"scale": 1.0},
+    "upgrad": {"preference": None},
+}
+"""The published values: of the paper, or else of the released code; the docstrings say whose."""
+
+OURS = {"encoders", "num_objectives", "seed"}
+
+
+@all_methods
+def test_the_defaults_are_the_published_ones(name):
+    parameters = inspect.signature(FACTORIES[name]).parameters.values()
+    found = {p.name: p.default for p in parameters if p.default is not p.empty}
+    assert {key: value for key, value in found.items() if key not in OURS} == DEFAULTS[name]

@@ -175,6 +175,18 @@ def test_aligned_mtl_counts_the_eigenvalues_within_the_rank(scale):
     close(found, np.stack([reference.aligned_mtl(g, scale) for g in gradients]))
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_aligned_mtl_has_the_task_weights_of_the_paper(count):
+    """The paper's are 1 / K; its released code sums the rows of the balance transformation."""
+    gradients = full_rank(count)[0]
+    values, vectors = np.linalg.eigh(gradients @ gradients.T)
+    balance = np.sqrt(values[0]) * (vectors / np.sqrt(values)) @ vectors.T
+    given = gramian_of(gradients[None])
+    close(run(mmp.weightings.aligned_mtl(), given)[0], balance.mean(axis=0))
+    released = mmp.weightings.aligned_mtl(preference=np.ones(count))
+    close(run(released, given)[0], balance.sum(axis=0))
+
+
 def test_aligned_mtl_aligns_the_gradients():
     """Its purpose: seen through the weights of all preferences, the condition number is 1."""
     gradients = full_rank(3)[0]
@@ -196,6 +208,22 @@ def test_config(count):
     # what the paper asks for: the same cosine with every gradient
     projections = np.einsum("tkp,tp->tk", gradients, update) / np.linalg.norm(gradients, axis=2)
     close(projections, np.broadcast_to(projections[:, :1], projections.shape))
+
+
+def test_config_has_cosines_in_proportion_to_its_preference():
+    gradients, preference = full_rank(3), np.array([1e-3, 2e-3, 4e-3])
+    found = run(mmp.weightings.config(preference), gramian_of(gradients))
+    update = np.einsum("tk,tkp->tp", found, gradients)
+    close(update, np.stack([reference.config(g, preference) for g in gradients]))
+    projections = np.einsum("tkp,tp->tk", gradients, update) / np.linalg.norm(gradients, axis=2)
+    close(projections[:, 1:] / projections[:, :1], np.tile([2.0, 4.0], (6, 1)))
+
+
+@pytest.mark.parametrize("method", ["aligned_mtl", "config", "dual_proj", "sdmgrad", "upgrad"])
+def test_a_preference_must_have_the_number_of_objectives(method):
+    weighting = getattr(mmp.weightings, method)(preference=[1.0, 2.0])
+    with pytest.raises(ValueError, match=r"preference has shape \(2,\), expected \(3,\)"):
+        weighting.init(3)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +410,7 @@ def test_metabalance(count, relax, decay):
 @pytest.mark.parametrize(
     "options",
     [
-        {"lam": 0.3, "iterations": 20, "learning_rate": 5.0, "momentum": 0.5},
+        {"lam": 0.3, "iterations": 20, "learning_rate": 10.0, "momentum": 0.5},
         {"lam": 0.0, "iterations": 3, "learning_rate": 0.1, "momentum": 0.0},
         {"lam": 2.0, "iterations": 7, "learning_rate": 0.3, "momentum": 0.9},
     ],
@@ -394,6 +422,14 @@ def test_sdmgrad(count, options):
     close(found, reference.sdmgrad(steps, **options), rtol=1e-8)
     close(found.sum(axis=1), np.ones(len(steps)))
     assert (found >= 0.0).all()
+
+
+def test_sdmgrad_is_drawn_to_its_preference():
+    steps = random_steps(3, length=12)
+    options = {"lam": 0.3, "iterations": 20, "learning_rate": 0.1, "momentum": 0.5}
+    preference = np.array([0.7, 0.0, 0.3])
+    found = in_float64(mmp.weightings.sdmgrad(preference=preference, **options), steps)
+    close(found, reference.sdmgrad(steps, preference=preference, **options), rtol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +527,7 @@ def test_geometric_mean_does_not_overflow():
     "name", ["dwa", "famo", "gradnorm", "metabalance", "moco", "sdmgrad", "uncertainty"]
 )
 def test_a_float32_run_stays_near_the_float64_one(name):
-    # at sdmgrad's own rate of 5 the descent is chaotic: in the reference too, gradients changed by
+    # at sdmgrad's own rate of 10 the descent is chaotic: in the reference too, gradients changed by
     # 6e-8 change weights by 0.2
     options = {"learning_rate": 0.5} if name == "sdmgrad" else {}
     steps = random_steps(3, length=10, seed=5)
