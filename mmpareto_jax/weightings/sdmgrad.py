@@ -35,7 +35,8 @@ def sdmgrad(
 
     **What this contract lacks:** the published method takes the Gramian of two independent batches,
     :math:`G_1 G_2^\top`, which makes the descent unbiased, and combines the gradients of a third.
-    Here one batch serves for all three: it is the method's deterministic version.
+    Here one batch serves for all three: it is the method's deterministic version. Called by hand,
+    ``update`` takes :math:`G_1 G_2^\top` as well and gives the published weights.
 
     Args:
       lam: The regularisation :math:`\lambda`, at least zero. 0.3 by default, as in the released
@@ -76,7 +77,7 @@ def sdmgrad(
         gramian: jax.Array, state: SDMGradState, **extra: Any
     ) -> tuple[jax.Array, SDMGradState]:
         del extra
-        mean_norm = jnp.mean(root(jnp.diagonal(gramian)))
+        mean_norm = jnp.mean(root(jnp.clip(jnp.diagonal(gramian), 0)))
         length = jnp.where(mean_norm == 0, 1, mean_norm)
         scaled = gramian / length / length
         even = jnp.full(gramian.shape[0], 1 / gramian.shape[0], gramian.dtype)

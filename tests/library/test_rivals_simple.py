@@ -424,6 +424,18 @@ def test_sdmgrad(count, options):
     assert (found >= 0.0).all()
 
 
+def test_sdmgrad_takes_the_products_of_two_batches():
+    """Some of their diagonal may be negative; it counts as zero in the mean norm, as released."""
+    products = np.array([[1.0, 0.3, -0.2], [0.5, -0.4, 0.1], [-0.3, 0.2, 4.0]])
+    options = {"lam": 0.3, "iterations": 3, "learning_rate": 0.1, "momentum": 0.5}
+    found = run(mmp.weightings.sdmgrad(**options), products[None])[0]
+    w, velocity = np.full(3, 1 / 3), np.zeros(3)
+    for _ in range(3):  # of mean norm (1 + 0 + 2) / 3
+        velocity = 0.5 * velocity + products @ (w + 0.3 / 3)
+        w = reference.project_on_simplex(w - 0.1 * velocity)
+    close(found, (w + 0.3 / 3) / 1.3)
+
+
 def test_sdmgrad_is_drawn_to_its_preference():
     steps = random_steps(3, length=12)
     options = {"lam": 0.3, "iterations": 20, "learning_rate": 0.1, "momentum": 0.5}
