@@ -18,7 +18,8 @@ def constant(weights: PerObjective) -> Weighting:
       A :class:`~mmpareto_jax.Weighting` without state.
 
     Raises:
-      ValueError: From ``init``, if the number of weights is not the number of objectives.
+      ValueError: If the weights are not one row of numbers; from ``init``, if their number is not
+        that of the objectives.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -27,6 +28,9 @@ def constant(weights: PerObjective) -> Weighting:
       >>> print(weighting.update(jnp.eye(2), weighting.init(2))[0])
       [1.  0.5]
     """
+    shape = jnp.asarray(weights).shape
+    if len(shape) != 1:
+        raise ValueError(f"weights must be one row of numbers, got shape {shape}")
 
     def init(num_objectives: int) -> tuple[()]:
         per_objective(weights, "weights", num_objectives)

@@ -137,6 +137,12 @@ def test_constant_weights_must_have_the_number_of_objectives(count):
         mmp.weightings.constant([1.0, 2.0, 3.0]).init(count)
 
 
+@pytest.mark.parametrize("weights", [1.0, np.ones((1, 2)), np.ones((2, 1, 1))])
+def test_constant_weights_are_one_row(weights):
+    with pytest.raises(ValueError, match="weights must be one row of numbers"):
+        mmp.weightings.constant(weights)
+
+
 def full_rank(count, seed=0):
     rng = np.random.default_rng([seed, count])
     return rng.standard_normal((6, count, count + 3)) * np.exp(rng.uniform(-1, 1, (6, count, 1)))
