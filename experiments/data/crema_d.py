@@ -15,6 +15,7 @@ import numpy as np
 from experiments.data import audio, video
 from experiments.data.clips import Clip, check
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 CLASSES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 """Anger, disgust, fear, happiness, neutral, sadness, as the file names call them."""
@@ -125,6 +126,7 @@ def _listed(path: Path) -> list[str]:
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    refuse_pointer(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)

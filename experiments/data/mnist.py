@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments.data.exclusive import exclusive
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -112,6 +113,7 @@ def parse_idx(contents: bytes) -> np.ndarray:
 
 
 def _read_file(path: Path) -> np.ndarray:
+    refuse_pointer(path)
     try:
         return parse_idx(_verified_contents(path, SHA256[path.name]))
     except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 
 def load(path: str | Path) -> Any:
@@ -36,8 +37,8 @@ def load(path: str | Path) -> Any:
         What was pickled. Arrays are read-only.
 
     Raises:
-        UserError: the file cannot be read, is no pickle or is cut short; or it needs anything but
-            arrays and plain values, none of which is then executed.
+        UserError: the file cannot be read, is a pointer of Git LFS, is no pickle or is cut short;
+            or it needs anything but arrays and plain values, none of which is then executed.
 
     Example:
         >>> import tempfile
@@ -51,6 +52,7 @@ def load(path: str | Path) -> Any:
         ...
         experiments.errors.UserError: .../features.pkl cannot be used (it asks for builtins.print...
     """
+    refuse_pointer(Path(path))
     try:
         with open(path, "rb") as file:
             return _finished(_Unpickler(file, encoding="latin1").load(), {})

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 HEIGHT, WIDTH = 288, 384
 
@@ -109,8 +110,8 @@ def read(files: dict[str, Path]) -> dict[str, np.ndarray]:
         for pixels without one. `depth`, float32 [288, 384, 1], in metres, 0 where it is unknown.
 
     Raises:
-        UserError: a file is damaged, of another shape, or has values beyond these; or holds
-            Python objects, which are not unpickled.
+        UserError: a file is a pointer of Git LFS, damaged, of another shape, or has values beyond
+            these; or holds Python objects, which are not unpickled.
 
     Example:
         ```
@@ -126,6 +127,7 @@ def read(files: dict[str, Path]) -> dict[str, np.ndarray]:
 
 
 def _checked(field: str, path: Path) -> np.ndarray:
+    refuse_pointer(path)
     try:
         with open(path, "rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from experiments.data.exclusive import exclusive
 from experiments.data.fields import Fields
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 if TYPE_CHECKING:
     from experiments.data.builders._prepared_from_files import PreparedFromFiles
@@ -45,8 +46,8 @@ def prepare(
         The builder, whose set is prepared.
 
     Raises:
-        UserError: the folder cannot be written; the files are missing or damaged; the prepared
-            set is damaged; the number of workers is negative.
+        UserError: the folder cannot be written; the files are missing, damaged or pointers of Git
+            LFS; the prepared set is damaged; the number of workers is negative.
 
     Example:
         ```
@@ -69,11 +70,20 @@ def prepare(
             for leftover in home.parent.glob("incomplete.*"):
                 shutil.rmtree(leftover)
             preparing = open_set()
-            preparing.download_and_prepare(
-                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-            )
+            try:
+                preparing.download_and_prepare(
+                    download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+                )
+            except BaseException:
+                downloads = folder / "downloads"  # made by TFDS, though nothing goes there
+                for made in (home.parent, downloads / "extracted", downloads):
+                    with suppress(OSError):  # other sets and versions stay
+                        made.rmdir()
+                raise
             if report := skipped(preparing):
                 print(report, file=sys.stderr)
+    for path in home.iterdir():
+        refuse_pointer(path)
     with damage_told(home):
         # TFDS takes a folder without this file for a new set, and raises an error of protobuf's
         # own where the file is damaged.

@@ -10,6 +10,7 @@ import numpy as np
 from experiments.data.fields import Fields
 from experiments.data.standardisation import moments
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 VIEWS = {
     "fac": 216,  # profile correlations
@@ -83,6 +84,7 @@ def _split() -> dict[str, np.ndarray]:
 
 def _read(path: Path, width: int) -> np.ndarray:
     """The numbers in a file, float64 [2000, width]."""
+    refuse_pointer(path)
     try:
         lines = path.read_text("ascii").splitlines()
         return _parsed([line.split() for line in lines if line.strip()], width)

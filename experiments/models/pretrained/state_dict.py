@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 from experiments.models.pretrained import torch_archive
 
 _ZIP = b"PK\x03\x04"
@@ -25,6 +26,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     Raises:
       UserError: If the file cannot be read, is damaged, or holds anything but named tensors.
     """
+    refuse_pointer(path)
     try:
         with path.open("rb") as file:
             start = file.read(9)
