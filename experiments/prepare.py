@@ -25,7 +25,8 @@ def prepare(
       dataset: Data set, as for train.
       data_dir: Folder of the files that the data set is made from. By default data/DATASET.
       prepared_dir: Folder in which prepared data sets are kept.
-      workers: Processes that decode audio and video; 0 decodes in this one.
+      workers: Processes that decode audio and video; there is at least one, since a decoder may
+        crash.
     """
     from experiments import data
     from experiments.data import prepared

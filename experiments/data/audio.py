@@ -9,6 +9,7 @@ Kinetics-Sounds.
 
 import functools
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ from experiments.data.clips import ClipError
 
 if TYPE_CHECKING:
     import av
+
+RATES = (4_000, 768_000)
+"""The lowest and the highest sampling rate in Hz that is believed; a header may be damaged."""
+
+GAP = 0.1
+"""Seconds without sound that are silence, not a rounded time."""
 
 FFT = 512
 """Samples of a frame of the log spectrogram."""
@@ -58,40 +65,74 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
         end: where it ends, in seconds.
 
     Returns:
-        int16 [samples]: the mean of the channels, 32,768 for 1; what is louder is clipped.
+        int16 [samples]: the mean of the channels, 32,768 for 1; what is louder is clipped. Where
+        the sound begins later than the stretch, or has a gap, there is silence.
 
     Raises:
-        ClipError: as `decoding.opened`; or there is no sample.
+        ClipError: as `decoding.frames`; there is no sample; the sampling rate is beyond `RATES`;
+            a sample is not finite.
 
     Example:
         ```
         waveform(Path("1001_DFA_ANG_XX.wav"), 22_050)
         ```
     """
-    with decoding.opened(path) as container:
-        decoded = list(decoding.frames(container, "audio", start, end))
-        samples = _resampled([frame for _, frame in decoded], rate)
-    if decoded:
-        samples = samples[round(max(0.0, start - decoded[0][0]) * rate) :]
-    if math.isfinite(end):
-        samples = samples[: round((end - start) * rate)]
-    if len(samples) == 0:
+    with decoding.damage_told():
+        sound = np.empty(0, np.float32)
+        for run in _runs(decoding.frames(path, "audio", start, end)):
+            samples = _resampled([decoded.frame for decoded in run], rate)
+            begins = round((run[0].time - start) * rate)
+            if len(sound) == 0:
+                samples = samples[max(0, -begins) :]
+            silence = np.zeros(max(0, begins - len(sound)), np.float32)
+            sound = np.concatenate([sound, silence, samples])
+        if math.isfinite(end):
+            sound = sound[: round((end - start) * rate)]
+    if len(sound) == 0:
         raise ClipError("without audio")
-    return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+    if not np.isfinite(sound).all():
+        raise ClipError("with sound that is not finite")
+    return np.clip(np.rint(sound * 32_768), -32_768, 32_767).astype(np.int16)
+
+
+def _runs(frames: Iterable[decoding.Decoded]) -> Iterator[list[decoding.Decoded]]:
+    """Divide frames where their format changes and where there is a gap between them."""
+    run: list[decoding.Decoded] = []
+    for decoded in frames:
+        if run and not _continues(decoded, run[-1]):
+            yield run
+            run = []
+        run.append(decoded)
+    if run:
+        yield run
+
+
+def _continues(decoded: decoding.Decoded, before: decoding.Decoded) -> bool:
+    gap = decoded.time - before.time - before.frame.samples / before.frame.sample_rate
+    return gap < GAP and _format(decoded.frame) == _format(before.frame)
+
+
+def _format(frame: "av.AudioFrame") -> tuple[int, str, str]:
+    return frame.sample_rate, frame.layout.name, frame.format.name
 
 
 def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
-    """The mean of the channels, float32 [samples]."""
+    """The mean of the channels of frames of one format, float32 [samples]."""
     import av
 
-    if len({(frame.sample_rate, frame.layout.name) for frame in frames}) > 1:
-        raise ClipError("unreadable")  # it changes midway
-    resampler = av.AudioResampler(format="fltp", rate=rate)
+    if not RATES[0] <= frames[0].sample_rate <= RATES[1]:
+        raise ClipError(f"with sound at {frames[0].sample_rate} Hz")
+    # Packed: PyAV does not look for more than eight planes, and crashes beyond.
+    resampler = av.AudioResampler(format="flt", rate=rate)
     pieces = [piece for frame in frames for piece in resampler.resample(frame)]
-    if frames:
-        pieces += resampler.resample(None)
-    mono = [piece.to_ndarray().mean(axis=0) for piece in pieces]
+    pieces += resampler.resample(None)
+    mono = [_channels(piece).mean(axis=1) for piece in pieces]
     return np.concatenate([np.empty(0, np.float32), *mono])
+
+
+def _channels(frame: "av.AudioFrame") -> np.ndarray:
+    """The samples of a packed frame, [samples, channels]."""
+    return frame.to_ndarray().reshape(frame.samples, -1)
 
 
 def tiled(samples: np.ndarray, length: int) -> np.ndarray:

@@ -27,7 +27,8 @@ class Clip:
 class ClipError(Exception):
     """A clip that cannot be used; the message is the reason under which it is left out.
 
-    The reasons are "missing", "unreadable", "without audio" and "without video".
+    The reason completes a sentence about the clip, such as "missing", "unreadable" or "without
+    audio", and is the same for all clips of one kind, since they are counted by it.
     """
 
 

@@ -1,18 +1,24 @@
 """Sound and pictures of clips from their files, by PyAV, in several processes at once.
 
 A clip that cannot be used does not end the preparation of a set of thousands: it is left out under
-a reason (`ClipError`), which the caller puts on record.
+a reason (`ClipError`), which the caller puts on record. That holds for a file over which a decoder
+crashes, too: decoding runs in processes of its own.
 """
 
+import itertools
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from experiments.data.clips import Clip, ClipError
-from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 from experiments.worker import end_with_parent
 
 if TYPE_CHECKING:
@@ -25,6 +31,15 @@ AnyClip = TypeVar("AnyClip", bound=Clip)
 WINDOW = 4
 """Items under way for each worker: enough to keep it busy, few enough to hold in memory."""
 
+AHEAD = 1.0
+"""Where decoding begins before a stretch, in seconds: decoders of sound need to get going."""
+
+STILLS = ("bmp", "gif", "jpegxl", "mjpeg", "png", "tiff", "webp")
+"""Codecs of single pictures."""
+
+FATAL = "fatal to the decoding process"
+"""The reason under which a clip is left out that crashes its decoder or takes all memory."""
+
 
 def attempt(decode: Callable[[AnyClip], Result], clip: AnyClip) -> Result | ClipError:
     """Decode a clip, or say why it cannot be used: what a worker raises would end the whole.
@@ -34,7 +49,8 @@ def attempt(decode: Callable[[AnyClip], Result], clip: AnyClip) -> Result | Clip
         clip: the clip.
 
     Returns:
-        The example, or the `ClipError` that was raised.
+        The example, or the `ClipError` that was raised. Any other exception is raised with the
+        name of the clip in a note.
 
     Example:
         >>> attempt(lambda clip: clip.label, Clip("a", "dog", Path("a.wav"), Path("a.flv")))
@@ -44,54 +60,95 @@ def attempt(decode: Callable[[AnyClip], Result], clip: AnyClip) -> Result | Clip
         return decode(clip)
     except ClipError as problem:
         return problem
+    except Exception as error:
+        error.add_note(f"while the clip {clip.name} was decoded")
+        raise
 
 
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Iterator[Result]:
-    """Map a function over items in several processes, lazily and in order.
+) -> Iterator[Result | ClipError]:
+    """Map a function over items in processes, lazily and in order.
 
     At most `WINDOW` items for each worker are under way at a time, so that memory stays bounded
     when the results are consumed slowly. The processes end with this one, even if it is killed.
 
+    When a worker dies, the items under way are tried again one after the other: an item that ends
+    its process then too, while no other runs, is at fault, and the others have their results.
+
     Args:
         function: picklable.
         items: picklable, as are their results.
-        workers: the number of processes; 0 maps in this one.
+        workers: the number of processes; there is at least one, so that this one survives.
 
     Yields:
-        The result of each item. What the function raises is raised at the item's turn.
-
-    Raises:
-        UserError: a worker was killed.
+        The result of each item, or `ClipError(FATAL)` for one that ends its process. What the
+        function raises is raised at the item's turn.
 
     Example:
-        >>> list(in_order(abs, [-1, 2, -3], workers=0))
+        >>> list(in_order(abs, [-1, 2, -3], workers=1))
         [1, 2, 3]
     """
-    if workers == 0:
-        yield from map(function, items)
-        return
-    import multiprocessing
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    # A forked worker would inherit locks that JAX's threads hold.
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent)
-    under_way: deque[Future[Result]] = deque()
+    waiting = iter(items)
+    under_way: deque[tuple[Item, Future[Result]]] = deque()
+    pool = _pool(max(1, workers))
     try:
-        for item in items:
-            under_way.append(pool.submit(function, item))
-            if len(under_way) == WINDOW * workers:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+        while True:
+            for item in itertools.islice(waiting, WINDOW * max(1, workers) - len(under_way)):
+                under_way.append((item, _submitted(pool, function, item)))
+            if not under_way:
+                return
+            if isinstance(under_way[0][1].exception(), BrokenProcessPool):
+                pool.shutdown()
+                yield from _one_by_one(function, under_way)
+                under_way.clear()
+                pool = _pool(max(1, workers))
+            else:
+                yield under_way.popleft()[1].result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that share nothing with this one: a fork would inherit locks of JAX's threads."""
+    import multiprocessing
+
+    if sys.platform == "linux":
+        # A server that has imported what decoding needs, and starts no thread, makes them quickly.
+        context: Any = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", __name__])
+    else:
+        context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
+
+
+def _submitted(
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
+) -> Future[Result]:
+    try:
+        return pool.submit(function, item)
     except BrokenProcessPool as error:
-        raise UserError(
-            "a decoding process was killed, which the system does when memory runs out: "
-            "use fewer workers"
-        ) from error
+        future: Future[Result] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _one_by_one(
+    function: Callable[[Item], Result], under_way: Iterable[tuple[Item, Future[Result]]]
+) -> Iterator[Result | ClipError]:
+    """The results of items whose pool is broken, in which some may have been done before."""
+    pool = _pool(1)
+    try:
+        for item, future in under_way:
+            if not isinstance(future.exception(), BrokenProcessPool):
+                yield future.result()
+                continue
+            try:
+                yield pool.submit(function, item).result()
+            except BrokenProcessPool:
+                pool.shutdown()
+                pool = _pool(1)
+                yield ClipError(FATAL)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -107,8 +164,9 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
         PyAV's container.
 
     Raises:
-        ClipError: there is no such file; FFmpeg cannot open it, or an error of FFmpeg leaves the
-            block.
+        UserError: the file is a pointer of Git LFS.
+        ClipError: there is no such file; FFmpeg cannot open it, or an error as `damage_told`
+            knows it leaves the block.
 
     Example:
         >>> with opened(Path("no.mp4")):
@@ -117,14 +175,33 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
         ...
         experiments.data.clips.ClipError: missing
     """
-    import av
-
     if not path.exists():
         raise ClipError("missing")
+    refuse_pointer(path)
+    with damage_told(), _opened_whatever_its_metadata(path) as container:
+        yield container
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Say of what FFmpeg and PyAV cannot decode that it is unreadable.
+
+    Raises:
+        ClipError: the block raised what they raise over damaged files and unknown formats.
+
+    Example:
+        >>> with damage_told():
+        ...     raise ValueError("unknown sample format")
+        Traceback (most recent call last):
+        ...
+        experiments.data.clips.ClipError: unreadable
+    """
+    import av
+
     try:
-        with _opened_whatever_its_metadata(path) as container:
-            yield container
-    except av.FFmpegError as error:
+        yield
+    # PyAV raises KeyError for numbers that it has no name for.
+    except (av.FFmpegError, OSError, ValueError, KeyError, MemoryError) as error:
         raise ClipError("unreadable") from error
 
 
@@ -138,70 +215,163 @@ def _opened_whatever_its_metadata(path: Path) -> "av.container.InputContainer":
         return av.open(path, metadata_errors="replace")
 
 
+class Decoded(NamedTuple):
+    """A decoded frame.
+
+    Attributes:
+        time: where it begins, in seconds.
+        frame: PyAV's frame.
+        pixel_aspect: of a picture, the width of a pixel over its height.
+    """
+
+    time: float
+    frame: Any
+    pixel_aspect: float
+
+
 def frames(
-    container: "av.container.InputContainer",
-    kind: Literal["audio", "video"],
-    start: float = 0.0,
-    end: float = math.inf,
-) -> Iterator[tuple[float, Any]]:
+    path: Path, kind: Literal["audio", "video"], start: float = 0.0, end: float = math.inf
+) -> Iterator[Decoded]:
     """Decode the main audio or video stream of a file, or a stretch of it.
 
-    Args:
-        container: from `opened`.
-        kind: "audio" or "video".
-        start: where to begin, in seconds from the beginning of the stream.
-        end: where to stop, in seconds.
-
-    Yields:
-        The time of each frame, in seconds from the beginning of the stream, and PyAV's frame, in
-        the order of time. The first ones may lie before `start`: decoding begins where the
-        encoding allows it.
-
-    Raises:
-        ClipError: there is no such stream.
-
-    Example:
-        ```
-        with opened(Path("clip.mp4")) as container:
-            for time, frame in frames(container, "video"):
-                frame.to_image().save(f"{time:.2f}.png")
-        ```
-    """
-    stream: Any = container.streams.best(kind)
-    if stream is None:
-        raise ClipError(f"without {kind}")
-    stream.codec_context.thread_count = 1  # the workers share the cores already
-    origin = stream.start_time or 0
-    if start > 0:
-        container.seek(origin + math.floor(start / stream.time_base), stream=stream)
-    frame: Any
-    for frame in container.decode(stream):
-        if frame.pts is None:
-            continue
-        time = float((frame.pts - origin) * stream.time_base)
-        if time >= end:
-            return
-        yield time, frame
-
-
-def duration(path: Path) -> float:
-    """Tell how long a file of sound or pictures lasts.
+    Time is counted from where the file begins, which is where the first of its streams does, so
+    that sound and pictures of one time belong together. A frame that bears no time, or an earlier
+    one, follows the one before, as do those after it. A picture of the cover is no video.
 
     Args:
         path: a file in any format that FFmpeg reads.
+        kind: "audio" or "video".
+        start: where to begin, in seconds.
+        end: where to stop, in seconds.
+
+    Yields:
+        The frames in the order of time. The first ones may lie before `start`: decoding begins
+        where the encoding allows it.
+
+    Raises:
+        ClipError: as `opened`; there is no such stream; its frames bear no time and their rate is
+            not known.
+
+    Example:
+        ```
+        for decoded in frames(Path("clip.mp4"), "video"):
+            decoded.frame.to_image().save(f"{decoded.time:.2f}.png")
+        ```
+    """
+    with opened(path) as container:
+        decoded = _decoded(container, kind, start)
+        first = next(decoded, None)
+        if first is not None and first.time <= max(start, 0.0):
+            yield from _before(end, itertools.chain([first], decoded))
+            return
+    # It begins late; or the jump ended behind its aim, as it may where a file has no index.
+    with opened(path) as container:
+        yield from _before(end, _decoded(container, kind))
+
+
+def _before(end: float, decoded: Iterable[Decoded]) -> Iterator[Decoded]:
+    return itertools.takewhile(lambda one: one.time < end, decoded)
+
+
+def _decoded(
+    container: "av.container.InputContainer", kind: Literal["audio", "video"], start: float = 0.0
+) -> Iterator[Decoded]:
+    """The frames of a stream, from a place before `start` if the file lets itself be searched."""
+    import av
+
+    stream: Any = container.streams.best(kind)
+    if stream is None or _is_cover(stream):
+        raise ClipError(f"without {kind}")
+    stream.codec_context.thread_count = 1  # the workers share the cores already
+    step, origin = _step(stream), _origin(container)
+    if start > AHEAD:
+        with suppress(av.FFmpegError):
+            container.seek(math.floor((origin + Fraction(start - AHEAD)) / step), stream=stream)
+    pixel_aspect, rate = 1.0, 0.0
+    if kind == "video":
+        pixel_aspect = float(stream.sample_aspect_ratio or 1)
+        rate = float(stream.guessed_rate or 0)
+    time, following = -math.inf, 0.0
+    for frame in container.decode(stream):
+        lasts = frame.samples / frame.sample_rate if kind == "audio" else rate and 1 / rate
+        if frame.pts is None:
+            if not lasts:
+                raise ClipError("without times")
+            time = following
+        else:
+            stated = float(frame.pts * step - origin)
+            if stated < time:
+                origin -= Fraction(following - stated)
+                stated = following
+            time = stated
+        yield Decoded(time, frame, pixel_aspect)
+        following = time + lasts
+
+
+def lasts_longer(path: Path, seconds: float) -> bool:
+    """Tell whether the sound or the pictures of a file go beyond a time.
+
+    The answer is in the packets of the file: what its header says of its length may be wrong, and
+    a file that was written to a pipe says nothing.
+
+    Args:
+        path: a file in any format that FFmpeg reads.
+        seconds: the time, from where the file begins.
 
     Returns:
-        Seconds; 0 if the file does not say.
+        Whether anything lasts longer.
 
     Raises:
         ClipError: as `opened`.
 
     Example:
         ```
-        duration(Path("clip.mp4"))
+        lasts_longer(Path("clip.mp4"), 10.0)
         ```
     """
-    import av
-
     with opened(path) as container:
-        return (container.duration or 0) / av.time_base
+        streams, origin = _timed(container), _origin(container)
+        origins = {stream.index: origin for stream in streams}
+        ends = dict.fromkeys(origins, Fraction(0))
+        order: dict[int, int] = {}
+        for packet in container.demux(streams) if streams else ():
+            index, step = packet.stream.index, _step(packet.stream)
+            begins = ends[index]
+            if packet.pts is not None:
+                if packet.dts is not None and packet.dts < order.get(index, packet.dts):
+                    origins[index] = packet.pts * step - ends[index]  # its times begin anew
+                begins = packet.pts * step - origins[index]
+            if packet.dts is not None:
+                order[index] = packet.dts
+            ends[index] = max(ends[index], begins + (packet.duration or 0) * step)
+            if ends[index] > seconds:
+                return True
+    return False
+
+
+def _timed(container: "av.container.InputContainer") -> list[Any]:
+    """The streams of sound and pictures that take time."""
+    streams = [stream for stream in container.streams if stream.type in ("audio", "video")]
+    return [stream for stream in streams if not _is_cover(stream)]
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is a picture that stands alone, as of the cover of a piece of music."""
+    if stream.type != "video" or stream.codec_context is None:
+        return False
+    return stream.codec_context.name in STILLS and not stream.average_rate
+
+
+def _origin(container: "av.container.InputContainer") -> Fraction:
+    """Where the first stream begins, in seconds, exactly: the container has it rounded."""
+    starts = [
+        stream.start_time * _step(stream)
+        for stream in _timed(container)
+        if stream.start_time is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _step(stream: Any) -> Fraction:
+    """The unit of a stream's times, in seconds."""
+    return Fraction(stream.time_base.numerator, stream.time_base.denominator)

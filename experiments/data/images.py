@@ -32,24 +32,33 @@ ATTEMPTS = 10
 """How often a crop that does not fit into the image is drawn anew."""
 
 
-def jpeg(image: "Image.Image") -> bytes:
+class ImageError(Exception):
+    """An image whose colours cannot be told; the message completes a sentence about it."""
+
+
+def jpeg(image: "Image.Image", size: tuple[float, float] | None = None) -> bytes:
     """Encode an image for storage, its shorter side at most `STORED_SIDE` pixels.
 
     Args:
-        image: of any size and colour mode.
+        image: as for `shown`.
+        size: the width and the height at which it is to be seen; by default its own.
 
     Returns:
         A JPEG file in RGB.
+
+    Raises:
+        ImageError: as `shown`.
 
     Example:
         >>> from PIL import Image
         >>> decoded(jpeg(Image.new("RGB", (640, 512)))).size
         (320, 256)
     """
-    shrink = min(1.0, STORED_SIDE / min(image.size))
-    width, height = (round(shrink * side) for side in image.size)
+    size = size or image.size
+    shrink = min(1.0, STORED_SIDE / min(size))
+    width, height = (max(1, round(shrink * side)) for side in size)
     file = io.BytesIO()
-    _resized(image.convert("RGB"), width, height).save(file, "JPEG", quality=JPEG_QUALITY)
+    _resized(shown(image), width, height).save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
 
 
@@ -57,10 +66,13 @@ def decoded(encoded: bytes) -> "Image.Image":
     """Decode an image file.
 
     Args:
-        encoded: a file in a format that Pillow reads.
+        encoded: a file in a format that Pillow reads; of several images in it, the first counts.
 
     Returns:
-        The image in RGB.
+        The image in RGB, as `shown`.
+
+    Raises:
+        ImageError: as `shown`.
 
     Example:
         >>> from PIL import Image
@@ -69,7 +81,47 @@ def decoded(encoded: bytes) -> "Image.Image":
     """
     from PIL import Image
 
-    return Image.open(io.BytesIO(encoded)).convert("RGB")
+    return shown(Image.open(io.BytesIO(encoded)))
+
+
+def shown(image: "Image.Image") -> "Image.Image":
+    """Make of an image what a viewer shows.
+
+    It is turned as its file says, and lies on white where it is transparent. 16 bits of gray in a
+    PNG file become 8.
+
+    Args:
+        image: in any colour mode in which white has a meaning.
+
+    Returns:
+        The image in RGB.
+
+    Raises:
+        ImageError: its pixels are numbers without a known white, such as floats; or Pillow cannot
+            convert its colour mode.
+
+    Example:
+        >>> from PIL import Image
+        >>> shown(Image.new("RGBA", (64, 48), (0, 0, 0, 0))).getpixel((0, 0))
+        (255, 255, 255)
+    """
+    from PIL import Image, ImageOps
+
+    is_png = image.format == "PNG"
+    image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":
+        if not is_png:
+            raise ImageError(f"in the colour mode {image.mode}, which has no white")
+        levels = np.asarray(image).astype(np.float32)
+        levels[levels == image.info.get("transparency")] = 65_535
+        image = Image.fromarray(np.rint(levels / 257).astype(np.uint8))
+    try:
+        if "A" in image.getbands() or "transparency" in image.info:
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA"))
+        return image.convert("RGB")
+    except ValueError as error:
+        raise ImageError(f"in the colour mode {image.mode}, which cannot be shown") from error
 
 
 def training_view(image: "Image.Image", rng: np.random.Generator) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from experiments.data import audio, decoding, video
 from experiments.data.clips import Clip, check
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 CLASSES = (
     "blowing nose",
@@ -158,6 +159,7 @@ def _videos(folder: Path) -> dict[str, Path]:
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    refuse_pointer(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, restval="")
@@ -191,7 +193,7 @@ def decode(segment: Segment) -> dict[str, Any]:
     """Decode the file of a clip into what is stored.
 
     A file that is named without seconds may hold the clip or the whole recording: if it lasts more
-    than a second longer than the clip, the clip is cut out of it.
+    than a second longer than the clip, whatever its header says, the clip is cut out of it.
 
     Args:
         segment: from `clips`.
@@ -209,7 +211,7 @@ def decode(segment: Segment) -> dict[str, Any]:
         ```
     """
     start = segment.start
-    if start > 0 and decoding.duration(segment.video) <= segment.seconds + 1:
+    if start > 0 and not decoding.lasts_longer(segment.video, segment.seconds + 1):
         start = 0.0
     end = start + segment.seconds
     return {

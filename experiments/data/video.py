@@ -15,12 +15,20 @@ import numpy as np
 from experiments.data import decoding, images
 from experiments.data.clips import ClipError
 
+ITU601 = 5
+"""FFmpeg's number of the matrix of ITU-R BT.601, which holds for a video that names none."""
+
+MATRICES = (1, 4, 7, 8, 9, 10)
+"""FFmpeg's numbers of the matrices, from colours to brightness and difference, that are others."""
+
 
 def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[bytes]:
     """Read a picture for each second of a video, or of a stretch of it.
 
     It is the first one at or after the middle of the second; a second whose second half begins no
-    picture has none. A video shorter than that has its last picture.
+    picture has none. A video shorter than that has its last picture. A picture is as a player shows
+    it: turned and mirrored as the file says, its pixels square; of an interlaced one, every other
+    line.
 
     Args:
         path: a file in any format that FFmpeg reads.
@@ -31,7 +39,7 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
         JPEG files as `images.jpeg` makes them, in the order of time; at least one.
 
     Raises:
-        ClipError: as `decoding.opened`; or there is no picture.
+        ClipError: as `decoding.frames`; there is no picture; it is turned by no quarter of a turn.
 
     Example:
         ```
@@ -39,16 +47,58 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
         ```
     """
     taken: list[bytes] = []
-    last: Any = None
+    last: decoding.Decoded | None = None
     wanted = start + 0.5
-    with decoding.opened(path) as container:
-        for time, last in decoding.frames(container, "video", start, end):
-            if time >= wanted:
-                taken.append(images.jpeg(last.to_image()))
-                wanted += math.floor(time - wanted) + 1
+    with decoding.damage_told():
+        for last in decoding.frames(path, "video", start, end):
+            if last.time >= wanted:
+                taken.append(_jpeg(last))
+                wanted += math.floor(last.time - wanted) + 1
         if last is None:
             raise ClipError("without video")
-        return taken or [images.jpeg(last.to_image())]
+        return taken or [_jpeg(last)]
+
+
+def _jpeg(decoded: decoding.Decoded) -> bytes:
+    """Encode a picture as a player shows it: upright, in square pixels, without combs."""
+    from PIL import Image
+
+    frame = decoded.frame
+    matrix = frame.colorspace if frame.colorspace in MATRICES else ITU601
+    color_range = frame.color_range
+    image = frame.to_image(
+        src_colorspace=matrix, dst_colorspace=ITU601, src_color_range=color_range
+    )
+    width, height = image.width * decoded.pixel_aspect, image.height
+    pixels = np.asarray(image)
+    if frame.interlaced_frame:
+        pixels = pixels[::2]  # its other lines are those of another moment
+    a, b, c, d = _turn(frame)
+    if a == 0:
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+        width, height = height, width
+    pixels = pixels[::d, ::a]
+    return images.jpeg(Image.fromarray(np.ascontiguousarray(pixels)), (width, height))
+
+
+def _turn(frame: Any) -> tuple[int, int, int, int]:
+    """How a picture is to be turned and mirrored.
+
+    Returns:
+        `a`, `b`, `c`, `d`, each -1, 0 or 1: what is `x` to the right and `y` down in the frame is
+        `a x + c y` to the right and `b x + d y` down as it is to be seen.
+    """
+    stored = frame.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return 1, 0, 0, 1
+    matrix = np.frombuffer(stored, np.int32)[[0, 1, 3, 4]].astype(float)
+    if not matrix.any():
+        return 1, 0, 0, 1
+    sides = np.sign(matrix) * (np.abs(matrix) > np.abs(matrix).max() / 100)
+    a, b, c, d = sides.astype(int).tolist()
+    if not ((a and d and not b and not c) or (b and c and not a and not d)):
+        raise ClipError("not turned by quarters")
+    return a, b, c, d
 
 
 def training_views(frames: Sequence[bytes], count: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,9 +2,15 @@
 
 import colorsys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
+"""FFmpeg's name of an arrangement of that many channels."""
+
+MUXERS = {".mkv": "matroska", ".aac": "adts", ".ts": "mpegts"}
+"""FFmpeg's names of formats whose files end in another one."""
 
 NOISE = 12
 """Standard deviation of what each pixel of `stripes` has of its own, of 255."""
@@ -18,22 +24,30 @@ def write(
     fps: int = 10,
     rate: int = 16_000,
     codecs: tuple[str | None, str | None] = ("mpeg4", "aac"),
+    to_pipe: bool = False,
 ) -> None:
     """Write a file of pictures, of sound, or of both, in the format of its name.
 
     Args:
         path: the file; its folder is made.
         pictures: uint8 [N, H, W, 3].
-        samples: in [-1, 1], float32 [channels, N], of one or two channels.
+        samples: in [-1, 1], float32 [channels, N], of a number of channels in `LAYOUTS`.
         fps: pictures per second.
         rate: samples per second.
         codecs: FFmpeg's names of the codecs of pictures and sound.
+        to_pipe: whether the file is written from front to end, so that its beginning cannot say how
+            long it is.
     """
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     video_codec, audio_codec = codecs
-    with av.open(path, "w") as container:
+    with (
+        path.open("wb") as file,
+        av.open(
+            _Pipe(file) if to_pipe else file, "w", format=MUXERS.get(path.suffix, path.suffix[1:])
+        ) as container,
+    ):
         video: Any = None
         audio: Any = None
         if pictures is not None:
@@ -42,21 +56,30 @@ def write(
             video.pix_fmt = "yuv420p"
             video.bit_rate = 1_000_000
         if samples is not None:
-            layout = {1: "mono", 2: "stereo"}[len(samples)]
+            layout = LAYOUTS[len(samples)]
             audio = container.add_stream(audio_codec, rate=rate, layout=layout)
         if video is not None and pictures is not None:
             for picture in pictures:
                 container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(video.encode(None))
-        if audio is not None:
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout
-            )
+        if audio is not None and samples is not None:
+            packed = np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
             frame.sample_rate = rate
             converter = av.AudioResampler(audio.format, layout, rate, audio.frame_size or None)
             for piece in [*converter.resample(frame), *converter.resample(None)]:
                 container.mux(audio.encode(piece))
             container.mux(audio.encode(None))
+
+
+class _Pipe:
+    """A file in which there is no going back."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+
+    def write(self, contents: bytes) -> int:
+        return self._file.write(contents)
 
 
 def sine(frequency: float, seconds: float, rate: int, amplitude: float = 0.5) -> np.ndarray:

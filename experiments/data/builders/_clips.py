@@ -34,6 +34,8 @@ class PreparedFromClips(PreparedFromFiles):
     `decode` finds unusable are left out.
     """
 
+    VERSION = tfds.core.Version("1.1.0")  # pictures are upright, whole recordings are always cut
+
     decode: Callable[[Any], dict[str, Any]]
     """Makes an example of a clip, or raises `ClipError`; picklable."""
 
@@ -54,16 +56,19 @@ class PreparedFromClips(PreparedFromFiles):
         clips = self._clips[split]
         attempt = functools.partial(decoding.attempt, self.decode)
         kept = set()
+        left_out: dict[str, str] = {}
         for clip, result in zip(
             clips, decoding.in_order(attempt, clips, self.workers), strict=True
         ):
             if isinstance(result, ClipError):
                 self.skip(split, clip.name, str(result))
+                left_out.setdefault(clip.label, f"{clip.name} is {result}")
                 continue
             kept.add(clip.label)
             yield clip.name, result | {"frames": [io.BytesIO(jpeg) for jpeg in result["frames"]]}
         if lost := sorted({clip.label for clip in clips} - kept):
             raise UserError(
-                f"no {split} clip of {', '.join(lost)} can be used: the files in "
-                f"{self.files_dir} are missing, damaged, or without sound or pictures"
+                f"no {split} clip of {', '.join(lost)} can be used "
+                f"({'; '.join(left_out[label] for label in lost)}): get the files in "
+                f"{self.files_dir} again"
             )

@@ -20,7 +20,8 @@ class PreparedFromFiles(tfds.core.GeneratorBasedBuilder):
     Args:
         data_dir: the folder of prepared data sets; this one goes to `DATA_DIR/NAME/VERSION`.
         files_dir: the folder of the files that the set is made from, if it needs any.
-        workers: the processes that a builder may use to decode; 0 decodes in this one.
+        workers: the processes that a builder may use to decode; a builder of clips uses at least
+            one, since a decoder may crash.
         **builder_options: the other arguments of `tfds.core.GeneratorBasedBuilder`.
     """
 

@@ -8,8 +8,9 @@ import tensorflow_datasets as tfds
 
 from experiments.data import modelnet40
 from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
-from experiments.data.images import decoded
+from experiments.data.images import ImageError, decoded
 from experiments.errors import UserError
+from experiments.lfs import refuse_pointer
 
 
 class Modelnet40(PreparedFromFiles):
@@ -30,7 +31,8 @@ class Modelnet40(PreparedFromFiles):
         An object is left out if it lacks one of the two, or if one cannot be decoded.
 
         Raises:
-            UserError: as `modelnet40.objects`; or no object of a class can be used.
+            UserError: as `modelnet40.objects`; a view is a pointer of Git LFS; or no object of a
+                class can be used.
         """
         kept = set()
         for item in modelnet40.objects(self.files_dir, split):
@@ -49,10 +51,15 @@ class Modelnet40(PreparedFromFiles):
         if item.front is None or item.back is None:
             self.skip(split, item.name, f"without its {'back' if item.front else 'front'} view")
             return None
+        for path in (item.front, item.back):
+            refuse_pointer(path)
         try:
             files = {"front": item.front.read_bytes(), "back": item.back.read_bytes()}
             for file in files.values():
                 decoded(file)
+        except ImageError as problem:
+            self.skip(split, item.name, f"with a view {problem}")
+            return None
         except Exception:  # Pillow raises nearly any kind over a damaged file
             self.skip(split, item.name, "with a damaged view")
             return None

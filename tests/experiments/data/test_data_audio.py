@@ -1,8 +1,10 @@
 import math
 import wave
 
+import av
 import numpy as np
 import pytest
+import scipy.io.wavfile
 import scipy.signal
 
 from experiments.data import audio
@@ -192,17 +194,100 @@ def test_sound_is_read_from_a_video(tmp_path):
     assert abs(int(spectrum.argmax()) - 440) <= 1
 
 
+@pytest.mark.parametrize("channels", [6, 8])
+def test_the_channels_of_a_film_are_averaged(tmp_path, channels):
+    path = tmp_path / "clip.mp4"
+    weights = np.arange(1, channels + 1) / 10
+    # Of a low tone, since the fourth channel is for such alone.
+    sound = media.sine(60, 1, 48_000) * weights[:, None].astype(np.float32)
+    media.write(path, media.numbered(10), sound, rate=48_000)
+    got = audio.waveform(path, 48_000)[8_000:40_000] / 32_768
+    amplitude = 2 * np.abs(np.fft.rfft(got))[40] / 32_000
+    assert amplitude == pytest.approx(weights.mean() / 2, rel=0.02)
+
+
+def pcm(path, samples, rate=16_000):
+    """Write a waveform of any number of channels, [channels, N]."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((len(samples), 2, rate, 0, "NONE", ""))
+        file.writeframes(np.rint(samples.T).astype("<i2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize("channels", [3, 5, 9, 16, 24, 64])
+def test_any_number_of_channels_is_averaged(tmp_path, channels):
+    levels = np.arange(channels) * 100.0
+    path = pcm(tmp_path / "sound.wav", np.broadcast_to(levels[:, None], (channels, 4_000)))
+    assert set(audio.waveform(path, 16_000)) == {round(levels.mean())}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "zero", "one"),
+    [(np.uint8, 128, 128), (np.int16, 0, 2**15), (np.int32, 0, 2**31), (np.float64, 0, 1)],
+)
+def test_every_kind_of_number_is_read(tmp_path, dtype, zero, one):
+    samples = np.array([0, 0.25, -0.5, 0.125])
+    scipy.io.wavfile.write(tmp_path / "sound.wav", 16_000, (zero + one * samples).astype(dtype))
+    assert audio.waveform(tmp_path / "sound.wav", 16_000).tolist() == [0, 8192, -16384, 4096]
+
+
+def test_sound_that_changes_midway_is_read_on(tmp_path):
+    mono = media.sine(440, 0.5, 16_000)
+    parts = {"mono.aac": (mono, 16_000), "stereo.aac": (np.concatenate([mono, 0 * mono]), 16_000)}
+    parts["faster.aac"] = (media.sine(440, 0.5, 32_000), 32_000)
+    for name, (samples, rate) in parts.items():
+        media.write(tmp_path / name, samples=samples, rate=rate)
+    (tmp_path / "all.aac").write_bytes(b"".join((tmp_path / name).read_bytes() for name in parts))
+    got = audio.waveform(tmp_path / "all.aac", 16_000) / 32_768
+    assert len(got) == pytest.approx(1.5 * 16_000, abs=4_000)
+    for begin, wanted in ((2_000, 0.5), (10_500, 0.25), (len(got) - 6_000, 0.5)):
+        spectrum = 2 * np.abs(np.fft.rfft(got[begin : begin + 4_000])) / 4_000
+        assert spectrum.argmax() == 110
+        assert spectrum.max() == pytest.approx(wanted, rel=0.1)
+
+
+def pieces(path, *begins):
+    """A file of pictures from 0 to 3 s and of half a second of a constant at each of some times."""
+    with av.open(path, "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for picture in media.numbered(30):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+        for begin in begins:
+            constant = np.full((1, 8_000), 4_096, np.int16)
+            frame = av.AudioFrame.from_ndarray(constant, "s16", "mono")
+            frame.sample_rate, frame.pts = 16_000, round(16_000 * begin)
+            container.mux(sound.encode(frame))
+    return path
+
+
+def test_there_is_silence_where_sound_begins_late_or_has_a_gap(tmp_path):
+    path = pieces(tmp_path / "clip.mkv", 0.5, 2.0)
+    wanted = np.zeros(40_000)
+    wanted[8_000:16_000] = wanted[32_000:] = 4_096
+    np.testing.assert_array_equal(audio.waveform(path, 16_000), wanted)
+    np.testing.assert_array_equal(audio.waveform(path, 16_000, 0.25, 2.25), wanted[4_000:36_000])
+    np.testing.assert_array_equal(audio.waveform(path, 16_000, 1.5, 2.75), wanted[24_000:])
+
+
+def test_a_stretch_behind_the_sound_is_without_audio(tmp_path):
+    with pytest.raises(ClipError, match="without audio"):
+        audio.waveform(pieces(tmp_path / "clip.mkv", 0.0), 16_000, 1.0, 2.0)
+
+
 @pytest.fixture
 def unusable(tmp_path):
     """Files by what is wrong with them."""
     media.write(tmp_path / "silent.mp4", media.numbered(5))
     with wave.open(str(tmp_path / "empty.wav"), "wb") as empty:
         empty.setparams((1, 2, 16_000, 0, "NONE", ""))
-    mono = media.sine(440, 0.2, 16_000)
-    media.write(tmp_path / "mono.aac", samples=mono)
-    media.write(tmp_path / "stereo.aac", samples=np.concatenate([mono, mono]))
-    changing = (tmp_path / "mono.aac").read_bytes() + (tmp_path / "stereo.aac").read_bytes()
-    (tmp_path / "changing.aac").write_bytes(changing)
+    for name, channels, rate in (("many", 100, 16_000), ("slow", 1, 1), ("fast", 1, 2_000_000)):
+        pcm(tmp_path / f"{name}.wav", np.ones((channels, 22_050)), rate)
+    scipy.io.wavfile.write(
+        tmp_path / "infinite.wav", 16_000, np.array([0, np.inf, np.nan, 0], np.float32)
+    )
     (tmp_path / "text.wav").write_text("not a waveform")
     (tmp_path / "nothing.wav").write_bytes(b"")
     return tmp_path
@@ -213,7 +298,10 @@ def unusable(tmp_path):
     [
         ("silent.mp4", "without audio"),
         ("empty.wav", "without audio"),
-        ("changing.aac", "unreadable"),  # from one channel to two
+        ("many.wav", "unreadable"),
+        ("slow.wav", "with sound at 1 Hz"),
+        ("fast.wav", "with sound at 2000000 Hz"),
+        ("infinite.wav", "with sound that is not finite"),
         ("text.wav", "unreadable"),
         ("nothing.wav", "unreadable"),
         ("absent.wav", "missing"),

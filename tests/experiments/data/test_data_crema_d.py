@@ -1,14 +1,17 @@
 import pickle
 import shutil
+import struct
 import subprocess
 import sys
 from collections import Counter
 
+import crashing_decoder
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments.data import crema_d, images, prepared
+from experiments.data.builders.crema_d import CremaD
 from experiments.data.samples import samples
 from experiments.errors import UserError
 from experiments.miniatures import crema_d as miniature
@@ -272,12 +275,36 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd, worker
         assert f"{count} {reason}" in errors
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_clip_that_ends_its_process_is_left_out_and_named(
+    archive, tmp_path, monkeypatch, capfd, workers
+):
+    monkeypatch.setattr(CremaD, "decode", staticmethod(crashing_decoder.decode))
+    opened = prepare(tmp_path, archive, workers)
+    assert opened.info.metadata["skipped"] == [
+        {"split": "train", "sample": name, "reason": "fatal to the decoding process"}
+        for name in crashing_decoder.SIGNALS
+    ]
+    assert len(stored(opened, "train")) == 2 * 6 - 2
+    assert "2 fatal to the decoding process" in capfd.readouterr().err
+
+
+def test_a_waveform_whose_header_has_another_rate_is_left_out_and_named(files, tmp_path):
+    path = files / "AudioWAV" / "1001_DFA_ANG_XX.wav"
+    contents = bytearray(path.read_bytes())
+    contents[24:32] = struct.pack("<II", 1, 2)
+    path.write_bytes(contents)
+    (entry,) = prepare(tmp_path / "prepared", files).info.metadata["skipped"]
+    assert (entry["sample"], entry["reason"]) == ("1001_DFA_ANG_XX", "with sound at 1 Hz")
+
+
 def test_a_class_that_is_wholly_unusable(files, tmp_path):
     for actor in (1001, 1002):
         (files / "AudioWAV" / f"{actor}_DFA_FEA_XX.wav").write_bytes(b"")
-    with pytest.raises(UserError, match="no train clip of FEA can be used"):
+    named = r"no train clip of FEA can be used \(1001_DFA_FEA_XX is unreadable\)"
+    with pytest.raises(UserError, match=named):
         prepare(tmp_path / "prepared", files)
-    assert not list((tmp_path / "prepared" / "crema_d").iterdir())
+    assert not (tmp_path / "prepared" / "crema_d").exists()
 
 
 def test_the_transforms_do_not_need_tfds_or_pyav():

@@ -1,6 +1,7 @@
 import pickle
 import shutil
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -212,13 +213,19 @@ def test_where_a_video_may_lie(listed, name):
     assert kinetics_sounds.clips(folder).splits["train"][-1].video == path
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_a_whole_recording_is_cut_and_a_clip_is_not(tmp_path, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "to_pipe"),
+    [(".mp4", False), (".mkv", False), (".webm", False), (".mkv", True), (".webm", True)],
+)
+def test_a_whole_recording_is_cut_and_a_clip_is_not(tmp_path, suffix, to_pipe):
     codecs = ("vp9", "libopus") if suffix == ".webm" else ("libx264", "aac")
     rate = 48_000
     sound = np.concatenate([media.sine(300, 3, rate), media.sine(900, 3, rate)], axis=1)
     path = tmp_path / f"x{suffix}"
-    media.write(path, media.numbered(60, step=4), sound, rate=rate, codecs=codecs)
+    pictures = media.numbered(60, step=4)
+    media.write(path, pictures, sound, rate=rate, codecs=codecs, to_pipe=to_pipe)
+    with av.open(path) as container:
+        assert (container.duration is None) == to_pipe
 
     def decoded(start, seconds):
         segment = kinetics_sounds.Segment("x", "singing", path, path, start, seconds)
@@ -301,4 +308,4 @@ def test_a_class_that_is_wholly_unusable(files, tmp_path):
     (files / "videos" / "a-_00070002_000020_000022.mp4").write_bytes(b"")
     with pytest.raises(UserError, match="no test clip of playing accordion can be used"):
         prepare(tmp_path / "prepared", files)
-    assert not list((tmp_path / "prepared" / "kinetics_sounds").iterdir())
+    assert not (tmp_path / "prepared" / "kinetics_sounds").exists()
