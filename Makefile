@@ -1,22 +1,34 @@
 # make demo    trains five methods on real digits and prints the comparison (4 minutes on two cores)
 # make test    lint, types and the tests (under 10 minutes on two cores)
 # make test-all  the slow tests too
+# make test-oldest  the tests on Python 3.11 with every dependency at its lower bound
+# make test-newest  the tests on the newest Python found with the newest of every dependency
 # make format  formats the code and mends what lint can mend
-# make clean   removes the virtual environment and caches
+# make clean   removes the virtual environments and caches
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := -m pytest -n auto --dist worksteal
+# TESTS names those to run instead of all; PRE=--pre lets test-newest try pre-releases.
+TESTS ?=
+PRE ?=
 
-.PHONY: demo test test-all lint format clean
+.PHONY: demo test test-all test-oldest test-newest lint format clean
 
 demo: $(VENV)/experiments
 	$(BIN)/python -m experiments demo
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
 
 test-all: lint
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python $(PYTEST) $(TESTS)
+
+test-oldest: .venv-oldest/test
+	.venv-oldest/bin/python $(PYTEST) -m "not slow" $(TESTS)
+
+test-newest: .venv-newest/test
+	.venv-newest/bin/python $(PYTEST) -m "not slow" $(TESTS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
@@ -28,10 +40,21 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # A file of the extra's name says that the environment holds that extra.
 $(VENV)/%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
+
+.venv-oldest/test: pyproject.toml
+	python=$$(.ci/find-python 3.11) && $$python -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable '.[test]'
+	touch $@
+
+.venv-newest/test: pyproject.toml
+	python=$$(.ci/find-python) && $$python -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager $(PRE) --editable '.[test]'
 	touch $@

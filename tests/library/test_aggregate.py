@@ -16,7 +16,6 @@ import optax
 import pytest
 from flax import linen, nnx
 from flax.training.train_state import TrainState
-from jax.extend.core import jaxprs_in_params
 from optax.experimental import aggregating
 
 import mmpareto_jax as mmp
@@ -457,8 +456,16 @@ def primitives(jaxpr):
     """The names of all primitives, those of inner jaxprs included."""
     for equation in jaxpr.eqns:
         yield equation.primitive.name
-        for inner in jaxprs_in_params(equation.params):
-            yield from primitives(inner)
+        for inner in jax.tree.leaves(equation.params):
+            if hasattr(inner, "eqns"):
+                yield from primitives(inner)
+
+
+def test_the_primitives_of_inner_jaxprs_are_listed():
+    def step(x):
+        return jax.lax.cond(x > 0, jax.jit(jnp.sin), jnp.cos, x)
+
+    assert {"sin", "cos", "gt"} <= set(primitives(jax.make_jaxpr(step)(1.0)))
 
 
 @pytest.mark.parametrize("num_objectives", [2, 3])
