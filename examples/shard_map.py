@@ -1,7 +1,8 @@
-"""`shard_map` with `average_over`: each device brings the gradients of its part of the batch.
+"""`shard_map` with `average_over`: each device has a part of the batch, in two ways.
 
-The objectives' gradients are reduce-scattered, integrated on the shards, and only the combined
-gradient is gathered: (K + 1) / 2 of the bytes of a plain step, where averaging K gradients takes K.
+Where gradients are taken it works in any `shard_map`, and averages K gradients. On the aggregator
+it takes the devices' own gradients, integrates on shards and gathers the combined gradient alone:
+(K + 1) / 2 times the bytes of a plain step, where averaging K gradients takes K.
 """
 
 import functools
@@ -25,10 +26,17 @@ def losses(params, batch):
     return {k: jnp.mean((x @ params["head"] - batch["y"]) ** 2) for k, x in features.items()}
 
 
-def step(tx, params, opt_state, batch):
-    _, grads = mmp.value_and_objective_grads(losses, encoders)(params, batch)
+def step(params, opt_state, batch, *, tx, average_over=None):
+    compute = mmp.value_and_objective_grads(losses, encoders, average_over=average_over)
+    _, grads = compute(params, batch)
     updates, opt_state = tx.update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
+
+
+def mapped(step, check_vma):
+    specs = {"in_specs": (P(), P(), P("data")), "out_specs": P(), "check_vma": check_vma}
+    compiled = jax.jit(jax.shard_map(step, mesh=mesh, **specs)).lower(*state, batch).compile()
+    return compiled(*state, batch)[0], "reduce-scatter" in compiled.as_text()
 
 
 normal = np.random.default_rng(0).standard_normal
@@ -36,20 +44,17 @@ params = {m: normal((16, 32), "f") / 4 for m in encoders} | {"head": normal(32, 
 batch = {m: normal((64, 16), "f") for m in encoders} | {"y": normal(64, "f")}
 
 tx = optax.chain(mmp.mmpareto(encoders), optax.sgd(0.1, momentum=0.9))
-expected, _ = jax.jit(functools.partial(step, tx))(params, tx.init(params), batch)
+state = params, tx.init(params)
+expected, _ = jax.jit(functools.partial(step, tx=tx))(*state, batch)
 
-# No pmean of the gradients: the aggregator averages them.
-tx = optax.chain(mmp.mmpareto(encoders, average_over="data"), optax.sgd(0.1, momentum=0.9))
-mapped = jax.shard_map(
-    functools.partial(step, tx),
-    mesh=mesh,
-    in_specs=(P(), P(), P("data")),
-    out_specs=P(),
-    check_vma=False,  # else JAX would have summed the gradients already
-)
-compiled = jax.jit(mapped).lower(params, tx.init(params), batch).compile()
-new, _ = compiled(params, tx.init(params), batch)
-
-jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), new, expected)
-assert "reduce-scatter" in compiled.as_text()
-print(f"{jax.device_count()} devices integrated a shard each and took the step of one")
+averaging = functools.partial(step, tx=tx, average_over="data")
+on_shards = optax.chain(mmp.mmpareto(encoders, average_over="data"), optax.sgd(0.1, momentum=0.9))
+ways = [
+    mapped(averaging, check_vma=True),  # JAX's default
+    mapped(averaging, check_vma=False),
+    mapped(functools.partial(step, tx=on_shards), check_vma=False),
+]
+for new, _ in ways:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), new, expected)
+assert [scattered for _, scattered in ways] == [False, False, True]
+print(f"{jax.device_count()} devices took the step of one in {len(ways)} ways")

@@ -6,10 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.gradients import kind
 from mmpareto_jax.gramian import accumulation_dtype
 
 
-def accumulate(value_and_grads: Callable[..., Any], micro_batches: int) -> Callable[..., Any]:
+def accumulate(
+    value_and_grads: Callable[..., Any], micro_batches: int, *, has_aux: bool = False
+) -> Callable[..., Any]:
     """Averages losses and gradients over micro-batches, to be integrated once.
 
     The weights of an averaged gradient are not the average of the micro-batches' weights, so the
@@ -22,14 +25,18 @@ def accumulate(value_and_grads: Callable[..., Any], micro_batches: int) -> Calla
 
     Args:
       value_and_grads: Function of ``params``, ``batch`` and further arguments that returns
-        ``(values, grads)`` for losses that are means over the batch, without auxiliary output.
+        ``(values, grads)``, or ``((values, aux), grads)`` where ``has_aux``, for losses that are
+        means over the batch.
       micro_batches: How many; the batch's leading axis must be a multiple.
+      has_aux: Whether it returns auxiliary output. That is not averaged: its leaves come back with
+        a leading axis ``[micro_batches]``, to take the mean, the sum or the last of.
 
     Returns:
       A function of the same arguments that returns the same for the whole batch.
 
     Raises:
-      ValueError: If ``micro_batches`` is not positive; when it runs, if the batch cannot be split.
+      ValueError: If ``micro_batches`` is not positive; when it runs, if the batch cannot be split,
+        or ``value_and_grads`` returns something else.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -54,21 +61,45 @@ def accumulate(value_and_grads: Callable[..., Any], micro_batches: int) -> Calla
         return jnp.moveaxis(jnp.reshape(leaf, (-1, micro_batches, *jnp.shape(leaf)[1:])), 1, 0)
 
     def accumulated(params: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
-        def run(micro_batch: Any) -> Any:
-            return value_and_grads(params, micro_batch, *args, **kwargs)
+        def run(micro_batch: Any) -> tuple[Any, Any]:
+            return _split_off_aux(value_and_grads(params, micro_batch, *args, **kwargs), has_aux)
 
         parts = jax.tree.map(split, batch)
-        shapes = jax.eval_shape(run, jax.tree.map(lambda leaf: leaf[0], parts))
+        shapes, _ = jax.eval_shape(run, jax.tree.map(lambda leaf: leaf[0], parts))
 
-        def add(total: Any, micro_batch: Any) -> tuple[Any, None]:
-            return jax.tree.map(
-                lambda sum_, new: sum_ + new.astype(sum_.dtype), total, run(micro_batch)
-            ), None
+        def add(total: Any, micro_batch: Any) -> tuple[Any, Any]:
+            means, aux = run(micro_batch)
+            return jax.tree.map(lambda sum_, new: sum_ + new.astype(sum_.dtype), total, means), aux
 
-        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, accumulation_dtype([leaf])), shapes)
-        total, _ = jax.lax.scan(add, zeros, parts)
-        return jax.tree.map(
+        # Zeros lie on the devices as the sums do, and vary as they do.
+        zeros = jax.tree.map(
+            lambda leaf: jnp.zeros_like(leaf, dtype=accumulation_dtype([leaf])), shapes
+        )
+        total, aux = jax.lax.scan(add, zeros, parts)
+        values, grads = jax.tree.map(
             lambda sum_, leaf: (sum_ / micro_batches).astype(leaf.dtype), total, shapes
         )
+        return ((values, aux) if has_aux else values), grads
 
     return accumulated
+
+
+def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
+    """``(values, grads)`` and auxiliary output, None where there is none."""
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise ValueError(f"value_and_grads must return (values, grads), got {kind(output)}")
+    values, grads = output
+    if isinstance(values, tuple) and not has_aux:
+        raise ValueError(
+            "value_and_grads returned a tuple in place of the values: for auxiliary output pass "
+            "has_aux=True to accumulate"
+        )
+    if has_aux:
+        if not isinstance(values, tuple) or len(values) != 2:
+            raise ValueError(
+                "has_aux=True: value_and_grads must return ((values, aux), grads), got "
+                f"{kind(values)} in place of (values, aux)"
+            )
+        values, aux = values
+        return (values, grads), aux
+    return (values, grads), None

@@ -15,7 +15,16 @@ from mmpareto_jax.encoders import Encoder
 from mmpareto_jax.gramian import combine, gramian
 from mmpareto_jax.partition import per_encoder
 from mmpareto_jax.released import released_direction, rescale_tensor
-from mmpareto_jax.scattered import AxisName, all_gather, average, reduce_scatter
+from mmpareto_jax.scattered import (
+    AxisName,
+    all_gather,
+    average,
+    axis_names,
+    check_disjoint,
+    check_local,
+    reduce_scatter,
+    sum_over_shards,
+)
 from mmpareto_jax.weightings import Weighting
 
 
@@ -45,15 +54,17 @@ def aggregate(
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
       axis_name: Mapped axis, or axes, over which the *parameters* are sharded (in ``shard_map`` or
-        ``pmap``), to sum the Gramian over; every parameter of every encoder must be sharded over
-        it, since a replicated one would count once per device. Not needed under ``jit``, nor for
-        data parallelism, where the gradients are averaged before they come here.
-      average_over: Mapped axis, or axes, of data parallelism (in ``shard_map`` with
-        ``check_vma=False``, or ``pmap``) whose devices give the gradients of their own part of the
-        batch. They, and ``losses``, are averaged here: the objectives' gradients are
+        ``pmap``), to sum the Gramian over. In ``pmap`` and with ``check_vma=False`` every parameter
+        of every encoder must be sharded over it, since a replicated one would count once per
+        device. Not needed under ``jit``, nor for data parallelism, where the gradients are averaged
+        before they come here.
+      average_over: Mapped axis, or axes, of data parallelism whose devices bring the gradients of
+        their own part of the batch, as they come out of ``pmap`` and of ``shard_map`` with
+        ``check_vma=False``. They, and ``losses``, are averaged here: the objectives' gradients are
         reduce-scattered, the Gramian and the combination computed on the shards, and only the
-        combined gradient is gathered. Against averaging them first this moves (K + 1) / 2 instead
-        of K times the bytes of a uniform step.
+        combined gradient is gathered. This moves (K + 1) / 2 times the bytes of a uniform step;
+        ``average_over`` of :func:`~mmpareto_jax.value_and_objective_grads`, which works in every
+        ``shard_map``, K times. Give it to one of the two.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``. Its ``update`` hands keyword arguments on to
@@ -63,7 +74,8 @@ def aggregate(
 
     Raises:
       ValueError: From ``init`` and ``update``, if a prefix matches nothing, a parameter is claimed
-        twice, a gradient lacks its leading axis of objectives, or ``losses`` lacks an objective.
+        twice, a gradient lacks its leading axis of objectives, ``losses`` lacks an objective, or
+        ``shard_map`` has summed gradients over ``average_over`` already, as it does by default.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -156,7 +168,8 @@ def _per_encoder(
     tensor_rule: TensorRule = _keep,
 ) -> aggregating.Aggregator:
     """Whole tensors, or shards of them where the devices' gradients are still to be averaged."""
-    sharded_over = (*_names(axis_name), *_names(average_over))
+    check_disjoint(axis_name, average_over)
+    sharded_over = (*axis_names(axis_name), *axis_names(average_over))
 
     def combining(encoder: Encoder) -> aggregating.Aggregator:
         whole = _combining(encoder, weighting, sharded_over, tensor_rule)
@@ -166,12 +179,6 @@ def _per_encoder(
     return per_encoder(combining, encoders, num_objectives, plain)
 
 
-def _names(axis_name: AxisName | None) -> tuple[str, ...]:
-    if axis_name is None:
-        return ()
-    return (axis_name,) if isinstance(axis_name, str) else axis_name
-
-
 def _on_shards(whole: aggregating.Aggregator, axis_name: AxisName) -> aggregating.Aggregator:
     """The aggregator, given shards of the averaged gradients, and its result gathered."""
 
@@ -179,6 +186,7 @@ def _on_shards(whole: aggregating.Aggregator, axis_name: AxisName) -> aggregatin
         updates: optax.Updates, state: Any, params: optax.Params | None = None, **extra: Any
     ) -> tuple[optax.Updates, Any]:
         del params
+        check_local(updates, axis_name)
         if extra.get("losses") is not None:
             extra["losses"] = jax.lax.pmean(extra["losses"], axis_name)
         shards = jax.tree.map(functools.partial(reduce_scatter, axis_name=axis_name), updates)
@@ -208,9 +216,9 @@ def _combining(
         **extra: Any,
     ) -> tuple[optax.Updates, EncoderState]:
         del params
-        gramians = jax.tree.map(gramian, updates)
-        if sharded_over:
-            gramians = jax.lax.psum(gramians, sharded_over)
+        gramians = jax.tree.map(
+            lambda gradient: sum_over_shards(gramian(gradient), gradient, sharded_over), updates
+        )
         total = functools.reduce(jnp.add, jax.tree.leaves(gramians))
         state = decide(encoder, weighting, total, state, **extra)
         updates = jax.tree.map(

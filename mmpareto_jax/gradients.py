@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mmpareto_jax import encoders as encoders_lib
 from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.scattered import AxisName, apart, average_gradients, average_values
 
 
 def value_and_objective_grads(
@@ -15,6 +16,7 @@ def value_and_objective_grads(
     encoders: Mapping[str, Encoder],
     *,
     has_aux: bool = False,
+    average_over: AxisName | None = None,
 ) -> Callable[..., Any]:
     """Like ``jax.value_and_grad``, for several losses at once.
 
@@ -28,6 +30,12 @@ def value_and_objective_grads(
       encoders: Encoders by name. Each of their objectives is a key of that dict; losses in no
         encoder's objectives train the parameters outside the encoders only.
       has_aux: Whether ``losses`` returns auxiliary output (new batch statistics, logits, ...).
+      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (whatever its
+        ``check_vma``) or ``pmap``: each device computes the losses of its part of the batch, and
+        values and gradients come out averaged over the devices, the same on all of them. It does
+        not matter whether ``losses`` averages over the axis too. Auxiliary output stays each
+        device's own. Parameters are the same on all devices; those that ``shard_map`` knows to vary
+        are taken as shards, and get the shards of the gradient. Not needed under ``jit``.
 
     Returns:
       A function of the same arguments that returns ``(values, grads)``, or
@@ -56,17 +64,17 @@ def value_and_objective_grads(
 
     def value_and_grads(params: Any, *args: Any, **kwargs: Any) -> Any:
         def values_and_aux(params: Any) -> tuple[Any, Any]:
-            output = losses(params, *args, **kwargs)
-            values, aux = output if has_aux else (output, None)
-            check_losses(values, encoders)
-            return dict(values), aux
+            values, aux = checked_losses(losses(params, *args, **kwargs), encoders, has_aux)
+            return apart(values, average_over), aux
 
-        values, pushforward, aux = jax.linearize(values_and_aux, params, has_aux=True)
+        own = apart(params, average_over)
+        values, pushforward, aux = jax.linearize(values_and_aux, own, has_aux=True)
         grads_by_name = {}
         for name, value in values.items():
-            pullback = jax.linear_transpose(lambda t, name=name: pushforward(t)[name], params)
+            pullback = jax.linear_transpose(lambda t, name=name: pushforward(t)[name], own)
             (grads_by_name[name],) = pullback(jnp.ones_like(value))
-        grads = stack_objectives(grads_by_name, encoders)
+        grads = average_gradients(stack_objectives(grads_by_name, encoders), params, average_over)
+        values = average_values(values, average_over)
         return ((values, aux) if has_aux else values), grads
 
     return value_and_grads
@@ -111,10 +119,23 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
     return jax.tree.map(integrate, labels, *grads_by_name.values())
 
 
-def check_losses(values: Any, encoders: Mapping[str, Encoder]) -> None:
-    """Raises ``ValueError`` for what is not a dict of real scalars with every objective."""
+def checked_losses(
+    output: Any, encoders: Mapping[str, Encoder], has_aux: bool
+) -> tuple[dict[str, jax.Array], Any]:
+    """The losses by name and the auxiliary output, None where there is none.
+
+    Raises:
+      ValueError: For what is not a dict of real scalars with every objective, or not a pair of it
+        and auxiliary output where there should be one.
+    """
+    if has_aux and not (isinstance(output, tuple) and len(output) == 2):
+        raise ValueError(
+            "has_aux=True: losses must return a pair (dict of scalars, auxiliary output), got "
+            f"{kind(output)}"
+        )
+    values, aux = output if has_aux else (output, None)
     if not isinstance(values, Mapping):
-        raise ValueError(f"losses must return a dict of scalars, got {type(values).__name__}")
+        raise ValueError(f"losses must return a dict of scalars, got {kind(values)}")
     if not values:
         raise ValueError("losses returned an empty dict")
     for name, value in values.items():
@@ -126,6 +147,13 @@ def check_losses(values: Any, encoders: Mapping[str, Encoder]) -> None:
                 f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
             )
     _check_objectives(values, encoders)
+    return dict(values), aux
+
+
+def kind(output: Any) -> str:
+    """What kind of thing a user's function returned, for an error."""
+    size = f" of {len(output)}" if isinstance(output, tuple | list) else ""
+    return f"a {type(output).__name__}{size}"
 
 
 def _check_objectives(losses: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> None:

@@ -1,6 +1,6 @@
 """Losses to one integrated gradient."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -8,8 +8,9 @@ import jax
 
 from mmpareto_jax.decision import EncoderState, decide, initial_state
 from mmpareto_jax.encoders import Encoder, label_parameters
-from mmpareto_jax.gradients import check_losses
-from mmpareto_jax.scattered import AxisName
+from mmpareto_jax.gradients import checked_losses
+from mmpareto_jax.gramian import gramian
+from mmpareto_jax.scattered import AxisName, apart, check_disjoint, sum_over_shards
 from mmpareto_jax.strategies import Features, features, stacked, two_pass
 from mmpareto_jax.strategies._strategy import select
 from mmpareto_jax.weightings import Weighting
@@ -42,6 +43,7 @@ def integrate(
     strategy: Literal["stacked", "gramian", "features"] = "stacked",
     has_aux: bool = False,
     axis_name: AxisName | None = None,
+    average_over: AxisName | None = None,
 ) -> Integrator:
     """From several losses to one integrated gradient, at a choice of costs.
 
@@ -64,8 +66,12 @@ def integrate(
       strategy: "stacked" by default. "features" approximates: see
         :func:`~mmpareto_jax.strategies.features`.
       has_aux: Whether the losses come with auxiliary output.
-      axis_name: Mapped axis, or axes, to sum the Gramian over: over which the encoders' parameters
-        are sharded, or, for "features", the batch. Not needed under ``jit``.
+      axis_name: Mapped axis, or axes, over which the encoders' *parameters* are sharded, as in
+        :func:`~mmpareto_jax.aggregate`. Not needed under ``jit``.
+      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (whatever its
+        ``check_vma``) or ``pmap``, as in :func:`~mmpareto_jax.value_and_objective_grads`: values,
+        gradient and state are those of the whole batch, the same on all devices. For "features"
+        those of an encoder are of each device's part of the batch. Not needed under ``jit``.
 
     Returns:
       An :class:`Integrator`.
@@ -96,6 +102,8 @@ def integrate(
     if isinstance(losses, Features) != (strategy == "features"):
         raise ValueError('strategy "features" takes losses=Features(encode, losses), others do not')
 
+    check_disjoint(axis_name, average_over)
+
     def init(params: Any) -> IntegrateState:
         labels = jax.tree.leaves(label_parameters(params, encoders))
         leaves = jax.tree.leaves(params)
@@ -109,18 +117,26 @@ def integrate(
     def value_and_grad(
         params: Any, state: IntegrateState, *args: Any, **kwargs: Any
     ) -> tuple[Any, Any, IntegrateState]:
-        def decided(name: str, gramian: jax.Array, values: Mapping[str, jax.Array]) -> EncoderState:
-            if axis_name is not None:
-                gramian = jax.lax.psum(gramian, axis_name)
+        def decided(
+            name: str, rows: Sequence[jax.Array], values: Mapping[str, jax.Array]
+        ) -> EncoderState:
+            gramians = [
+                sum_over_shards(
+                    sum_over_shards(gramian(row), row, axis_name),
+                    row,
+                    average_over,
+                    untracked=strategy == "features",
+                )
+                for row in rows
+            ]
+            total = sum(gramians[1:], gramians[0])
             return decide(
-                encoders[name], weighting, gramian, state.encoders[name], losses=dict(values)
+                encoders[name], weighting, total, state.encoders[name], losses=dict(values)
             )
 
         def checked(function: Callable[..., Any], *inputs: Any) -> tuple[Any, Any]:
-            output = function(*inputs, *args, **kwargs)
-            values, aux = output if has_aux else (output, None)
-            check_losses(values, encoders)
-            return dict(values), aux
+            values, aux = checked_losses(function(*inputs, *args, **kwargs), encoders, has_aux)
+            return apart(values, average_over), aux
 
         match losses:
             case Features(encode, from_features):
@@ -129,10 +145,11 @@ def integrate(
                     partial(checked, from_features),
                     encoders,
                     decided,
+                    average_over,
                 )
             case _:
                 make = stacked if strategy == "stacked" else two_pass
-                run = make(partial(checked, losses), encoders, decided)
+                run = make(partial(checked, losses), encoders, decided, average_over)
         values, aux, grads, states = run(params)
         return ((values, aux) if has_aux else values), grads, IntegrateState(states)
 

@@ -1,5 +1,11 @@
-"""Averages over data-parallel devices, with the work in between done on shards."""
+"""Averages over data-parallel devices, with the work in between done on shards.
 
+``shard_map`` tracks by default which values vary from device to device, and sums the gradient of a
+value that does not over all devices; with ``check_vma=False``, and in ``pmap``, it knows nothing of
+this and leaves every device the gradient of its own copy. What is here gives the same under both.
+"""
+
+import functools
 import math
 from typing import Any
 
@@ -8,6 +14,119 @@ import jax.numpy as jnp
 import optax
 
 AxisName = str | tuple[str, ...]
+
+_gather_to_all = getattr(  # the name before jax 0.8.3
+    jax.lax, "all_gather_invariant", functools.partial(jax.lax.all_gather, to="invarying")
+)
+
+
+def axis_names(axis_name: AxisName | None) -> tuple[str, ...]:
+    """The names of no axis, of one or of several, as a tuple."""
+    if axis_name is None:
+        return ()
+    return (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
+
+
+def check_disjoint(axis_name: AxisName | None, average_over: AxisName | None) -> None:
+    """Raises ``ValueError`` for an axis both of sharded parameters and of data parallelism."""
+    both = set(axis_names(axis_name)) & set(axis_names(average_over))
+    if both:
+        raise ValueError(
+            f"axis_name and average_over share {min(both)!r}: parameters are sharded over an axis, "
+            "or whole on each of its devices"
+        )
+
+
+def apart(tree: Any, axis_name: AxisName | None) -> Any:
+    """The same values, as each device's own: their gradients are not summed over devices."""
+    axes = tuple(axis for axis in axis_names(axis_name) if _is_tracked(axis))
+    if not axes:
+        return tree
+    return jax.tree.map(lambda leaf: _apart(jnp.asarray(leaf), axes), tree)
+
+
+def _apart(leaf: jax.Array, axes: tuple[str, ...]) -> jax.Array:
+    return jax.lax.select(jax.lax.axis_index(axes) < 0, leaf, leaf)  # varies as the index does
+
+
+def _is_tracked(axis: str) -> bool:
+    """Whether JAX knows here which values vary over the axis."""
+    index = jax.lax.axis_index(axis)
+    return jax.typeof(index) != jax.typeof(jnp.zeros((), index.dtype))
+
+
+def own_axes(leaf: Any, axis_name: AxisName | None, *, untracked: bool) -> tuple[str, ...]:
+    """The axes over which a value is each device's own: a shard, or of its part of the batch.
+
+    Args:
+      leaf: The value.
+      axis_name: The axes in question.
+      untracked: What to take a value for where JAX does not know.
+    """
+    return tuple(
+        axis
+        for axis in axis_names(axis_name)
+        if (
+            jax.typeof(leaf) == jax.typeof(_apart(leaf, (axis,)))
+            if _is_tracked(axis)
+            else untracked
+        )
+    )
+
+
+def sum_over_shards(
+    gramian: jax.Array, gradient: jax.Array, axis_name: AxisName | None, *, untracked: bool = True
+) -> jax.Array:
+    """The Gramian of a tensor's gradients, from those of the shards that devices have of them."""
+    axes = own_axes(gradient, axis_name, untracked=untracked)
+    return jax.lax.psum(gramian, axes) if axes else gramian
+
+
+def average_gradients(
+    grads: Any, primals: Any, axis_name: AxisName | None, *, untracked: bool = False
+) -> Any:
+    """The gradients of the mean of all devices' losses.
+
+    Args:
+      grads: On each device the gradients of the sum of all devices' losses with respect to its own
+        copy of the values, put :func:`apart`; each leaf may have a further leading axis.
+      primals: The values, of the same structure. Where they are the same on all devices the
+        gradients are averaged, where they are each device's own these are gradients of all losses.
+      axis_name: The mapped axis, or axes, of the devices; None for one device.
+      untracked: As in :func:`own_axes`; by default all devices have the same.
+
+    Returns:
+      Gradients that are each device's own, or the same on all, as ``primals`` is.
+    """
+    axes = axis_names(axis_name)
+    if not axes:
+        return grads
+
+    def average(primal: Any, grad: jax.Array) -> jax.Array:
+        own = own_axes(primal, axes, untracked=untracked)
+        shared = tuple(axis for axis in axes if axis not in own)
+        grad = jax.lax.pmean(grad, shared) if shared else grad
+        return grad / jax.lax.axis_size(own) if own else grad
+
+    return jax.tree.map(average, primals, grads)
+
+
+def average_values(values: dict[str, jax.Array], axis_name: AxisName | None) -> Any:
+    """The losses' means over devices."""
+    return values if axis_name is None else jax.lax.pmean(values, axis_name)
+
+
+def check_local(grads: Any, axis_name: AxisName) -> None:
+    """Raises ``ValueError`` for a gradient that JAX has summed over the devices already."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
+        for axis in axis_names(axis_name):
+            if not own_axes(leaf, axis, untracked=True):
+                where = jax.tree_util.keystr(path, simple=True, separator="/")
+                raise ValueError(
+                    f"average_over={axis!r}: the gradient of {where!r} is the same on all devices: "
+                    "shard_map has summed it; give average_over to value_and_objective_grads "
+                    "instead, or check_vma=False to shard_map"
+                )
 
 
 def reduce_scatter(stack: jax.Array, axis_name: AxisName) -> jax.Array:
@@ -28,7 +147,7 @@ def reduce_scatter(stack: jax.Array, axis_name: AxisName) -> jax.Array:
 
 def all_gather(shard: jax.Array, shape: tuple[int, ...], axis_name: AxisName) -> jax.Array:
     """The whole of a tensor of this shape, from the shards ``[ceil(P / n)]`` of all devices."""
-    whole = jax.lax.all_gather(shard, axis_name, tiled=True)
+    whole = _gather_to_all(shard, axis_name, tiled=True)
     return jnp.reshape(whole[: math.prod(shape)], shape)
 
 
@@ -37,6 +156,7 @@ def average(axis_name: AxisName) -> optax.GradientTransformation:
 
     def update(updates: optax.Updates, state: Any, params: optax.Params | None = None) -> Any:
         del params
+        check_local(updates, axis_name)
         return jax.lax.pmean(updates, axis_name), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

@@ -69,8 +69,9 @@ def track_gradients(
         stack = len(encoder.objectives)
 
         def init(params: optax.Params) -> TrackingState:
-            def zeros(leaf: jax.Array) -> jax.Array:
-                return jnp.zeros((stack, *jnp.shape(leaf)), accumulation_dtype([leaf]))
+            def zeros(leaf: jax.Array) -> jax.Array:  # that lie on the devices as the leaf does
+                row = jnp.zeros_like(leaf, dtype=accumulation_dtype([leaf]))
+                return jnp.stack([row] * stack)
 
             return TrackingState(jax.tree.map(zeros, params), step=jnp.zeros((), jnp.int32))
 

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 
 from mmpareto_jax.decision import EncoderState
-from mmpareto_jax.gramian import gramian
+from mmpareto_jax.scattered import AxisName, apart
 
-Decide = Callable[[str, jax.Array, Mapping[str, jax.Array]], EncoderState]
-"""From an encoder's name, its Gramian and the losses to its new state, with the weights in it."""
+Decide = Callable[[str, Sequence[jax.Array], Mapping[str, jax.Array]], EncoderState]
+"""From an encoder's name, its gradients, tensors ``[K, *shape]``, and the losses to its new state,
+with the weights in it."""
 
 
 def pullback(
@@ -17,8 +18,12 @@ def pullback(
     primals: tuple[Any, ...],
     values: Mapping[str, jax.Array],
     names: Sequence[str],
+    average_over: AxisName | None,
 ) -> Callable[[jax.Array], tuple[Any, ...]]:
-    """The gradient of a weighted sum of some losses, as a function of their weights ``[N]``."""
+    """The gradient of a weighted sum of some losses, as a function of their weights ``[N]``.
+
+    Each device of ``average_over`` pulls its own losses back to its own primals.
+    """
 
     def forward(*tangents: Any) -> list[jax.Array]:
         slopes = pushforward(*tangents)
@@ -27,15 +32,10 @@ def pullback(
     transpose = jax.linear_transpose(forward, *primals)
 
     def pull(weights: jax.Array) -> tuple[Any, ...]:
-        return transpose([weights[i].astype(values[name].dtype) for i, name in enumerate(names)])
+        cotangents = [weights[i].astype(values[name].dtype) for i, name in enumerate(names)]
+        return transpose(apart(cotangents, average_over))
 
     return pull
-
-
-def total_gramian(stacked: Sequence[jax.Array]) -> jax.Array:
-    """The Gramian of gradients in several tensors, each ``[K, *shape]``."""
-    gramians = [gramian(tensor) for tensor in stacked]
-    return sum(gramians[1:], gramians[0])
 
 
 def select(labels: Sequence[str], name: str, leaves: Sequence[Any]) -> list[Any]:

@@ -9,13 +9,8 @@ import jax.numpy as jnp
 
 from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
 from mmpareto_jax.gramian import combine
-from mmpareto_jax.strategies._strategy import (
-    Decide,
-    merge,
-    pullback,
-    select,
-    total_gramian,
-)
+from mmpareto_jax.scattered import AxisName, apart, average_gradients, average_values
+from mmpareto_jax.strategies._strategy import Decide, merge, pullback, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +33,7 @@ def features(
     losses: Callable[..., Any],
     encoders: Mapping[str, Encoder],
     decide: Decide,
+    average_over: AxisName | None,
 ) -> Callable[..., Any]:
     r"""Weights from the features, and one backward pass with the combined cotangent.
 
@@ -51,7 +47,8 @@ def features(
       encode: From parameters to features by encoder.
       losses: From parameters and features to losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: From an encoder's Gramian to its weights.
+      decide: From an encoder's gradients to its weights.
+      average_over: Mapped axes of data parallelism, each device with features of its own samples.
 
     Returns:
       From parameters to losses, auxiliary output, the integrated gradient and new states.
@@ -61,7 +58,7 @@ def features(
       <https://arxiv.org/abs/1810.04650>`_, 2018, Section 3.3.
     """
 
-    def halves(params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def halves(params: Any) -> tuple[dict[str, Any], tuple[dict[str, Any], dict[str, Any]]]:
         encoded = encode(params)
         missing = [name for name in encoders if name not in encoded]
         if missing:
@@ -70,33 +67,35 @@ def features(
                 f"{', '.join(encoded)}"
             )
         own = {name: encoded[name] for name in encoders}
-        return own, {name: rest for name, rest in encoded.items() if name not in own}
+        rest = {name: other for name, other in encoded.items() if name not in own}
+        return apart(own, average_over), (own, rest)
 
     def integrated(params: Any) -> Any:
-        encoded, pull_encoded, rest = jax.vjp(halves, params, has_aux=True)
+        own = apart(params, average_over)
+        encoded, pull_encoded, (features, rest) = jax.vjp(halves, own, has_aux=True)
+        inputs = (own, encoded)
         values, pushforward, aux = jax.linearize(
-            lambda params, encoded: losses(params, {**rest, **encoded}),
-            params,
-            encoded,
-            has_aux=True,
+            lambda params, encoded: losses(params, {**rest, **encoded}), *inputs, has_aux=True
         )
         structure = jax.tree.structure(params)
         labels = jax.tree.leaves(label_parameters(params, encoders))
 
-        everything = pullback(pushforward, (params, encoded), values, tuple(values))
+        everything = pullback(pushforward, inputs, values, tuple(values), average_over)
         direct, cotangent = everything(jnp.ones(len(values)))
         through = pull_encoded(cotangent)[0]
         parts = {
             PLAIN: select(labels, PLAIN, jax.tree.leaves(jax.tree.map(jnp.add, direct, through)))
         }
 
+        means = average_values(values, average_over)
         states, combined, beside = {}, {}, {}
         for name, encoder in encoders.items():
-            pull = pullback(pushforward, (params, encoded), values, encoder.objectives)
+            pull = pullback(pushforward, inputs, values, encoder.objectives, average_over)
             rows = jax.vmap(lambda weights, name=name, pull=pull: pull(weights)[1][name])(
                 jnp.eye(len(encoder.objectives))
             )
-            states[name] = decide(name, total_gramian(jax.tree.leaves(rows)), values)
+            averaged = average_gradients(rows, features[name], average_over, untracked=True)
+            states[name] = decide(name, jax.tree.leaves(averaged), means)
             weights = states[name].weights
             combined[name] = jax.tree.map(lambda row, w=weights: combine(w, row), rows)
             # Parameters of the encoder that the losses also use directly, such as tied weights.
@@ -111,6 +110,7 @@ def features(
                     strict=True,
                 )
             ]
-        return values, aux, jax.tree.unflatten(structure, merge(labels, parts)), states
+        grads = jax.tree.unflatten(structure, merge(labels, parts))
+        return means, aux, average_gradients(grads, params, average_over), states
 
     return integrated

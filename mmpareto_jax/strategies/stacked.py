@@ -8,11 +8,15 @@ import jax
 from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
 from mmpareto_jax.gradients import value_and_objective_grads
 from mmpareto_jax.gramian import combine
-from mmpareto_jax.strategies._strategy import Decide, merge, select, total_gramian
+from mmpareto_jax.scattered import AxisName
+from mmpareto_jax.strategies._strategy import Decide, merge, select
 
 
 def stacked(
-    losses: Callable[..., Any], encoders: Mapping[str, Encoder], decide: Decide
+    losses: Callable[..., Any],
+    encoders: Mapping[str, Encoder],
+    decide: Decide,
+    average_over: AxisName | None,
 ) -> Callable[..., Any]:
     """Gradients of all objectives as :func:`~mmpareto_jax.value_and_objective_grads` stacks them.
 
@@ -22,12 +26,13 @@ def stacked(
     Args:
       losses: From parameters to losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: From an encoder's Gramian to its weights.
+      decide: From an encoder's gradients to its weights.
+      average_over: Mapped axes of data parallelism.
 
     Returns:
       From parameters to losses, auxiliary output, the integrated gradient and new states.
     """
-    compute = value_and_objective_grads(losses, encoders, has_aux=True)
+    compute = value_and_objective_grads(losses, encoders, has_aux=True, average_over=average_over)
 
     def integrated(params: Any) -> Any:
         (values, aux), grads = compute(params)
@@ -36,7 +41,7 @@ def stacked(
         states, parts = {}, {PLAIN: select(labels, PLAIN, leaves)}
         for name in encoders:
             own = select(labels, name, leaves)
-            states[name] = decide(name, total_gramian(own), values)
+            states[name] = decide(name, own, values)
             parts[name] = [combine(states[name].weights, tensor) for tensor in own]
         return values, aux, jax.tree.unflatten(structure, merge(labels, parts)), states
 

@@ -1,23 +1,21 @@
 """First the Gramian, then the gradient of the weighted losses: the least memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
-from mmpareto_jax.strategies._strategy import (
-    Decide,
-    merge,
-    pullback,
-    select,
-    total_gramian,
-)
+from mmpareto_jax.scattered import AxisName, apart, average_gradients, average_values
+from mmpareto_jax.strategies._strategy import Decide, merge, pullback, select
 
 
 def two_pass(
-    losses: Callable[..., Any], encoders: Mapping[str, Encoder], decide: Decide
+    losses: Callable[..., Any],
+    encoders: Mapping[str, Encoder],
+    decide: Decide,
+    average_over: AxisName | None,
 ) -> Callable[..., Any]:
     """The Gramian tensor by tensor, and then a backward pass of the weighted losses.
 
@@ -29,30 +27,39 @@ def two_pass(
     Args:
       losses: From parameters to losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: From an encoder's Gramian to its weights.
+      decide: From an encoder's gradients to its weights.
+      average_over: Mapped axes of data parallelism.
 
     Returns:
       From parameters to losses, auxiliary output, the integrated gradient and new states.
     """
 
     def integrated(params: Any) -> Any:
-        values, pushforward, aux = jax.linearize(losses, params, has_aux=True)
+        own = apart(params, average_over)
+        values, pushforward, aux = jax.linearize(losses, own, has_aux=True)
         structure = jax.tree.structure(params)
         labels = jax.tree.leaves(label_parameters(params, encoders))
+        leaves = jax.tree.leaves(params)
+
+        def pull_of(names: Sequence[str]) -> Callable[[jax.Array], tuple[Any, ...]]:
+            return pullback(pushforward, (own,), values, names, average_over)
 
         def leaves_of(name: str, pull: Callable[[jax.Array], Any], weights: jax.Array) -> list[Any]:
             return select(labels, name, jax.tree.leaves(pull(weights)[0]))
 
-        everything = pullback(pushforward, (params,), values, tuple(values))
-        parts = {PLAIN: leaves_of(PLAIN, everything, jnp.ones(len(values)))}
-        states = {}
+        def averaged(name: str, grads: list[Any]) -> list[Any]:
+            return average_gradients(grads, select(labels, name, leaves), average_over)
+
+        plain = leaves_of(PLAIN, pull_of(tuple(values)), jnp.ones(len(values)))
+        parts = {PLAIN: averaged(PLAIN, plain)}
+        states, means = {}, average_values(values, average_over)
         for name, encoder in encoders.items():
-            pull = pullback(pushforward, (params,), values, encoder.objectives)
+            pull = pull_of(encoder.objectives)
             rows = jax.vmap(lambda weights, name=name, pull=pull: leaves_of(name, pull, weights))(
                 jnp.eye(len(encoder.objectives))
             )
-            states[name] = decide(name, total_gramian(rows), values)
-            parts[name] = leaves_of(name, pull, states[name].weights)
-        return values, aux, jax.tree.unflatten(structure, merge(labels, parts)), states
+            states[name] = decide(name, averaged(name, rows), means)
+            parts[name] = averaged(name, leaves_of(name, pull, states[name].weights))
+        return means, aux, jax.tree.unflatten(structure, merge(labels, parts)), states
 
     return integrated

@@ -59,9 +59,10 @@ def gradients(count):
     return jax.tree.map(np.asarray, jax.jit(compute)(*problem())[1])
 
 
-def step(tx, losses, names, params, batch):
+def step(tx, losses, names, params, batch, average_over=None):
     """New parameters, and each encoder's Gramian."""
-    values, grads = mmp.value_and_objective_grads(losses, names)(params, batch)
+    compute = mmp.value_and_objective_grads(losses, names, average_over=average_over)
+    values, grads = compute(params, batch)
     updates, state = tx.update(grads, tx.init(params), params, losses=values)
     gramians = {name: found.gramian for name, found in mmp.diagnostics(state).items()}
     return optax.apply_updates(params, jax.tree.map(lambda u: -u, updates)), gramians
@@ -93,17 +94,37 @@ def under_jit(count, axis_type, spec, params, batch):
     return new, gramians
 
 
-def in_shard_map(count, params, batch):
+def in_shard_map(count, average_over, params, batch):
     """FSDP by hand: parameters gathered for the forward, gradients scattered by its transpose."""
     mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
 
     def losses(params, batch):
         gather = partial(jax.lax.all_gather, axis_name="data", tiled=True)
-        return jax.lax.pmean(losses_of(count, jax.tree.map(gather, params), batch), "data")
+        values = losses_of(count, jax.tree.map(gather, params), batch)
+        return values if average_over else jax.lax.pmean(values, "data")
 
-    run = partial(step, aggregator(count, "data"), losses, encoders(count))
+    run = partial(
+        step, aggregator(count, "data"), losses, encoders(count), average_over=average_over
+    )
     specs = {"in_specs": (P("data"), P("data")), "out_specs": (P("data"), P())}
     return jax.jit(jax.shard_map(run, mesh=mesh, **specs))(params, batch)
+
+
+def with_a_whole_tensor(count, params, batch):
+    """Gradients of encoders of which one tensor is sharded and one is whole on every device."""
+    mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
+    del batch
+    tx = aggregator(count, axis_name="data")
+    places = {m: {"w": P("data"), "b": P()} for m in UNIMODAL} | {"heads": P()}
+    stacked = {m: {"w": P(None, "data"), "b": P()} for m in UNIMODAL} | {"heads": P()}
+
+    def update(params, grads):
+        updates, state = tx.update(grads, tx.init(params), params)
+        gramians = {name: found.gramian for name, found in mmp.diagnostics(state).items()}
+        return jax.tree.map(jnp.subtract, params, updates), gramians
+
+    run = jax.shard_map(update, mesh=mesh, in_specs=(places, stacked), out_specs=(places, P()))
+    return jax.jit(run)(params, gradients(count))
 
 
 def over_two_axes(count, params, batch):
@@ -153,7 +174,7 @@ def on_shards(count, wrap, params, batch):
 
     def update(params, batch):
         compute = mmp.value_and_objective_grads(partial(losses_of, count), encoders(count))
-        values, grads = compute(params, batch)
+        values, grads = compute(apart(params, "data"), batch)
         updates, state = tx.update(grads, tx.init(params), params, losses=values)
         gramians = {name: found.gramian for name, found in mmp.diagnostics(state).items()}
         return jax.tree.map(jnp.subtract, params, updates), gramians
@@ -161,9 +182,9 @@ def on_shards(count, wrap, params, batch):
     return wrap(update, params, batch)
 
 
-def mapped_by_shard_map(update, params, batch):
+def mapped_by_shard_map(update, params, batch, check_vma=False):
     mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
-    specs = {"in_specs": (P(), P("data")), "out_specs": P(), "check_vma": False}
+    specs = {"in_specs": (P(), P("data")), "out_specs": P(), "check_vma": check_vma}
     return jax.jit(jax.shard_map(update, mesh=mesh, **specs))(params, batch)
 
 
@@ -173,16 +194,145 @@ def mapped_by_pmap(update, params, batch):
     return jax.tree.map(lambda leaf: leaf[0], found)
 
 
+# ---------------------------------------------------------------- the batch in parts
+
+
+def halves(average, gather):
+    """The network of `losses_of` as encoders and heads, with features scaled over the batch."""
+
+    def encode(params, batch):
+        params = gather(params)
+        hidden = {m: batch[m] @ params[m]["w"] + params[m]["b"] for m in UNIMODAL}
+        return {m: jnp.tanh(h) / average(jnp.mean(h**2, axis=0)) for m, h in hidden.items()}
+
+    def losses(params, features, batch):
+        params = gather(params)
+        both = features | {"joint": features["audio"] - features["visual"]}
+        outputs = {name: value @ params["heads"][name] for name, value in both.items()}
+        return {name: jnp.mean((x - batch["target"]) ** 2) for name, x in outputs.items()}
+
+    return encode, losses
+
+
+def ways(axes, gather=lambda params: params):
+    """Functions from parameters and batch to what every way of `average_over` makes of them.
+
+    Args:
+      axes: The mapped axes of devices that have the whole parameters and parts of the batch; None
+        for one device.
+      gather: From sharded parameters to whole ones.
+    """
+    average = partial(jax.lax.pmean, axis_name=axes) if axes else lambda values: values
+    names = encoders(2)
+    encode, heads = halves(average, gather)
+    local = lambda params, batch: heads(params, encode(params, batch), batch)
+    one_averaged = lambda values: values | {"joint": average(values["joint"])}
+    one_mean = lambda params, batch: one_averaged(local(params, batch))
+    gradients_of = partial(mmp.value_and_objective_grads, encoders=names, average_over=axes)
+    headline = mmp.mmpareto(names)
+    tracked = optax.chain(mmp.track_gradients(names), mmp.aggregate(mmp.weightings.moco(), names))
+
+    def aggregated(tx, compute, params, batch):
+        values, grads = compute(params, batch)
+        updates, state = tx.update(grads, tx.init(params), params, losses=values)
+        return values, updates, jax.tree.leaves(state)
+
+    def integrated(model, weighting, strategy, params, batch):
+        integrator = mmp.integrate(model, names, weighting, strategy=strategy, average_over=axes)
+        return integrator.value_and_grad(params, integrator.init(params), batch)
+
+    def of_one_loss(params, batch):
+        summed = lambda params, batch: sum(local(params, batch).values())
+        compute = mmp.accumulate(jax.value_and_grad(summed), 2)
+        return average(compute(apart(params, axes), batch))
+
+    pareto, by_losses = mmp.weightings.mmpareto(), mmp.weightings.stch()
+    features = mmp.Features(encode, heads)
+    one_mean_features = mmp.Features(encode, lambda *args: one_averaged(heads(*args)))
+    return {
+        "gradients": partial(aggregated, headline, gradients_of(local)),
+        "gradients, one averaged loss": partial(aggregated, headline, gradients_of(one_mean)),
+        "accumulate": partial(aggregated, headline, mmp.accumulate(gradients_of(local), 2)),
+        "accumulate, one loss": of_one_loss,
+        "track_gradients": partial(aggregated, tracked, gradients_of(local)),
+        "grad_drop": partial(aggregated, mmp.grad_drop(names), gradients_of(local)),
+        "trimmed_mean": partial(aggregated, mmp.trimmed_mean(names), gradients_of(local)),
+        "released rule": partial(
+            aggregated, mmp.mmpareto(names, rescale="leaf"), gradients_of(local)
+        ),
+        "stacked": partial(integrated, local, by_losses, "stacked"),
+        "gramian": partial(integrated, local, pareto, "gramian"),
+        "gramian, one averaged loss": partial(integrated, one_mean, pareto, "gramian"),
+        "features": partial(integrated, features, pareto, "features"),
+        "features, one averaged loss": partial(integrated, one_mean_features, pareto, "features"),
+    }
+
+
+def all_ways(params, batch, axes=None, names=None, **kwargs):
+    made = ways(axes, **kwargs)
+    return {name: made[name](params, batch) for name in names or made}
+
+
+def apart(params, axes):
+    """Each device's own parameters, whose gradients shard_map does not sum."""
+    if axes is None:
+        return params
+    return jax.tree.map(lambda leaf: jnp.where(jax.lax.axis_index(axes) < 0, 0, leaf), params)
+
+
+def mapped_ways(mapping, params, batch):
+    """The results of every way, from each device, `[DEVICES, ...]`; or of all under jit."""
+    names = MAPPINGS[mapping]
+    if mapping == "explicit axes":
+        mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Explicit,))
+        gather = partial(jax.tree.map, lambda leaf: jax.sharding.reshard(leaf, P()))
+        with jax.set_mesh(mesh):
+            placed = jax.device_put((params, batch), NamedSharding(mesh, P("data")))
+            return jax.jit(partial(all_ways, names=names, gather=gather))(*placed)
+    if mapping == "pmap":
+        split = jax.tree.map(lambda leaf: leaf.reshape(DEVICES, -1, *leaf.shape[1:]), batch)
+        run = jax.pmap(partial(all_ways, axes="data", names=names), "data", in_axes=(None, 0))
+        return run(params, split)
+    axes = ("x", "y")
+    mesh = jax.make_mesh((2, 4), axes, axis_types=(AxisType.Auto,) * 2)
+    check = mapping == "shard_map"
+    run = jax.shard_map(
+        lambda params, batch: jax.tree.map(lambda x: x[None], all_ways(params, batch, axes, names)),
+        mesh=mesh,
+        in_specs=(P(), P(axes)),
+        out_specs=P() if check else P(axes),  # P() and the check: all devices have the same
+        check_vma=check,
+    )
+    return jax.jit(run)(params, batch)
+
+
+AVERAGED = ("gradients", "gramian", "features")
+ONE_AVERAGED = tuple(f"{way}, one averaged loss" for way in AVERAGED)
+CARRIED = ("accumulate", "track_gradients", "stacked")
+MAPPINGS = {
+    "shard_map": (*AVERAGED, *ONE_AVERAGED, *CARRIED, "accumulate, one loss"),
+    "shard_map, check_vma=False": (*AVERAGED, *ONE_AVERAGED[:2], *CARRIED),
+    "pmap": AVERAGED,
+    "explicit axes": (*AVERAGED[1:], *CARRIED, "grad_drop", "trimmed_mean", "released rule"),
+}
+WAY_CASES = [f"{mapping}, {way}" for mapping, names in MAPPINGS.items() for way in names]
+
+
 CASES = {
     "jit, auto axes, batch sharded": partial(under_jit, 2, AxisType.Auto, P()),
     "jit, auto axes, parameters sharded": partial(under_jit, 2, AxisType.Auto, P("data")),
     "jit, explicit axes, batch sharded": partial(under_jit, 2, AxisType.Explicit, P()),
     "jit, explicit axes, parameters sharded": partial(under_jit, 2, AxisType.Explicit, P("data")),
     "jit, explicit axes, nine objectives": partial(under_jit, 9, AxisType.Explicit, P("data")),
-    "shard_map": partial(in_shard_map, 2),
+    "shard_map": partial(in_shard_map, 2, None),
+    "shard_map, shards of the averaged gradient": partial(in_shard_map, 2, "data"),
     "shard_map over two axes": partial(over_two_axes, 2),
+    "shard_map, a tensor whole on every device": partial(with_a_whole_tensor, 2),
     "pmap": partial(in_pmap, 2),
     "shard_map, integration on shards": partial(on_shards, 2, mapped_by_shard_map),
+    "shard_map with its check, integration on shards": partial(
+        on_shards, 2, partial(mapped_by_shard_map, check_vma=True)
+    ),
     "pmap, integration on shards": partial(on_shards, 2, mapped_by_pmap),
     "shard_map, integration on shards, losses": partial(on_shards, 3, mapped_by_shard_map),
 }
@@ -194,6 +344,19 @@ def deviation(actual, expected):
         float(np.max(np.abs(np.asarray(a) - np.asarray(e))) / np.max(np.abs(np.asarray(e))))
         for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
     )
+
+
+def refused():
+    """What is said to gradients that shard_map has summed, where the aggregator is to average."""
+    mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
+    params, batch = problem()
+    tx = mmp.mmpareto(encoders(2), average_over="data")
+    update = partial(step, tx, partial(losses_of, 2), encoders(2))
+    mapped = jax.shard_map(update, mesh=mesh, in_specs=(P(), P("data")), out_specs=P())
+    try:
+        jax.eval_shape(mapped, params, batch)
+    except ValueError as error:
+        return str(error)
 
 
 def update_collectives():
@@ -222,7 +385,12 @@ def main():
             results[name] = deviation(run(params, batch), expected[run.args[0]])
         except Exception as error:
             results[name] = f"{type(error).__name__}: {error}"
-    print(json.dumps({"deviations": results, "collectives": update_collectives()}))
+    whole = jax.jit(all_ways)(params, batch)
+    for mapping in MAPPINGS:
+        for way, found in mapped_ways(mapping, params, batch).items():
+            results[f"{mapping}, {way}"] = deviation(found, whole[way])
+    report = {"deviations": results, "collectives": update_collectives(), "refused": refused()}
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":
