@@ -5,10 +5,13 @@ import re
 import shutil
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax import nnx
 
 import mmpareto_jax as mmp
 
@@ -57,11 +60,58 @@ def test_every_block_runs_in_order(batch, capsys):
     state, values = names["linen_step"](names["train_state"], batch)
     assert int(state.step) == 1
     assert set(values) == {"joint", "audio", "visual"}
-    tx = names["tx"]
-    nnx_params, names["losses"] = names["nnx_params"], names["nnx_losses"]
-    before = np.asarray(nnx_params["audio_net"]["kernel"])
-    after, _, _ = names["step"](nnx_params, tx.init(nnx_params), batch)
-    assert np.any(np.asarray(after["audio_net"]["kernel"]) != before)
+    grads = mmp.stack_objectives(
+        dict.fromkeys(values, names["train_state"].params), names["encoders"]
+    )
+    after = names["apply_with_losses"](names["train_state"], grads, values)
+    expected = names["train_state"].apply_gradients(grads=grads)
+    chex.assert_trees_all_equal(after, expected)
+
+
+NNX_BLOCKS = [block for block in BLOCKS if "nnx" in block]
+
+
+def functional_steps(names):
+    """Parameters and the rest before each step and after the last, and the losses of each."""
+    params, rest = names["nnx_params"], names["rest"]
+    opt_state, values = names["tx"].init(params), None
+    while True:
+        batch = yield params, rest, values
+        params, rest, opt_state, values = names["nnx_step"](params, rest, opt_state, batch)
+
+
+def optimizer_steps(names):
+    values = None
+    while True:
+        _, params, rest = nnx.split(names["model"], nnx.Param, ...)
+        batch = yield jax.tree.map(jnp.copy, (params, rest, values))
+        values = names["optimizer_step"](names["model"], names["optimizer"], batch)
+
+
+@pytest.mark.parametrize("steps_of", [functional_steps, optimizer_steps])
+def test_the_nnx_recipe_moves_statistics_and_keys_and_trains_the_rest(batch, steps_of):
+    names = {}
+    exec(BLOCKS[0], names)
+    # A decay that would draw to zero whatever it is given.
+    names["tx"] = optax.chain(mmp.mmpareto(names["encoders"]), optax.adamw(1e-2, weight_decay=0.5))
+    for block in NNX_BLOCKS:
+        exec(block, names)
+    steps, seen, mean, variance = steps_of(names), [], 0.0, 1.0
+    params, rest, _ = first, *_ = next(steps)
+    for _ in range(20):
+        linear = params["audio_net"]["linear"]
+        hidden = np.asarray(batch["a"] @ linear["kernel"][...] + linear["bias"][...], float)
+        mean = 0.99 * mean + 0.01 * hidden.mean(axis=0)
+        variance = 0.99 * variance + 0.01 * hidden.var(axis=0)
+        params, rest, values = steps.send(batch)
+        seen.append(float(sum(values.values())))
+    norm = rest["audio_net"]["norm"]
+    np.testing.assert_allclose(norm["mean"][...], mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(norm["var"][...], variance, rtol=1e-4)
+    assert int(rest["visual_net"]["dropout"]["rngs"]["count"][...]) == 20
+    assert np.mean(seen[-5:]) < np.mean(seen[:5])
+    for new, old in zip(jax.tree.leaves(params), jax.tree.leaves(first), strict=True):
+        assert np.any(np.asarray(new) != np.asarray(old))
 
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
