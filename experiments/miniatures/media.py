@@ -58,6 +58,8 @@ def write(
         if samples is not None:
             layout = LAYOUTS[len(samples)]
             audio = container.add_stream(audio_codec, rate=rate, layout=layout)
+            if len(samples) > 2:  # the default is for two channels
+                audio.bit_rate = 96_000 * len(samples)
         if video is not None and pictures is not None:
             for picture in pictures:
                 container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

@@ -219,3 +219,14 @@ def test_the_transforms_travel_to_processes_without_tfds():
         "from experiments.data.modelnet40 import evaluation, training\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_an_object_with_a_view_without_a_white_is_left_out_with_the_reason(tmp_path):
+    files = tmp_path / "files"
+    miniature.write(files, counts={"train": 2, "test": 1}, side=8)
+    path = sorted((files / "sofa" / "train").glob("*v001.png"))[0]
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(path, "TIFF")
+    opened = prepared.prepare("modelnet40.Modelnet40", tmp_path / "prepared", files)
+    (entry,) = opened.info.metadata["skipped"]
+    assert entry["sample"].startswith("sofa/")
+    assert entry["reason"] == "with a view in the colour mode F, which has no white"
