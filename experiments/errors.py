@@ -1,5 +1,7 @@
 """The error that is the user's to fix."""
 
+import errno
+
 
 class UserError(Exception):
     """A mistake in the user's input, such as a missing file or an unknown name.
@@ -16,3 +18,33 @@ class UserError(Exception):
 
 class NotApplicableError(UserError):
     """A training method that does not admit the data set or the model."""
+
+
+class BreakError(UserError):
+    """What ends a command from outside, such as a full disk: it can go on when that is mended."""
+
+
+REMEDIES = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "make room, or name a folder on another disk",
+    (errno.EACCES, errno.EPERM, errno.EROFS): "make it writable, or name another folder",
+    (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG): "name another folder",
+    (errno.EMFILE, errno.ENFILE): "raise the limit on open files (ulimit -n)",
+}
+
+
+def of_system(error: OSError, what: str = "") -> BreakError:
+    """The user's error for one of the system, such as a full disk.
+
+    Args:
+      error: The system's.
+      what: What could not be done; by default the file that the error names.
+
+    Example:
+      >>> of_system(OSError(errno.ENOSPC, "No space left on device", "a.json"))
+      BreakError('a.json: No space left on device: make room, or name a folder on another disk')
+    """
+    if isinstance(error, BrokenPipeError):
+        return BreakError("nobody reads the output any more; what goes to files is there")
+    what = what or str(error.filename or "cannot read or write")
+    remedies = [words for numbers, words in REMEDIES.items() if error.errno in numbers]
+    return BreakError(": ".join([what, error.strerror or str(error), *remedies]))

@@ -1,8 +1,11 @@
 """A data set that is read, decoded and augmented while the devices compute."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import grain
 import jax
@@ -13,7 +16,7 @@ from experiments import devices
 from experiments.data.fields import Fields
 from experiments.data.samples import Samples
 from experiments.feeds._feed import Batch, Batches
-from experiments.worker import end_with_parent
+from experiments.worker import Mapped
 
 AHEAD = 2
 """Batches that wait on the devices, and those that wait in each worker process."""
@@ -70,22 +73,13 @@ class Streamed:
                 yield batch, row < number
 
     def _placed(self, batches: grain.MapDataset) -> Batches:
+        made: Any
         if self._workers:
-            _mark_flags_as_parsed()
-            one_by_one = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
-            stream = batches.to_iter_dataset(one_by_one).mp_prefetch(
-                grain.MultiprocessingOptions(
-                    num_workers=self._workers, per_worker_buffer_size=AHEAD
-                ),
-                worker_init_fn=end_with_parent,
-            )
+            made = Mapped(batches.__getitem__, range(len(batches)), self._workers, AHEAD)
         else:
             threads = grain.ReadOptions(num_threads=AHEAD, prefetch_buffer_size=AHEAD)
-            stream = batches.to_iter_dataset(threads)
-        on_devices = stream.map(lambda batch: jax.tree.map(self._place, batch))
-        return iter(
-            grain.experimental.ThreadPrefetchIterDataset(on_devices, prefetch_buffer_size=AHEAD)
-        )
+            made = iter(batches.to_iter_dataset(threads))
+        return _Ahead(made, lambda batch: jax.tree.map(self._place, batch))
 
     def _place(self, rows: np.ndarray) -> jax.Array:
         shape = (self._batch_size, *rows.shape[1:])
@@ -101,15 +95,53 @@ class _TrainingBatch:
         return self.samples.training_batch(indices, rng, self.rows)
 
 
+class _Ahead(Iterator[Batch]):
+    """Batches that a thread places on the devices before they are asked for.
+
+    Args:
+      made: What makes the batches on the host; closed with this.
+      place: Places a batch.
+    """
+
+    def __init__(self, made: Any, place: Callable[[Fields], Batch]) -> None:
+        self._made = made
+        self._place = place
+        self._waiting: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def __next__(self) -> Batch:
+        if self._closed:
+            raise StopIteration
+        if isinstance(self._made, Mapped):
+            self._made.check()  # batches may be waiting that were made before a process was killed
+        batch = self._waiting.get()
+        if isinstance(batch, BaseException):
+            self.close()
+            raise batch
+        return batch
+
+    def close(self) -> None:
+        """Ends what makes the batches."""
+        self._closed = True
+        self._made.close()
+        while self._thread.is_alive():  # it may wait for room
+            with suppress(queue.Empty):
+                self._waiting.get(timeout=0.05)
+
+    def _work(self) -> None:
+        try:
+            for batch in self._made:
+                self._waiting.put(self._place(batch))
+                if self._closed:
+                    return
+            self._waiting.put(StopIteration())
+        except Exception as error:  # whoever asks for the next batch is told
+            self._waiting.put(error)
+
+
 def _rows_of_this_process(sharding: jax.sharding.Sharding, batch_size: int) -> np.ndarray:
     rows = np.arange(batch_size)
     own = sharding.addressable_devices_indices_map((batch_size,)).values()
     return np.unique(np.concatenate([rows[index] for index in own]))
-
-
-def _mark_flags_as_parsed() -> None:
-    """Grain's workers read flags of absl, which only its own entry point parses."""
-    from absl import flags
-
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()

@@ -1,15 +1,18 @@
-"""Workers of a killed process end by themselves."""
+"""Workers and what kills them; those of a killed process end by themselves."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from experiments.errors import UserError
+from experiments.worker import Mapped, WorkerError
 
 HERE = Path(__file__).parent
 
@@ -78,3 +81,95 @@ def test_workers_end_when_their_parent_is_killed(script):
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
     assert not left
+
+
+def mapped(function, items=range(9), number=2, ahead=2):
+    # A function of a function is sent by value: the worker need not find this module.
+    return closing(Mapped(function, items, number, ahead))
+
+
+def processes(results):
+    return [each.process.pid for each in results._workers]
+
+
+def test_results_come_in_order_and_arrays_whole():
+    def rows(item):
+        import numpy as np
+
+        return {"row": np.full((item, 3), item), "name": str(item), "none": np.zeros(0)}
+
+    with mapped(rows, ahead=3) as results:
+        for item, result in enumerate(results):
+            np.testing.assert_array_equal(result["row"], np.full((item, 3), item))
+            assert result["name"] == str(item)
+            assert result["none"].shape == (0,)
+        assert item == 8
+
+
+def test_a_worker_that_is_killed_over_an_item_is_told_at_its_turn():
+    def answer(item):
+        import os
+
+        return item if item != 3 else os.kill(os.getpid(), 9)
+
+    with mapped(answer, ahead=1) as results:
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(UserError, match=r"was killed \(SIGKILL\).*fewer --workers"):
+            next(results)
+
+
+def test_a_worker_that_is_killed_while_it_sends_is_told():
+    def large(item):
+        return bytes(10**8)
+
+    with mapped(large, number=1) as results:
+        assert results._workers[0]._connection.poll(30)  # it has begun to send
+        os.kill(*processes(results), signal.SIGKILL)
+        with pytest.raises(WorkerError, match="SIGKILL"):
+            next(results)
+
+
+def test_a_worker_that_ends_by_itself_is_told():
+    def end(item):
+        import os
+
+        os._exit(3)
+
+    with mapped(end) as results, pytest.raises(WorkerError, match="status 3"):
+        next(results)
+
+
+def test_what_a_worker_raises_is_raised():
+    def fail(item):
+        if item == 0:
+            raise ValueError("bad item")
+        if item == 1:
+            raise MemoryError
+        return lambda: item  # cannot be sent
+
+    with mapped(fail, items=[0]) as results, pytest.raises(ValueError, match="bad item") as error:
+        next(results)
+    assert "In a worker process" in error.value.__notes__[0]
+    with mapped(fail, items=[1]) as results, pytest.raises(WorkerError, match="no memory left"):
+        next(results)
+    with mapped(fail, items=[2]) as results, pytest.raises(RuntimeError, match="pickle"):
+        next(results)
+
+
+def test_a_worker_that_is_stopped_is_told(monkeypatch):
+    monkeypatch.setattr("experiments.worker.PATIENCE", 1)
+    with mapped(abs, number=1) as results:
+        (process,) = processes(results)
+        os.kill(process, signal.SIGSTOP)
+        with pytest.raises(WorkerError, match=f"worker process {process} has given nothing"):
+            list(results)
+    assert not is_running(process)
+
+
+def test_workers_leave_ctrl_c_to_their_parent():
+    with mapped(abs, items=range(99)) as results:
+        for item in range(99):
+            for process in processes(results):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGINT)  # as they start and later
+            assert next(results) == item

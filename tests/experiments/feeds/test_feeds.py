@@ -1,5 +1,8 @@
 """The feeds: what they give, in what order, and that both keep the same promises."""
 
+import multiprocessing
+import os
+import signal
 from contextlib import closing
 
 import jax
@@ -100,6 +103,16 @@ def test_worker_processes_give_the_batches_that_one_process_gives():
         shared.evaluation("test"), alone.evaluation("test"), strict=True
     ):
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_a_killed_worker_ends_a_feed_with_an_error():
+    built = feed(from_disk(), workers=2)
+    with closing(built.training(KEY, range(10**6))) as batches:
+        next(batches)
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        with pytest.raises(UserError, match="a worker process was killed"):
+            list(batches)
+    assert not multiprocessing.active_children()
 
 
 def test_rows_of_a_batch_are_the_same_whichever_others_are_made_with_them():
