@@ -1,0 +1,132 @@
+"""Ctrl-C and SIGTERM: a command ends within seconds, with one line that says how to go on."""
+
+import atexit
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+GRACE = 5
+"""Seconds for a command to clean up. A compilation, which nothing interrupts, does not get more."""
+
+TWICE = 1
+"""Seconds from which on a second signal means: at once. Some programs send each signal twice."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_advice: Callable[[], str] = str
+
+
+def advise(advice: Callable[[], str]) -> None:
+    """Sets what an interrupted command says of how to go on.
+
+    Args:
+      advice: Called when a signal has come; gives the second half of the line.
+    """
+    global _advice
+    _advice = advice
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns a signal into one line and the status that shells expect: 130 for Ctrl-C, else 143.
+
+    The block is left by a KeyboardInterrupt, so that what it opened is closed. If that takes longer
+    than ``GRACE``, or at a second signal, the process ends at once. What is on disk is whole all
+    the same, because it is renamed to its place when it is.
+
+    Raises:
+      SystemExit: After a signal.
+    """
+    advise(lambda: "nothing is left half-done; the same command begins anew")
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not came:
+            came.append(number)
+            raise KeyboardInterrupt
+
+    handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    # The system writes there even while the main thread is busy with a compilation.
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watch = threading.Thread(target=_end_in_time, args=[reading], daemon=True)
+    watch.start()
+    try:
+        yield
+    except BaseException:
+        if not came:
+            raise
+        _say(came[0])  # whatever the error is, the signal brought it about
+        raise SystemExit(128 + came[0]) from None
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.write(writing, bytes([_OVER]))
+        watch.join()
+        os.close(reading)
+        os.close(writing)
+
+
+def leave(status: object) -> None:
+    """Lets this process end, without a word more; after an error or a signal within seconds.
+
+    Args:
+      status: The one to end with.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if isinstance(status, int) and status:
+        # Python would wait for what the devices still compute.
+        threading.Thread(target=_give_up, args=[status], daemon=True).start()
+        atexit._run_exitfuncs()
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(status)
+
+
+def _give_up(status: int) -> None:
+    time.sleep(GRACE)
+    os._exit(status)
+
+
+_OVER = 0
+"""What the watching thread reads when there is nothing to watch any more."""
+
+
+def _end_in_time(reading: int) -> None:
+    """Ends the process where a signal does not end the block in time."""
+    first, number = 0.0, 0
+    while not number or time.monotonic() < first + GRACE:
+        left = max(0, first + GRACE - time.monotonic()) if number else None
+        if not select.select([reading], [], [], left)[0]:
+            break
+        (byte,) = os.read(reading, 1)
+        if byte == _OVER:
+            return
+        if byte not in SIGNALS:
+            continue
+        if not number:
+            first, number = time.monotonic(), byte
+        elif time.monotonic() > first + TWICE:
+            break
+    with suppress(OSError):
+        os.write(2, b"\n")  # a progress bar may stand there
+    _say(number)
+    os._exit(128 + number)
+
+
+def _say(number: int) -> None:
+    try:
+        advice = _advice()
+    except Exception:  # asked for in the middle of anything
+        advice = "start it again"
+    with suppress(OSError):
+        word = "interrupted" if number == signal.SIGINT else "terminated"
+        print(f"{word}: {advice}", file=sys.stderr, flush=True)

@@ -1,0 +1,98 @@
+"""Ctrl-C and SIGTERM: one line, the status that shells expect, within seconds."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments import interruption
+
+ROOT = Path(__file__).parents[2]
+
+
+def interrupted(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
+    time.sleep(10)
+    pytest.fail("no signal came")
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_the_block_with_one_line(number, status, word, capsys):
+    before = signal.getsignal(number)
+
+    @interruption.told()
+    def command():
+        interruption.advise(lambda: "go on with --resume")
+        interrupted(number)
+
+    with pytest.raises(SystemExit) as end:
+        command()
+    assert end.value.code == status
+    assert capsys.readouterr().err == f"{word}: go on with --resume\n"
+    assert signal.getsignal(number) is before
+
+
+def test_an_error_that_a_signal_brings_about_is_no_error(capsys):
+    @interruption.told()
+    def command():
+        try:
+            interrupted()
+        except KeyboardInterrupt:
+            raise RuntimeError("a callback failed") from None
+
+    with pytest.raises(SystemExit) as end:
+        command()
+    assert end.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted: ")
+
+
+def test_a_block_without_a_signal_ends_as_ever():
+    with interruption.told():
+        pass
+    with pytest.raises(ValueError, match="ours"), interruption.told():
+        raise ValueError("ours")
+    with pytest.raises(SystemExit) as end, interruption.told():
+        sys.exit(2)
+    assert end.value.code == 2
+
+
+STUCK = """
+import time
+from experiments import interruption
+
+interruption.GRACE, interruption.TWICE = {grace}, 0.2
+with interruption.told():
+    print("ready", flush=True)
+    while True:  # as a compilation, which does not see a signal
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+@pytest.mark.parametrize(("grace", "signals"), [(0.3, 1), (60, 2)], ids=["late", "second signal"])
+def test_what_does_not_end_is_ended(grace, signals):
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK.format(grace=grace)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert said.strip().splitlines() == [
+        "interrupted: nothing is left half-done; the same command begins anew"
+    ]
