@@ -76,14 +76,40 @@ class Config:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Config":
-        """The configuration that :meth:`to_json` wrote.
+        """The configuration that :meth:`to_json` wrote; what it lacks has its default.
+
+        Raises:
+          UserError: If a setting is unknown, or its value is not of its type.
 
         Example:
             >>> Config.from_json(Config(seed=3).to_json()) == Config(seed=3)
             True
         """
-        tuples = {"options": tuple(values["options"])}
-        return cls(**{**values, **tuples, "optimisation": Optimisation(**values["optimisation"])})
+        return _from_json(cls(), values)
+
+
+def _from_json(defaults: Any, values: Any) -> Any:
+    """The dataclass with other values than its defaults."""
+    if not isinstance(values, dict):
+        raise UserError(f"expected settings by name, got {json.dumps(values)}")
+    known = {field.name for field in dataclasses.fields(defaults)}
+    if unknown := sorted(set(values) - known):
+        raise UserError(f"unknown setting {', '.join(unknown)}")
+    return dataclasses.replace(
+        defaults,
+        **{name: _setting(name, getattr(defaults, name), value) for name, value in values.items()},
+    )
+
+
+def _setting(name: str, default: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(default):
+        return _from_json(default, value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value)
+    types = {float: (float, int), type(None): (type(None), str)}.get(type(default), type(default))
+    if not isinstance(value, types) or isinstance(value, bool) != isinstance(default, bool):
+        raise UserError(f"{name} cannot be {json.dumps(value)}")
+    return value
 
 
 def differences(ours: Config, theirs: Config) -> list[str]:

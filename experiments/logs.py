@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from experiments.errors import UserError
+
 
 class RunLog:
     """Writes each epoch's record to ``metrics.jsonl`` and to TensorBoard events.
@@ -53,9 +55,21 @@ class RunLog:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a ``metrics.jsonl``; a last line that a kill cut short is left out."""
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """The records of a ``metrics.jsonl``; a last line that a kill cut short is left out.
+
+    Raises:
+      UserError: If another line is damaged.
+    """
+    records = []
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        if line.endswith(b"\n"):
+            try:
+                records.append(json.loads(line))
+                if "step" not in records[-1]:
+                    raise ValueError
+            except (ValueError, TypeError) as error:
+                raise UserError(f"{path}, line {number} is damaged: remove that line") from error
+    return records
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:

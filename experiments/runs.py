@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
-from contextlib import nullcontext
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from experiments import interruption
 from experiments.config import Config, default_run_dir
-from experiments.errors import UserError
+from experiments.errors import BreakError, UserError, of_system
 from experiments.prepare import PREPARED, WORKERS
 
 
@@ -39,10 +43,15 @@ def train(
       workers: Processes that read and augment a data set that does not fit in memory; 0 does it in
         threads of this one.
     """
+    run_dir = run_dir or default_run_dir(config)
+    _require_run(run_dir, resume)
+    interruption.advise(lambda: _the_way_on(run_dir))
+
     from tqdm import tqdm
 
     from experiments import data, devices, methods, models, processes, program
     from experiments.checkpoints import Checkpoints
+    from experiments.data.exclusive import exclusive
     from experiments.logs import RunLog
     from experiments.train import train as train_epochs
 
@@ -52,36 +61,42 @@ def train(
     models.named(initial)
     if distributed:
         processes.join()
+    talks = processes.is_first()
     over_devices = devices.make_mesh(mesh)
-    run_dir = run_dir or default_run_dir(config)
     folder = data_dir or Path("data", config.dataset)
-    splits = data.load(config.dataset, folder, prepared_dir, workers)
-    compiled = program.build(initial, splits, over_devices, workers)
-    with Checkpoints(run_dir) as checkpoints:
-        state = compiled.initial_state(config.seed)
-        if resume:
-            state = checkpoints.restore(state, config)
-        elif checkpoints.exist():
-            raise UserError(f"{run_dir} holds a run: pass --resume to go on, or another --run-dir")
-        done = int(state.step)
-        steps_per_epoch = compiled.feed.steps_per_epoch
-        epochs = config.optimisation.epochs
-        total = epochs * steps_per_epoch
-        talks = processes.is_first()
-        with (
-            RunLog(run_dir, done // steps_per_epoch) if talks else nullcontext() as log,
-            tqdm(
-                total=total, initial=done, unit="step", dynamic_ncols=True, disable=not talks
-            ) as progress,
-        ):
+    with (
+        _the_way_on_told(run_dir),
+        exclusive(run_dir, wait=False) if talks else nullcontext(),
+    ):
+        _require_run(run_dir, resume)  # another training may just have ended
+        splits = data.load(config.dataset, folder, prepared_dir, workers)
+        compiled = program.build(initial, splits, over_devices, workers)
+        with Checkpoints(run_dir) as checkpoints:
+            state = compiled.initial_state(config.seed)
+            if resume:
+                state = checkpoints.restore(state, config)
+            done = int(state.step)
+            steps_per_epoch = compiled.feed.steps_per_epoch
+            epochs = config.optimisation.epochs
+            with (
+                RunLog(run_dir, done // steps_per_epoch) if talks else nullcontext() as log,
+                tqdm(
+                    total=epochs * steps_per_epoch,
+                    initial=done,
+                    unit="step",
+                    dynamic_ncols=True,
+                    disable=not talks,
+                ) as progress,
+            ):
 
-            def on_epoch(state: program.TrainState, record: dict[str, Any]) -> None:
-                if log is not None:
-                    log.write(record)
-                    progress.write(_line(record))
-                checkpoints.save(state, config)  # every process saves its part
+                def on_epoch(state: program.TrainState, record: dict[str, Any]) -> None:
+                    if log is not None:
+                        log.write(record)
+                    checkpoints.save(state, config)  # every process saves its part
+                    if talks:
+                        progress.write(_line(record))
 
-            train_epochs(compiled, state, epochs, on_epoch, lambda _: progress.update())
+                train_epochs(compiled, state, epochs, on_epoch, lambda _: progress.update())
 
 
 def evaluate(
@@ -110,12 +125,12 @@ def evaluate(
     from experiments.evaluate import scores
     from experiments.probe import linear_probe
 
-    if not (run_dir / "checkpoints").is_dir():
+    if not _saved_steps(run_dir):
         raise UserError(f"no checkpoint in {run_dir}: train there first")
     if distributed:
         processes.join()
     over_devices = devices.make_mesh(mesh)
-    with Checkpoints(run_dir) as checkpoints:
+    with Checkpoints(run_dir, read_only=True) as checkpoints:
         config = checkpoints.config()
         folder = data_dir or Path("data", config.dataset)
         splits = data.load(config.dataset, folder, prepared_dir, workers)
@@ -128,9 +143,51 @@ def evaluate(
         found |= {f"{name} (probe)": values for name, values in probed.items()}
     if not processes.is_first():
         return
+    not_written = None
+    try:
+        (run_dir / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
+    except OSError as error:
+        not_written = error
     for head, values in found.items():
         print(f"{head:<16}", *(f"{name} {value:.4f}  " for name, value in values.items()))
-    (run_dir / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
+    if not_written is not None:
+        raise not_written
+
+
+def _saved_steps(run_dir: Path) -> list[int]:
+    """The steps of the checkpoints of a run; found without Orbax, which takes long to import."""
+    return sorted(int(path.name) for path in run_dir.glob("checkpoints/*") if path.name.isdigit())
+
+
+def _require_run(run_dir: Path, there: bool) -> None:
+    """Refuses a folder that holds no run, or one that does."""
+    steps = _saved_steps(run_dir)
+    if there and not steps:
+        raise UserError(f"no checkpoint in {run_dir}: train there, without --resume")
+    if steps and not there:
+        raise UserError(f"{run_dir} holds a run: pass --resume to go on, or another --run-dir")
+
+
+def _the_way_on(run_dir: Path) -> str:
+    """How to go on with a training that ends before its time."""
+    command = ["python", "-m", "experiments", *sys.argv[1:]]
+    steps = _saved_steps(run_dir)
+    if not steps:
+        return f"no epoch is saved yet, begin anew with: {shlex.join(command)}"
+    if "--resume" not in command:
+        command.append("--resume")
+    return f"step {steps[-1]} is saved, go on with: {shlex.join(command)}"
+
+
+@contextmanager
+def _the_way_on_told(run_dir: Path) -> Iterator[None]:
+    """Adds to an error that is not of the run's making how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise BreakError(f"{of_system(error)}; {_the_way_on(run_dir)}") from error
+    except BreakError as error:
+        raise BreakError(f"{error}; {_the_way_on(run_dir)}") from error
 
 
 def _line(record: dict[str, Any]) -> str:

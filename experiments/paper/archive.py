@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import logs, program
+from experiments import interruption, logs, program
 from experiments.data.exclusive import exclusive
 from experiments.device import description
 from experiments.errors import NotApplicableError, UserError
@@ -76,6 +76,7 @@ class Archive:
         """
         from tqdm import tqdm
 
+        interruption.advise(lambda: "what is finished is kept; the same command goes on from there")
         missing = [item for item in dict.fromkeys(items) if not self._path(item).exists()]
         groups: dict[Any, dict[Run, list[Item]]] = {}
         for item in missing:
@@ -199,4 +200,7 @@ def _provenance(run: Run) -> Record:
 
 
 def _read(path: Path) -> Record:
-    return json.loads(path.read_text())
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged: remove it, and the command makes it again") from error

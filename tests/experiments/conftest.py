@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import pytest
 from flax import nnx
 
 from experiments import data, models
+from experiments.__main__ import main
 from experiments.config import Config, Optimisation
 from experiments.data import mnist as mnist_files
 from experiments.miniatures import WRITERS, mnist
@@ -13,6 +17,38 @@ from experiments.models.network import Network
 @pytest.fixture(scope="session")
 def digits():
     return data.load("cg-digits")
+
+
+@pytest.fixture
+def run_here(capsys, monkeypatch):
+    """Runs a command in this process, which saves the start of another one."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            status = exit_.code
+        captured = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def refused():
+    """Asserts status 2 and, at the end of what was said, one line that holds some words."""
+
+    def check(outcome, *words):
+        assert outcome.returncode == 2, outcome.stderr
+        assert "Traceback" not in outcome.stderr
+        (line,) = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+        assert outcome.stderr.rstrip().endswith(line)
+        for word in words:
+            assert word in line
+
+    return check
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from experiments.errors import UserError
 from experiments.logs import RunLog, read
 
 
@@ -25,6 +28,14 @@ def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path):
     with RunLog(tmp_path, epochs=1) as log:
         log.write(record(2))
     assert read(path) == [record(1), record(2)]
+
+
+@pytest.mark.parametrize("line", [b'{"epoch": 2, "st\n', b"[]\n", b"7\n", b"\xff\xfe\n"])
+def test_a_damaged_line_is_told(line, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(json.dumps(record(1)).encode() + b"\n" + line)
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 2 is damaged: remove"):
+        read(path)
 
 
 def test_tensorboard_holds_every_number_under_its_path(tmp_path):

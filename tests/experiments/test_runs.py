@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.__main__ import main
-
 ROOT = Path(__file__).parents[2]
 QUICK = ["--prepared-dir", "None", "--batch-size", "320"]
 
@@ -24,23 +22,6 @@ def command(*arguments):
 
 def run(*arguments):
     return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
-
-
-@pytest.fixture
-def run_here(capsys, monkeypatch):
-    """Runs a command in this process, which saves the start of another one."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = exit_.code
-        captured = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, status, captured.out, captured.err)
-
-    return run
 
 
 def parameters(run_dir):
@@ -126,17 +107,7 @@ def test_a_killed_run_resumes_to_the_same_parameters(finished, tmp_path):
     assert without_times[0] == without_times[1]
 
 
-def refused(outcome, *words):
-    """Asserts status 2 and one line that holds the words."""
-    assert outcome.returncode == 2, outcome.stderr
-    (line,) = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
-    assert outcome.stderr.rstrip().endswith(line)
-    assert "Traceback" not in outcome.stderr
-    for word in words:
-        assert word in line
-
-
-def test_a_second_run_into_the_same_folder_is_refused_and_loses_nothing(finished):
+def test_a_second_run_into_the_same_folder_is_refused_and_loses_nothing(refused, finished):
     before = parameters(finished), records(finished)
     outcome = run("train", *QUICK, "--epochs", 6, "--run-dir", finished)
     refused(outcome, "--resume", str(finished))
@@ -146,7 +117,7 @@ def test_a_second_run_into_the_same_folder_is_refused_and_loses_nothing(finished
         np.testing.assert_array_equal(left, right)
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(finished):
+def test_a_checkpoint_of_another_configuration_is_refused(refused, finished):
     before = records(finished)
     arguments = ["--epochs", 6, "--run-dir", finished, "--resume", "--gamma", 2]
     refused(run("train", *QUICK, *arguments), "gamma 1.5 (here 2.0)", "--run-dir")
@@ -166,13 +137,15 @@ def test_a_checkpoint_of_another_configuration_is_refused(finished):
     ],
     ids=lambda value: " ".join(value),
 )
-def test_bad_input_ends_in_one_line_and_status_2(tmp_path, monkeypatch, run_here, arguments, words):
+def test_bad_input_ends_in_one_line_and_status_2(
+    refused, tmp_path, monkeypatch, run_here, arguments, words
+):
     monkeypatch.chdir(tmp_path)
     refused(run_here(*arguments), *words)
     assert not list(tmp_path.iterdir())
 
 
-def test_bad_input_in_a_process_of_its_own_leaves_nothing_behind(tmp_path):
+def test_bad_input_in_a_process_of_its_own_leaves_nothing_behind(refused, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     outcome = subprocess.run(
         command("train", "--method", "magic"),
@@ -185,12 +158,12 @@ def test_bad_input_in_a_process_of_its_own_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_resume_without_a_run_is_refused(tmp_path, run_here):
+def test_a_resume_without_a_run_is_refused(refused, tmp_path, run_here):
     outcome = run_here("train", *QUICK, "--run-dir", tmp_path / "new", "--resume")
     refused(outcome, "no checkpoint in")
 
 
-def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(finished, tmp_path):
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(refused, finished, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(finished, damaged)
     for path in (damaged / "checkpoints" / "24" / "state").rglob("*"):
