@@ -9,8 +9,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -28,10 +29,10 @@ class WorkerError(BreakError):
 
 
 def end_with_parent(*_: Any) -> None:
-    """Makes this process end when its parent is gone.
+    """Makes this process end when its parent is gone, and leave Ctrl-C to the parent.
 
     A parent that is killed tells nobody, and a worker that waits for work or for room would wait
-    for ever.
+    for ever. A terminal sends Ctrl-C to all processes of a command.
 
     Args:
       *_: What a pool tells its workers, which is of no use here.
@@ -41,7 +42,22 @@ def end_with_parent(*_: Any) -> None:
         parent.join()
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=wait, args=[multiprocessing.parent_process()], daemon=True).start()
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Keeps Ctrl-C from the processes that this thread starts, until they leave it to their parent.
+
+    A process inherits what is blocked where it is started.
+    """
+    resource_tracker.ensure_running()  # it would be started with the first process, and unblock
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 class Mapped(Iterator[Result], Generic[Item, Result]):
@@ -136,13 +152,8 @@ class _Worker:
         )  # a fork would inherit locks of JAX's threads
         self._connection, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(payload, theirs), daemon=True)
-        with theirs:  # only the process has that end now, so that its death closes it
-            # A process inherits what is blocked: Ctrl-C does not reach it, not even as it starts.
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                self.process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        with theirs, deaf():  # only the process has that end now, so that its death closes it
+            self.process.start()
 
     def ask(self, item: Any) -> None:
         with suppress(OSError):  # the answer will tell

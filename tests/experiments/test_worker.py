@@ -166,10 +166,11 @@ def test_a_worker_that_is_stopped_is_told(monkeypatch):
     assert not is_running(process)
 
 
-def test_workers_leave_ctrl_c_to_their_parent():
+def test_workers_leave_ctrl_c_to_their_parent(capfd):
     with mapped(abs, items=range(99)) as results:
         for item in range(99):
             for process in processes(results):
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGINT)  # as they start and later
             assert next(results) == item
+    assert capfd.readouterr().err == ""
