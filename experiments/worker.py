@@ -127,7 +127,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
           WorkerError: If one was killed.
         """
         for worker in self._workers:
-            if not self._closed and wait([worker.process.sentinel], timeout=0):
+            if wait([worker.process.sentinel], timeout=0) and not self._closed:
                 raise worker.death()
 
     def close(self) -> None:
@@ -147,9 +147,8 @@ class _Worker:
     """One process, and the connection to it."""
 
     def __init__(self, payload: bytes) -> None:
-        context = multiprocessing.get_context(
-            "spawn"
-        )  # a fork would inherit locks of JAX's threads
+        # A fork would inherit locks that JAX's threads hold.
+        context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(payload, theirs), daemon=True)
         with theirs, deaf():  # only the process has that end now, so that its death closes it
