@@ -1,13 +1,14 @@
 """Checkpoints: what a killed run resumes from."""
 
 import errno
+import gc
 import logging
 import os
 import re
 import shutil
 import sys
 import textwrap
-import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,7 +59,10 @@ class Checkpoints:
         try:
             self._manager = ocp.CheckpointManager(
                 self.folder,
-                item_names=("state", "config"),
+                item_handlers={
+                    "state": ocp.StandardCheckpointHandler(),
+                    "config": ocp.JsonCheckpointHandler(),
+                },
                 options=ocp.CheckpointManagerOptions(
                     max_to_keep=None if read_only else 2,
                     save_interval_steps=0 if read_only else 1,
@@ -164,20 +168,20 @@ class Checkpoints:
 
     def _restore(self, item: str, args: Any) -> Any:
         latest = self._latest()
-        # Threads of Orbax and TensorStore print what the error tells already, in many lines.
-        hook, sys.excepthook = sys.excepthook, lambda *_: None
-        try:
-            composite = ocp.args.Composite(**{item: args})
-            return self._manager.restore(int(latest.name), args=composite)[item]
-        except Exception as error:  # of any kind, according to which of its bytes is damaged
-            time.sleep(0.1)  # those threads are not done yet
-            others = len(self._manager.all_steps()) > 1
-            remedy = "to go on from the one before" if others else "and train anew"
-            raise UserError(
-                f"cannot read checkpoint {latest} ({_reason(error)}): remove that folder {remedy}"
-            ) from error
-        finally:
-            sys.excepthook = hook
+        composite = ocp.args.Composite(**{item: args})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of coroutines that nobody awaits after an error
+            try:
+                return self._manager.restore(int(latest.name), args=composite)[item]
+            except Exception as error:  # of any kind, according to which byte is damaged
+                reason = _reason(error)
+            _silence_late_reads()
+            gc.collect()
+        others = len(self._manager.all_steps()) > 1
+        raise UserError(
+            f"cannot read checkpoint {latest} ({reason}): remove that folder "
+            f"{'to go on from the one before' if others else 'and train anew'}"
+        )
 
     @contextmanager
     def _written(self) -> Iterator[None]:
@@ -191,6 +195,17 @@ class Checkpoints:
                 f"cannot write a checkpoint to {self.folder} ({_reason(error)}): make room or make "
                 "it writable"
             ) from error
+
+
+def _silence_late_reads() -> None:
+    """Keeps off the screen that reads of other parts end when nobody waits for them any more."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
