@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from experiments.data.clips import Clip, ClipError
 from experiments.lfs import refuse_pointer
-from experiments.worker import end_with_parent
+from experiments.worker import deaf, end_with_parent
 
 if TYPE_CHECKING:
     import av
@@ -126,7 +126,8 @@ def _submitted(
     pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
 ) -> Future[Result]:
     try:
-        return pool.submit(function, item)
+        with deaf():  # processes may be started
+            return pool.submit(function, item)
     except BrokenProcessPool as error:
         future: Future[Result] = Future()
         future.set_exception(error)
@@ -144,7 +145,7 @@ def _one_by_one(
                 yield future.result()
                 continue
             try:
-                yield pool.submit(function, item).result()
+                yield _submitted(pool, function, item).result()
             except BrokenProcessPool:
                 pool.shutdown()
                 pool = _pool(1)
@@ -209,10 +210,11 @@ def _opened_whatever_its_metadata(path: Path) -> "av.container.InputContainer":
     """Open a file whose title and the like may be in any encoding."""
     import av
 
+    file = path.absolute()  # FFmpeg takes what stands before a colon for a protocol
     try:
-        return av.open(path)
+        return av.open(file)
     except UnicodeDecodeError:  # PyAV before 19 insists on UTF-8 unless it is told not to
-        return av.open(path, metadata_errors="replace")
+        return av.open(file, metadata_errors="replace")
 
 
 class Decoded(NamedTuple):

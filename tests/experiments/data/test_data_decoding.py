@@ -135,6 +135,13 @@ def recording(request, tmp_path_factory):
     return path
 
 
+def test_a_folder_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("data:1", "tone%20#.wav")
+    media.write(path.absolute(), samples=media.sine(440, 0.1, 8000), codecs=(None, "pcm_s16le"))
+    assert list(frames(path, "audio"))
+
+
 def test_how_long_a_file_lasts_is_found_in_its_packets(recording):
     assert lasts_longer(recording, 3.9)
     assert not lasts_longer(recording, 4.4)
