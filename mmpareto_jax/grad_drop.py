@@ -8,6 +8,7 @@ from optax.experimental import aggregating
 
 from mmpareto_jax.coordinatewise import Rule, coordinatewise
 from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.weightings._weighting import PerObjective, per_objective
 
 
@@ -59,7 +60,8 @@ def grad_drop(
     """
 
     def make(num_objectives: int) -> Rule:
-        values = [leak] * num_objectives if isinstance(leak, int | float) else leak
+        values = jnp.asarray(leak)
+        values = jnp.full(num_objectives, values) if values.ndim == 0 else values
         per_objective(values, "leak", num_objectives)
 
         def rule(gradients: jax.Array, key: jax.Array) -> jax.Array:
@@ -67,7 +69,7 @@ def grad_drop(
             purity = (1 + total / jnp.where(size == 0, 1, size)) / 2
             margin = (purity - jax.random.uniform(key, purity.shape, purity.dtype))[None]
             kept = jnp.where(gradients > 0, margin > 0, margin < 0)
-            share = jnp.asarray(values, gradients.dtype).reshape(-1, *[1] * purity.ndim)
+            share = as_real(values, gradients.dtype).reshape(-1, *[1] * purity.ndim)
             return jnp.sum(jnp.where(kept, 1, share) * gradients, axis=0)
 
         return rule

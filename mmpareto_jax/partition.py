@@ -9,6 +9,7 @@ import optax
 from optax.experimental import aggregating
 
 from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
+from mmpareto_jax.hyper_parameters import check_count
 
 
 class AggregateState(NamedTuple):
@@ -40,6 +41,7 @@ def per_encoder(
         twice, or a gradient lacks its leading axis of objectives.
     """
     if encoders is None:
+        check_count("num_objectives", num_objectives, 1)
         objectives = tuple(f"objective {i}" for i in range(num_objectives))
         encoders = {"all": Encoder(params=lambda path: True, objectives=objectives)}
     groups = {name: _checked(name, encoder, make(encoder)) for name, encoder in encoders.items()}

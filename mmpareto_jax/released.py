@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form, root
 from mmpareto_jax.weightings import Weighting
 from mmpareto_jax.weightings.mmpareto import MMParetoState, check_gamma
@@ -32,7 +33,7 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
         zero = jnp.diagonal(gramian) == 0  # a zero gradient takes no part, as there
         agreement = jnp.all((gramian > 0) | zero[:, None] | zero[None, :])
         direction = jnp.where(agreement, 1, gramian.shape[0] * alpha)
-        gamma_now = jnp.asarray(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
+        gamma_now = as_real(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
         weights = jnp.where(~agreement & is_stationary(gramian, alpha), 0, gamma_now * direction)
         weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
         return weights, MMParetoState(step=optax.safe_increment(state.step))

@@ -9,14 +9,15 @@ import optax
 from optax.experimental import aggregating
 
 from mmpareto_jax.encoders import Encoder
-from mmpareto_jax.gramian import accumulation_dtype
+from mmpareto_jax.gramian import accumulation_dtype, mean_dtype
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.partition import per_encoder
 
 
 class TrackingState(NamedTuple):
     """State of one encoder."""
 
-    means: optax.Updates  # leaves [K, *shape], float32 (float64 for float64 parameters)
+    means: optax.Updates  # leaves [K, *shape], of the parameters' dtype, at least float32
     step: jax.Array  # () int32
 
 
@@ -62,15 +63,15 @@ def track_gradients(
       Fernando et al., `Mitigating gradient bias in multi-objective learning
       <https://arxiv.org/abs/2210.12624>`_, 2023, Eq. 8.
     """
-    if not callable(rate) and not 0 < float(rate) <= 1:
-        raise ValueError(f"rate must be in (0, 1], got {rate}")
+    if not callable(rate):
+        check("rate", rate, "in (0, 1]", lambda rate: 0 < rate <= 1)
 
     def tracker(encoder: Encoder) -> aggregating.Aggregator:
         stack = len(encoder.objectives)
 
         def init(params: optax.Params) -> TrackingState:
             def zeros(leaf: jax.Array) -> jax.Array:  # that lie on the devices as the leaf does
-                row = jnp.zeros_like(leaf, dtype=accumulation_dtype([leaf]))
+                row = jnp.zeros_like(leaf, dtype=mean_dtype(leaf))
                 return jnp.stack([row] * stack)
 
             return TrackingState(jax.tree.map(zeros, params), step=jnp.zeros((), jnp.int32))
@@ -85,7 +86,8 @@ def track_gradients(
             now = rate(state.step) if callable(rate) else rate
 
             def track(mean: jax.Array, gradient: jax.Array) -> jax.Array:
-                return mean + jnp.asarray(now, mean.dtype) * (gradient.astype(mean.dtype) - mean)
+                share = as_real(now, accumulation_dtype([mean])).astype(mean.dtype)
+                return mean + share * (gradient.astype(mean.dtype) - mean)
 
             means = jax.tree.map(track, state.means, updates)
             finite = jnp.all(

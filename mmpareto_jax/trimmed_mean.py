@@ -1,6 +1,7 @@
 """The coordinate-wise trimmed mean."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ from optax.experimental import aggregating
 
 from mmpareto_jax.coordinatewise import Rule, coordinatewise
 from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.gramian import accumulation_dtype
+from mmpareto_jax.hyper_parameters import check
 
 
 def trimmed_mean(
@@ -48,16 +51,31 @@ def trimmed_mean(
       Yin et al., `Byzantine-robust distributed learning <https://arxiv.org/abs/1803.01498>`_, 2018,
       Definition 2.
     """
-    if not 0 <= fraction < 0.5:
-        raise ValueError(f"fraction must be in [0, 1/2), got {fraction}")
+    check("fraction", fraction, "in [0, 1/2)", lambda fraction: 0 <= fraction < 0.5)
 
     def make(num_objectives: int) -> Rule:
-        trim = int(fraction * num_objectives)
+        trim = _trimmed(fraction, num_objectives)
 
         def rule(gradients: jax.Array, key: jax.Array) -> jax.Array:
             del key
-            return jnp.mean(jnp.sort(gradients, axis=0)[trim : num_objectives - trim], axis=0)
+            places = jnp.arange(num_objectives).reshape(-1, *[1] * (gradients.ndim - 1))
+            inside = (places >= trim) & (places < num_objectives - trim)
+            total = jnp.sum(jnp.where(inside, jnp.sort(gradients, axis=0), 0), axis=0)
+            return total / (num_objectives - 2 * trim).astype(gradients.dtype)
 
         return rule
 
     return coordinatewise(make, encoders, num_objectives)
+
+
+def _trimmed(fraction: Any, num_objectives: int) -> jax.Array:
+    """How many of K entries are left out at each end, int32: the fraction of K, rounded down.
+
+    The fraction is rounded itself: what is a whole number to its precision counts as that number,
+    as in 0.29 of 100.
+    """
+    given = jnp.real(fraction) if isinstance(fraction, jax.Array) else jnp.asarray(float(fraction))
+    precision = jnp.finfo(given.dtype).eps
+    share = given.astype(accumulation_dtype([given])) * num_objectives
+    whole = jnp.floor(share * (1 + 2 * precision)).astype(jnp.int32)
+    return jnp.minimum(whole, (num_objectives - 1) // 2)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers._gramian import is_stationary, normalised, root
 from mmpareto_jax.solvers.min_norm import min_norm_weights
 
@@ -52,7 +53,7 @@ def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
     if gramian.ndim != 2 or gramian.shape[0] != gramian.shape[1]:
         raise ValueError(f"a Gramian is a square matrix, got shape {gramian.shape}")
     check_alpha(alpha)
-    power = 1 / float(alpha)
+    power = 1 / as_real(alpha, gramian.dtype)
     largest = jnp.max(jnp.diagonal(gramian))
     scaled = normalised(gramian)
     norms = root(jnp.diagonal(scaled))
@@ -72,8 +73,7 @@ def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
 
 def check_alpha(alpha: float) -> None:
     """Raises ``ValueError`` for a number that is no fairness."""
-    if not 0 < float(alpha) < float("inf"):
-        raise ValueError(f"alpha must be positive and finite, got {alpha}")
+    check("alpha", alpha, "positive and finite", lambda alpha: 0 < alpha < float("inf"))
 
 
 class _Iterate(NamedTuple):
@@ -82,7 +82,9 @@ class _Iterate(NamedTuple):
     steps: jax.Array  # () int32
 
 
-def _newton(cosines: jax.Array, norms: jax.Array, nearest: jax.Array, power: float) -> jax.Array:
+def _newton(
+    cosines: jax.Array, norms: jax.Array, nearest: jax.Array, power: jax.Array
+) -> jax.Array:
     """Damped Newton steps for ``p (C p) = w^(1 - power)``, where ``p = w norms``."""
     eps = jnp.finfo(cosines.dtype).eps
 

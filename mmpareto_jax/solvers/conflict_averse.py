@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers._gramian import is_stationary, normalised, quadratic_form, root
 from mmpareto_jax.solvers.dual_cone import dual_cone_weights
 from mmpareto_jax.solvers.min_norm import min_norm_weights
@@ -56,7 +57,7 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     count = gramian.shape[0]
     scaled = normalised(gramian)
     mean = jnp.full(count, 1 / count, scaled.dtype)
-    radius = c * root(quadratic_form(scaled, mean))
+    radius = as_real(c, scaled.dtype) * root(quadratic_form(scaled, mean))
     norms = root(jnp.diagonal(scaled))
     zero = norms == 0
     safe = jnp.where(zero, 1, norms)
@@ -89,8 +90,7 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
 
 def check_radius(c: float) -> None:
     """Raises ``ValueError`` for a number that is no radius."""
-    if not 0 <= float(c) < float("inf"):
-        raise ValueError(f"c must be finite and at least 0, got {c}")
+    check("c", c, "finite and at least 0", lambda c: 0 <= c < float("inf"))
 
 
 class _Problem(NamedTuple):

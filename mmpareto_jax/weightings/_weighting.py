@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real
+
 
 class Weighting(NamedTuple):
     """A pair of pure functions that turns a Gramian into the weights of the objectives.
@@ -95,7 +97,7 @@ def with_preference(
     def update(gramian: jax.Array, state: tuple[()], **extra: Any) -> tuple[jax.Array, tuple[()]]:
         del extra
         even = jnp.full(gramian.shape[0], 1 / gramian.shape[0])
-        chosen = even if preference is None else jnp.asarray(preference)
-        return weights(gramian, chosen.astype(gramian.dtype)), state
+        chosen = even if preference is None else preference
+        return weights(gramian, as_real(chosen, gramian.dtype)), state
 
     return Weighting(init, update)

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
 
 
@@ -38,6 +39,6 @@ def constant(weights: PerObjective) -> Weighting:
 
     def update(gramian: jax.Array, state: tuple[()], **extra: Any) -> tuple[jax.Array, tuple[()]]:
         del extra
-        return jnp.asarray(weights, gramian.dtype), state
+        return as_real(weights, gramian.dtype), state
 
     return Weighting(init, update)

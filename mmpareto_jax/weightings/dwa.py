@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check, check_count
 from mmpareto_jax.weightings._weighting import Weighting, require_losses
 
 
@@ -51,10 +52,8 @@ def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:
       Liu et al., `End-to-end multi-task learning with attention
       <https://arxiv.org/abs/1803.10704>`_, 2019, Eq. 7.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
-    if period < 1:
-        raise ValueError(f"period must be positive, got {period}")
+    check("temperature", temperature, "positive", lambda temperature: temperature > 0)
+    check_count("period", period, 1)
 
     def init(num_objectives: int) -> DWAState:
         zeros = jnp.zeros(num_objectives)
@@ -68,7 +67,7 @@ def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:
         losses = require_losses(losses, "dwa").astype(state.total.dtype)
         known = (state.periods >= 2) & (state.before != 0)
         rates = jnp.where(known, state.last / jnp.where(known, state.before, 1), 1)
-        weights = losses.shape[0] * jax.nn.softmax(rates / temperature)
+        weights = losses.shape[0] * jax.nn.softmax(rates / as_real(temperature, rates.dtype))
 
         total, steps = state.total + losses, state.steps + 1
         full = steps == period

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.weightings._weighting import Weighting, log_losses
 
 
@@ -71,16 +72,17 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     ) -> tuple[jax.Array, FAMOState]:
         del extra
         now = log_losses(losses, "famo").astype(state.logits.dtype)
+        rate, decay = (as_real(value, now.dtype) for value in (learning_rate, weight_decay))
         shares = jax.nn.softmax(state.logits)
         fallen = state.log_losses - now
-        slope = shares * (fallen - jnp.sum(shares * fallen)) + weight_decay * state.logits
+        slope = shares * (fallen - jnp.sum(shares * fallen)) + decay * state.logits
         slope = jnp.where(state.step > 0, slope, 0)  # the first losses have not fallen yet
         mean = _MEAN_DECAY * state.mean + (1 - _MEAN_DECAY) * slope
         square = _SQUARE_DECAY * state.square + (1 - _SQUARE_DECAY) * slope**2
         steps = jnp.maximum(state.step, 1).astype(slope.dtype)
         unbiased = mean / _seen(_MEAN_DECAY, steps)
         length = jnp.sqrt(square / _seen(_SQUARE_DECAY, steps))
-        logits = state.logits - learning_rate * unbiased / (length + 1e-8)
+        logits = state.logits - rate * unbiased / (length + 1e-8)
         weights = jax.nn.softmax(logits - now).astype(gramian.dtype)
         return weights, FAMOState(logits, mean, square, now, optax.safe_increment(state.step))
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.solvers import root
 from mmpareto_jax.weightings._weighting import Weighting, require_losses
 
@@ -81,8 +82,9 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
         progress = jnp.where(initial == 0, 1, losses / jnp.where(initial == 0, 1, initial))
         mean = jnp.mean(progress)
         rates = jnp.clip(jnp.where(mean == 0, 1, progress / jnp.where(mean == 0, 1, mean)), 0)
-        targets = jnp.mean(weighted) * rates**alpha
-        learned = jnp.clip(weights - learning_rate * norms * jnp.sign(weighted - targets), 0)
+        power, step_size = (as_real(value, gramian.dtype) for value in (alpha, learning_rate))
+        targets = jnp.mean(weighted) * rates**power
+        learned = jnp.clip(weights - step_size * norms * jnp.sign(weighted - targets), 0)
         # By the largest first: the sum of large weights could leave the range of the dtype.
         largest = jnp.max(learned)
         learned = learned / jnp.where(largest == 0, 1, largest)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers import root
 from mmpareto_jax.weightings._weighting import Weighting
 from mmpareto_jax.weightings.pcgrad import random_orders
@@ -56,8 +57,7 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
     References:
       Wang et al., `Gradient vaccine <https://arxiv.org/abs/2010.05874>`_, 2021, Algorithm 1.
     """
-    if not 0 <= beta <= 1:
-        raise ValueError(f"beta must be in [0, 1], got {beta}")
+    check("beta", beta, "in [0, 1]", lambda beta: 0 <= beta <= 1)
 
     def init(num_objectives: int) -> GradVacState:
         return GradVacState(
@@ -72,6 +72,7 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
         orders = random_orders(now, gramian.shape[0])
         rows = jnp.arange(gramian.shape[0])
         norms = root(jnp.diagonal(gramian))
+        rate = as_real(beta, gramian.dtype)
         parallel = 32 * jnp.finfo(gramian.dtype).eps
 
         def meet(
@@ -90,7 +91,7 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
             sine = root(1 - cosine**2)
             share = own / length * (target * sine / target_sine - cosine)
             share = jnp.where(turn, share, 0)
-            mean = jnp.where(met, (1 - beta) * target + beta * cosine, target)
+            mean = jnp.where(met, (1 - rate) * target + rate * cosine, target)
             return (
                 coefficients.at[rows, others].add(share),
                 products + share[:, None] * gramian[others],

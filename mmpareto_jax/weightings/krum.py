@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import check_count
 from mmpareto_jax.weightings._weighting import Weighting
 
 
@@ -42,10 +43,8 @@ def krum(n_byzantine: int = 0, n_selected: int = 1) -> Weighting:
       Blanchard et al., `Machine learning with adversaries: Byzantine tolerant gradient descent
       <https://arxiv.org/abs/1703.02757>`_, 2017.
     """
-    if n_byzantine < 0:
-        raise ValueError(f"n_byzantine must not be negative, got {n_byzantine}")
-    if n_selected < 1:
-        raise ValueError(f"n_selected must be positive, got {n_selected}")
+    check_count("n_byzantine", n_byzantine, 0)
+    check_count("n_selected", n_selected, 1)
 
     def init(num_objectives: int) -> tuple[()]:
         fewest = max(n_selected, 2 * n_byzantine + 3 if n_byzantine else 1)

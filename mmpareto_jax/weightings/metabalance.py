@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers import root
 from mmpareto_jax.weightings._weighting import Weighting
 
@@ -47,10 +48,8 @@ def metabalance(relax: float = 0.7, decay: float = 0.9) -> Weighting:
     References:
       He et al., `MetaBalance <https://arxiv.org/abs/2203.06801>`_, 2022, Algorithm 1.
     """
-    if not 0 <= relax <= 1:
-        raise ValueError(f"relax must be in [0, 1], got {relax}")
-    if not 0 <= decay < 1:
-        raise ValueError(f"decay must be in [0, 1), got {decay}")
+    check("relax", relax, "in [0, 1]", lambda relax: 0 <= relax <= 1)
+    check("decay", decay, "in [0, 1)", lambda decay: 0 <= decay < 1)
 
     def init(num_objectives: int) -> MetaBalanceState:
         return MetaBalanceState(norms=jnp.zeros(num_objectives))
@@ -60,10 +59,11 @@ def metabalance(relax: float = 0.7, decay: float = 0.9) -> Weighting:
     ) -> tuple[jax.Array, MetaBalanceState]:
         del extra
         past = state.norms.astype(gramian.dtype)
-        norms = decay * past + (1 - decay) * root(jnp.diagonal(gramian))
+        kept, share = (as_real(value, gramian.dtype) for value in (decay, relax))
+        norms = kept * past + (1 - kept) * root(jnp.diagonal(gramian))
         unseen = norms == 0
         ratios = jnp.where(unseen, 1, norms[0] / jnp.where(unseen, 1, norms))
-        weights = (relax * ratios + (1 - relax)).at[0].set(1)
+        weights = (share * ratios + (1 - share)).at[0].set(1)
         return weights, MetaBalanceState(norms.astype(state.norms.dtype))
 
     return Weighting(init, update)

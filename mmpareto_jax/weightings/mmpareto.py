@@ -1,12 +1,12 @@
 """MMPareto."""
 
-import numbers
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form, root
 from mmpareto_jax.weightings._weighting import Weighting
 
@@ -73,7 +73,7 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
         norm = root(quadratic_form(gramian, direction))
         stationary = conflict & is_stationary(gramian, alpha)
         enhancement = jnp.where(conflict, uniform_norm / jnp.where(stationary, 1, norm), 1)
-        gamma_now = jnp.asarray(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
+        gamma_now = as_real(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
         weights = jnp.where(stationary, 0, gamma_now * enhancement * direction)
         # A gradient that is not finite must show in the update, also where nothing conflicts.
         weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
@@ -84,5 +84,5 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
 
 def check_gamma(gamma: optax.ScalarOrSchedule) -> None:
     """Raises ``ValueError`` for a number that is no magnitude."""
-    if isinstance(gamma, numbers.Real) and not 0 < float(gamma) < float("inf"):
-        raise ValueError(f"gamma must be positive and finite, got {gamma}")
+    if not callable(gamma):
+        check("gamma", gamma, "positive and finite", lambda gamma: 0 < gamma < float("inf"))

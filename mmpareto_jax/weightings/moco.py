@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.solvers import project_on_simplex
 from mmpareto_jax.weightings._weighting import Weighting
 
@@ -60,9 +61,10 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
     def update(gramian: jax.Array, state: MoCoState, **extra: Any) -> tuple[jax.Array, MoCoState]:
         del extra
         step = optax.safe_increment(state.step)
-        rate = gamma / step.astype(gramian.dtype) ** gamma_decay
+        first, power, ridge = (as_real(value, gramian.dtype) for value in (gamma, gamma_decay, rho))
+        rate = first / step.astype(gramian.dtype) ** power
         weights = state.weights.astype(gramian.dtype)
-        slope = jnp.sum(gramian * weights[None, :], axis=1) + rho * weights
+        slope = jnp.sum(gramian * weights[None, :], axis=1) + ridge * weights
         weights = project_on_simplex(weights - rate * slope)
         return weights, MoCoState(weights.astype(state.weights.dtype), step)
 

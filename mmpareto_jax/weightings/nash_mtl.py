@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax.hyper_parameters import as_real, check, check_count
 from mmpareto_jax.solvers import alpha_fair_weights, normalised, quadratic_form, root
 from mmpareto_jax.weightings._weighting import Weighting
 
@@ -63,10 +64,8 @@ def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
       <https://arxiv.org/abs/2202.01017>`_, 2022, Claim 3.1 and Algorithm 1; released code:
       https://github.com/AvivNavon/nash-mtl.
     """
-    if not max_norm > 0:
-        raise ValueError(f"max_norm must be positive, got {max_norm}")
-    if update_every < 1:
-        raise ValueError(f"update_every must be at least 1, got {update_every}")
+    check("max_norm", max_norm, "positive", lambda max_norm: max_norm > 0)
+    check_count("update_every", update_every, 1)
 
     def init(num_objectives: int) -> NashMTLState:
         return NashMTLState(step=jnp.zeros((), jnp.int32), weights=jnp.zeros(num_objectives))
@@ -93,7 +92,8 @@ def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
             due = state.step % update_every == 0
             weights = jax.lax.cond(due, solve, lambda _: weights, gramian)
         norm = update_norm(gramian, weights)
-        clipped = weights * jnp.where(norm > max_norm, max_norm / norm, 1)
+        longest = as_real(max_norm, gramian.dtype)
+        clipped = weights * jnp.where(norm > longest, longest / norm, 1)
         kept = weights.astype(state.weights.dtype)
         return clipped, NashMTLState(step=optax.safe_increment(state.step), weights=kept)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers import project_on_simplex, root
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
 
@@ -65,8 +66,7 @@ def sdmgrad(
       Xiao et al., `Direction-oriented multi-objective learning
       <https://arxiv.org/abs/2305.18409>`_, 2023, Algorithm 1.
     """
-    if lam < 0:
-        raise ValueError(f"lam must not be negative, got {lam}")
+    check("lam", lam, "at least 0", lambda lam: lam >= 0)
 
     def init(num_objectives: int) -> SDMGradState:
         if preference is not None:
@@ -80,18 +80,20 @@ def sdmgrad(
         mean_norm = jnp.mean(root(jnp.clip(jnp.diagonal(gramian), 0)))
         length = jnp.where(mean_norm == 0, 1, mean_norm)
         scaled = gramian / length / length
+        pull, rate, inertia = (
+            as_real(value, gramian.dtype) for value in (lam, learning_rate, momentum)
+        )
         even = jnp.full(gramian.shape[0], 1 / gramian.shape[0], gramian.dtype)
-        chosen = even if preference is None else jnp.asarray(preference, gramian.dtype)
-        towards = lam * chosen
+        towards = pull * (even if preference is None else as_real(preference, gramian.dtype))
 
         def descend(_: int, point: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             weights, velocity = point
-            velocity = momentum * velocity + jnp.sum(scaled * (weights + towards)[None, :], axis=1)
-            return project_on_simplex(weights - learning_rate * velocity), velocity
+            velocity = inertia * velocity + jnp.sum(scaled * (weights + towards)[None, :], axis=1)
+            return project_on_simplex(weights - rate * velocity), velocity
 
         start = state.weights.astype(gramian.dtype)
         weights, _ = jax.lax.fori_loop(0, iterations, descend, (start, jnp.zeros_like(start)))
         state = SDMGradState(weights.astype(state.weights.dtype))
-        return (weights + towards) / (1 + lam), state
+        return (weights + towards) / (1 + pull), state
 
     return Weighting(init, update)

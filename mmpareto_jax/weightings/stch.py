@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.weightings._weighting import (
     PerObjective,
     Weighting,
@@ -52,8 +53,7 @@ def stch(
       Lin et al., `Smooth Tchebycheff scalarization for multi-objective optimization
       <https://arxiv.org/abs/2402.19078>`_, 2024, Eq. 9.
     """
-    if not mu > 0:
-        raise ValueError(f"mu must be positive, got {mu}")
+    check("mu", mu, "positive", lambda mu: mu > 0)
 
     def init(num_objectives: int) -> tuple[()]:
         for name, values in (("preference", preference), ("ideal", ideal)):
@@ -68,7 +68,9 @@ def stch(
         losses = require_losses(losses, "stch").astype(gramian.dtype)
         shares = jnp.full_like(losses, 1 / losses.shape[0]) if preference is None else preference
         lowest = jnp.zeros_like(losses) if ideal is None else ideal
-        shares, lowest = (jnp.asarray(values, gramian.dtype) for values in (shares, lowest))
-        return shares * jax.nn.softmax(shares * (losses - lowest) / mu), state
+        shares, lowest = (as_real(values, gramian.dtype) for values in (shares, lowest))
+        return shares * jax.nn.softmax(
+            shares * (losses - lowest) / as_real(mu, gramian.dtype)
+        ), state
 
     return Weighting(init, update)

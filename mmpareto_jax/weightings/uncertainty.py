@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.weightings._weighting import Weighting, require_losses
 
 
@@ -61,7 +62,8 @@ def uncertainty(learning_rate: float = 2.5e-3) -> Weighting:
         losses = require_losses(losses, "uncertainty").astype(state.log_variances.dtype)
         weights = jnp.exp(-state.log_variances) / 2
         slope = (1 - 2 * weights * losses) / 2
-        state = UncertaintyState(state.log_variances - learning_rate * slope)
+        rate = as_real(learning_rate, slope.dtype)
+        state = UncertaintyState(state.log_variances - rate * slope)
         return weights.astype(gramian.dtype), state
 
     return Weighting(init, update)

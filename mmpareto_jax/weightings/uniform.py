@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax.hyper_parameters import as_real
 from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
@@ -30,6 +31,6 @@ def uniform(scale: float = 1.0) -> Weighting:
     """
 
     def weights(gramian: jax.Array) -> jax.Array:
-        return jnp.full(gramian.shape[0], scale, gramian.dtype)
+        return jnp.full(gramian.shape[0], as_real(scale, gramian.dtype))
 
     return stateless(weights)
