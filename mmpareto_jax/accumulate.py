@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mmpareto_jax.gradients import kind
-from mmpareto_jax.gramian import accumulation_dtype
+from mmpareto_jax.gramian import mean_dtype
 
 
 def accumulate(
@@ -72,9 +72,7 @@ def accumulate(
             return jax.tree.map(lambda sum_, new: sum_ + new.astype(sum_.dtype), total, means), aux
 
         # Zeros lie on the devices as the sums do, and vary as they do.
-        zeros = jax.tree.map(
-            lambda leaf: jnp.zeros_like(leaf, dtype=accumulation_dtype([leaf])), shapes
-        )
+        zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf, dtype=mean_dtype(leaf)), shapes)
         total, aux = jax.lax.scan(add, zeros, parts)
         values, grads = jax.tree.map(
             lambda sum_, leaf: (sum_ / micro_batches).astype(leaf.dtype), total, shapes

@@ -216,14 +216,18 @@ def _combining(
         **extra: Any,
     ) -> tuple[optax.Updates, EncoderState]:
         del params
+        dtype = state.gramian.dtype
         gramians = jax.tree.map(
-            lambda gradient: sum_over_shards(gramian(gradient), gradient, sharded_over), updates
+            lambda gradient: sum_over_shards(
+                gramian(gradient).astype(dtype), gradient, sharded_over
+            ),
+            updates,
         )
         total = functools.reduce(jnp.add, jax.tree.leaves(gramians))
         state = decide(encoder, weighting, total, state, **extra)
         updates = jax.tree.map(
             lambda tensor_gramian, gradient: combine(
-                tensor_rule(state.weights, tensor_gramian.astype(state.weights.dtype)), gradient
+                tensor_rule(state.weights, tensor_gramian), gradient
             ),
             gramians,
             updates,

@@ -1,4 +1,7 @@
-"""Aggregators that work coordinate by coordinate, without a Gramian."""
+"""Aggregators that work coordinate by coordinate, without a Gramian.
+
+The real and the imaginary part of a complex entry are two coordinates.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -58,6 +61,9 @@ def coordinatewise(
             key, *keys = jax.random.split(state.key, 1 + len(gradients))
 
             def combine(gradient: jax.Array, key: jax.Array) -> jax.Array:
+                if jnp.iscomplexobj(gradient):
+                    parts, keys = (gradient.real, gradient.imag), jax.random.split(key)
+                    return jax.lax.complex(*map(combine, parts, keys))
                 wide = gradient.astype(accumulation_dtype([gradient]))
                 # A rule that leaves a bad entry out must not hide it.
                 sound = jnp.all(jnp.isfinite(wide), axis=0)

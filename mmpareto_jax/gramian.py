@@ -1,4 +1,8 @@
-"""Per-objective gradients to their Gramian, and weights back to one combined gradient."""
+"""Per-objective gradients to their Gramian, and weights back to one combined gradient.
+
+A complex tensor counts as two real ones, its real and its imaginary part: the inner product of
+gradients is the real part of the Hermitian one, as in optax, and weights are real.
+"""
 
 from collections.abc import Sequence
 
@@ -7,23 +11,29 @@ import jax.numpy as jnp
 
 
 def accumulation_dtype(leaves: Sequence[jax.Array]) -> jnp.dtype:
-    """The dtype in which inner products of these leaves are summed: at least float32."""
-    wide = any(jnp.result_type(leaf) == jnp.float64 for leaf in leaves)
+    """The real dtype in which inner products of these leaves are summed: at least float32."""
+    wide = any(jnp.result_type(leaf) in (jnp.float64, jnp.complex128) for leaf in leaves)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
 
 
+def mean_dtype(leaf: jax.Array) -> jnp.dtype:
+    """The dtype in which a mean of such leaves is kept: at least float32, complex for complex."""
+    dtype = jnp.result_type(leaf)
+    return dtype if jnp.issubdtype(dtype, jnp.complexfloating) else accumulation_dtype([leaf])
+
+
 def gramian(gradient: jax.Array) -> jax.Array:
-    r"""Gramian :math:`M_{ij} = \langle g_i, g_j \rangle` of one tensor's K gradients.
+    r"""Gramian :math:`M_{ij} = \operatorname{Re} \langle g_i, g_j \rangle` of K gradients.
 
     Products are summed in float32, in float64 for float64 gradients, whatever the gradient dtype,
     elementwise or at the highest precision: by default matrix products run in bfloat16 or TF32 on
     accelerators. No axis is reshaped, so a sharded tensor stays where it is.
 
     Args:
-      gradient: Gradients of shape ``[K, *shape]``, objectives first.
+      gradient: One tensor's gradients, of shape ``[K, *shape]``, objectives first.
 
     Returns:
-      Symmetric matrix of shape ``[K, K]``.
+      Symmetric real matrix of shape ``[K, K]``.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -31,6 +41,8 @@ def gramian(gradient: jax.Array) -> jax.Array:
       [[ 5.  1.]
        [ 1. 10.]]
     """
+    if jnp.iscomplexobj(gradient):
+        return gramian(gradient.real) + gramian(gradient.imag)
     gradient = gradient.astype(accumulation_dtype([gradient]))
     if gradient.shape[0] > _MOST_PAIRWISE:
         axes = tuple(range(1, gradient.ndim))
@@ -61,7 +73,7 @@ def combine(weights: jax.Array, gradient: jax.Array) -> jax.Array:
     Computed in the dtype of the Gramian and rounded once, to the dtype of the gradient.
 
     Args:
-      weights: Weights of shape ``[K]``.
+      weights: Real weights of shape ``[K]``.
       gradient: Gradients of shape ``[K, *shape]``, objectives first.
 
     Returns:
@@ -72,6 +84,8 @@ def combine(weights: jax.Array, gradient: jax.Array) -> jax.Array:
       >>> print(combine(jnp.array([2.0, 1.0]), jnp.array([[1.0, 2.0], [3.0, -1.0]])))
       [5. 3.]
     """
+    if jnp.iscomplexobj(gradient):
+        return jax.lax.complex(combine(weights, gradient.real), combine(weights, gradient.imag))
     dtype = accumulation_dtype([gradient])
     terms = [w * g.astype(dtype) for w, g in zip(weights.astype(dtype), gradient, strict=True)]
     return sum(terms[1:], terms[0]).astype(gradient.dtype)

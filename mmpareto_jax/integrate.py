@@ -120,9 +120,10 @@ def integrate(
         def decided(
             name: str, rows: Sequence[jax.Array], values: Mapping[str, jax.Array]
         ) -> EncoderState:
+            dtype = state.encoders[name].gramian.dtype
             gramians = [
                 sum_over_shards(
-                    sum_over_shards(gramian(row), row, axis_name),
+                    sum_over_shards(gramian(row).astype(dtype), row, axis_name),
                     row,
                     average_over,
                     untracked=strategy == "features",

@@ -19,7 +19,7 @@ class Features:
 
     Attributes:
       encode: ``encode(params, *args)`` returns a dict with the output of each encoder, any tree of
-        real arrays, under the encoder's name. Entries of other names reach ``losses`` without a
+        arrays, under the encoder's name. Entries of other names reach ``losses`` without a
         gradient.
       losses: ``losses(params, features, *args)`` returns the dict of scalar losses.
     """
