@@ -49,13 +49,14 @@ def accumulate(
       >>> print(values["joint"], grads["net"])
       9.0 [3. 6.]
     """
-    if micro_batches < 1:
-        raise ValueError(f"micro_batches must be positive, got {micro_batches}")
+    if not isinstance(micro_batches, int) or micro_batches < 1:
+        raise ValueError(f"micro_batches must be positive and whole, got {micro_batches}")
 
-    def split(leaf: jax.Array) -> jax.Array:
+    def split(path: Any, leaf: jax.Array) -> jax.Array:
         if jnp.ndim(leaf) == 0 or jnp.shape(leaf)[0] % micro_batches:
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
             raise ValueError(
-                f"a batch of shape {jnp.shape(leaf)} cannot be split into {micro_batches}"
+                f"batch {where!r} of shape {jnp.shape(leaf)} cannot be split into {micro_batches}"
             )
         # Every n-th sample: neighbours would sit on few devices of those that share the batch.
         return jnp.moveaxis(jnp.reshape(leaf, (-1, micro_batches, *jnp.shape(leaf)[1:])), 1, 0)
@@ -64,7 +65,7 @@ def accumulate(
         def run(micro_batch: Any) -> tuple[Any, Any]:
             return _split_off_aux(value_and_grads(params, micro_batch, *args, **kwargs), has_aux)
 
-        parts = jax.tree.map(split, batch)
+        parts = jax.tree_util.tree_map_with_path(split, batch)
         shapes, _ = jax.eval_shape(run, jax.tree.map(lambda leaf: leaf[0], parts))
 
         def add(total: Any, micro_batch: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ import optax
 from optax.experimental import aggregating
 
 from mmpareto_jax import weightings
-from mmpareto_jax.decision import EncoderState, decide, initial_state
+from mmpareto_jax.decision import EncoderState, check_weighting, decide, initial_state
 from mmpareto_jax.encoders import Encoder
 from mmpareto_jax.gramian import combine, gramian
 from mmpareto_jax.partition import per_encoder
@@ -89,6 +89,7 @@ def aggregate(
       >>> print(updates["net"], updates["head"])
       [-1. -1.] [-1.]
     """
+    check_weighting(weighting)
     return _per_encoder(weighting, encoders, num_objectives, axis_name, average_over)
 
 

@@ -20,6 +20,17 @@ class EncoderState(NamedTuple):
     weighting: Any  # the weighting's own state
 
 
+def check_weighting(weighting: Any) -> None:
+    """Raises ``ValueError`` for what is no weighting, such as a factory that was not called."""
+    if not (hasattr(weighting, "init") and hasattr(weighting, "update")):
+        called = (
+            f": call it, {weighting.__name__}()"
+            if callable(weighting) and hasattr(weighting, "__name__")
+            else ""
+        )
+        raise ValueError(f"weighting must be a Weighting, got a {type(weighting).__name__}{called}")
+
+
 def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any]) -> EncoderState:
     """The state before the first step of an encoder with these parameters."""
     num_objectives = len(encoder.objectives)
@@ -58,6 +69,11 @@ def decide(
     if extra.get("losses") is not None:
         extra["losses"] = _in_order(extra["losses"], encoder).astype(gramian.dtype)
     weights, weighting_state = weighting.update(gramian, state.weighting, **extra)
+    if jnp.shape(weights) != gramian.shape[:1]:
+        raise ValueError(
+            f"the weighting returned weights of shape {jnp.shape(weights)}, expected "
+            f"{gramian.shape[:1]}, one for each objective"
+        )
     sound = _all_finite((gramian, extra.get("losses")))
     kept = jax.tree.map(partial(jnp.where, sound), weighting_state, state.weighting)
     return EncoderState(gramian, weights, kept)
@@ -73,7 +89,8 @@ def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> 
         missing = [name for name in encoder.objectives if name not in losses]
         if missing:
             raise ValueError(
-                f"losses has no {missing[0]!r}, which trains an encoder; it has {', '.join(losses)}"
+                f"losses has no {missing[0]!r}, which trains an encoder; it has "
+                f"{', '.join(map(str, losses))}"
             )
         losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
     losses = jnp.asarray(losses)

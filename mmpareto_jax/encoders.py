@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 PLAIN = "(no encoder)"
 """The label of parameters in no encoder."""
@@ -39,6 +40,14 @@ class Encoder:
     objectives: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        named = isinstance(self.params, tuple | list) and all(
+            isinstance(prefix, str) for prefix in self.params
+        )
+        if not (isinstance(self.params, str) or callable(self.params) or named):
+            raise ValueError(
+                "params is a path prefix, a tuple of them or a function from a path to bool, got "
+                f"{self.params!r}"
+            )
         if isinstance(self.objectives, str):
             raise ValueError(f"objectives is a tuple of names, got the string {self.objectives!r}")
         if not self.objectives:
@@ -59,6 +68,51 @@ class Encoder:
         if callable(self.params):
             return ()
         return (self.params,) if isinstance(self.params, str) else tuple(self.params)
+
+
+def check_encoders(encoders: Any) -> None:
+    """Raises ``ValueError`` for what is not a dict from names to encoders."""
+    if not isinstance(encoders, Mapping):
+        raise ValueError(
+            f"encoders is a dict from names to Encoder, got a {type(encoders).__name__}"
+        )
+    for name, encoder in encoders.items():
+        if not isinstance(name, str) or not isinstance(encoder, Encoder):
+            raise ValueError(
+                f"encoders is a dict from names to Encoder, got {name!r}: a "
+                f"{type(encoder).__name__}"
+            )
+
+
+def check_parameters(params: Any) -> None:
+    """Raises ``ValueError`` for an empty tree and for a leaf that no gradient can train."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves:
+        raise ValueError("there is no parameter: the tree is empty")
+    for path, leaf in leaves:
+        where = jax.tree_util.keystr(path, simple=True, separator="/")
+        if isinstance(leaf, jax.ShapeDtypeStruct) or not hasattr(leaf, "dtype"):
+            if not isinstance(leaf, float | complex):
+                raise ValueError(f"parameter {where!r} is a {type(leaf).__name__}, not an array")
+        elif not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            raise ValueError(
+                f"parameter {where!r} is of type {leaf.dtype}, which has no gradient: hand it to "
+                "the losses as a further argument"
+            )
+
+
+def check_same_paths(one: Any, other: Any, name: str, other_name: str) -> None:
+    """Raises ``ValueError`` naming a leaf that one of two trees has and the other lacks."""
+    paths = [
+        {
+            jax.tree_util.keystr(path, simple=True, separator="/")
+            for path, _ in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (one, other)
+    ]
+    for path in sorted(paths[0] ^ paths[1]):
+        has, lacks = (name, other_name) if path in paths[0] else (other_name, name)
+        raise ValueError(f"{has} has {path!r}, which {lacks} lacks")
 
 
 def label_parameters(tree: Any, encoders: Mapping[str, Encoder]) -> Any:
@@ -105,5 +159,7 @@ def _matches(prefix: str, path: str) -> bool:
 
 
 def _listing(paths: list[str], most: int = 20) -> str:
+    if not paths:
+        return "none, since the tree is empty"
     more = f" and {len(paths) - most} more" if len(paths) > most else ""
     return ", ".join(paths[:most]) + more

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mmpareto_jax import encoders as encoders_lib
-from mmpareto_jax.encoders import Encoder
+from mmpareto_jax.encoders import Encoder, check_encoders, check_parameters, check_same_paths
 from mmpareto_jax.scattered import AxisName, apart, average_gradients, average_values
 
 
@@ -61,8 +61,11 @@ def value_and_objective_grads(
     References:
       Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Algorithm 1.
     """
+    check_encoders(encoders)
 
     def value_and_grads(params: Any, *args: Any, **kwargs: Any) -> Any:
+        check_parameters(params)
+
         def values_and_aux(params: Any) -> tuple[Any, Any]:
             values, aux = checked_losses(losses(params, *args, **kwargs), encoders, has_aux)
             return apart(values, average_over), aux
@@ -105,8 +108,17 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
       >>> print(grads["net"], grads["head"])
       [2. 6.] 3.0
     """
+    check_encoders(encoders)
     if not grads_by_name:
         raise ValueError("there is no loss")
+    first, *others = grads_by_name
+    for other in others:
+        check_same_paths(
+            grads_by_name[first],
+            grads_by_name[other],
+            f"the gradient of {first!r}",
+            f"that of {other!r}",
+        )
     _check_objectives(grads_by_name, encoders)
     names = list(grads_by_name)
     labels = encoders_lib.label_parameters(grads_by_name[names[0]], encoders)
@@ -162,5 +174,5 @@ def _check_objectives(losses: Mapping[str, Any], encoders: Mapping[str, Encoder]
             if objective not in losses:
                 raise ValueError(
                     f"encoder {name!r}: no loss is called {objective!r}; "
-                    f"losses are {', '.join(losses)}"
+                    f"losses are {', '.join(map(str, losses))}"
                 )

@@ -6,8 +6,13 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 
-from mmpareto_jax.decision import EncoderState, decide, initial_state
-from mmpareto_jax.encoders import Encoder, label_parameters
+from mmpareto_jax.decision import EncoderState, check_weighting, decide, initial_state
+from mmpareto_jax.encoders import (
+    Encoder,
+    check_encoders,
+    check_parameters,
+    label_parameters,
+)
 from mmpareto_jax.gradients import checked_losses
 from mmpareto_jax.gramian import gramian
 from mmpareto_jax.scattered import AxisName, apart, check_disjoint, sum_over_shards
@@ -102,6 +107,8 @@ def integrate(
     if isinstance(losses, Features) != (strategy == "features"):
         raise ValueError('strategy "features" takes losses=Features(encode, losses), others do not')
 
+    check_encoders(encoders)
+    check_weighting(weighting)
     check_disjoint(axis_name, average_over)
 
     def init(params: Any) -> IntegrateState:
@@ -117,6 +124,13 @@ def integrate(
     def value_and_grad(
         params: Any, state: IntegrateState, *args: Any, **kwargs: Any
     ) -> tuple[Any, Any, IntegrateState]:
+        check_parameters(params)
+        if not isinstance(state, IntegrateState):
+            raise ValueError(
+                "value_and_grad takes the parameters, the state of init and then the arguments of "
+                f"the losses; got a {type(state).__name__} for the state"
+            )
+
         def decided(
             name: str, rows: Sequence[jax.Array], values: Mapping[str, jax.Array]
         ) -> EncoderState:

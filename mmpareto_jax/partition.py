@@ -8,7 +8,13 @@ import jax.numpy as jnp
 import optax
 from optax.experimental import aggregating
 
-from mmpareto_jax.encoders import PLAIN, Encoder, label_parameters
+from mmpareto_jax.encoders import (
+    PLAIN,
+    Encoder,
+    check_encoders,
+    check_same_paths,
+    label_parameters,
+)
 from mmpareto_jax.hyper_parameters import check_count
 
 
@@ -44,6 +50,7 @@ def per_encoder(
         check_count("num_objectives", num_objectives, 1)
         objectives = tuple(f"objective {i}" for i in range(num_objectives))
         encoders = {"all": Encoder(params=lambda path: True, objectives=objectives)}
+    check_encoders(encoders)
     groups = {name: _checked(name, encoder, make(encoder)) for name, encoder in encoders.items()}
     inner = optax.partition(
         {**groups, PLAIN: plain or optax.identity()},
@@ -61,6 +68,8 @@ def per_encoder(
         **extra: Any,
     ) -> tuple[optax.Updates, AggregateState]:
         label_parameters(updates, encoders)  # for its errors, where there is no leaf at all
+        if params is not None:
+            check_same_paths(params, updates, "the tree of parameters", "that of gradients")
         updates, partition = inner.update(updates, state.partition, params, **extra)
         return updates, AggregateState(partition)
 
@@ -88,6 +97,12 @@ def _check_leading_axis(name: str, encoder: Encoder, updates: Any, params: Any) 
     )
     num_objectives = len(encoder.objectives)
     for (path, leaf), shape in zip(leaves, shapes, strict=True):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise ValueError(
+                f"encoder {name!r}: the gradient of {where!r} is of type {leaf.dtype}, expected "
+                "floating-point numbers"
+            )
         expected = leaf.shape[:1] == (num_objectives,)
         if not expected or (shape is not None and leaf.shape[1:] != shape):
             where = jax.tree_util.keystr(path, simple=True, separator="/")

@@ -1,0 +1,225 @@
+"""What every public function says to input that it cannot use: one line that names the culprit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mmpareto_jax as mmp
+
+NET = {"net": mmp.Encoder(params="net", objectives=("joint", "audio"))}
+PARAMS = {"net": np.ones(2, "f"), "head": np.ones(1, "f")}
+GRADS = {"net": np.ones((2, 2), "f"), "head": np.ones(1, "f")}
+
+
+def losses(params):
+    total = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(params) if hasattr(leaf, "astype"))
+    return {"joint": total, "audio": 2 * total}
+
+
+def with_aux(params):
+    return losses(params), "seen"
+
+
+def grads_of(params, function=losses, **kwargs):
+    return mmp.value_and_objective_grads(function, NET, **kwargs)(params)
+
+
+def integrated(params, function=losses, state=None, **kwargs):
+    integrator = mmp.integrate(function, NET, mmp.weightings.uniform(), **kwargs)
+    return integrator.value_and_grad(params, state or integrator.init(PARAMS))
+
+
+def updated(grads, params=PARAMS, tx=None):
+    tx = tx or mmp.mmpareto(NET)
+    return tx.update(grads, tx.init(PARAMS), params)
+
+
+def accumulated(function, micro_batches=2, size=4, **kwargs):
+    return mmp.accumulate(function, micro_batches, **kwargs)(PARAMS, {"x": np.ones(size, "f")})
+
+
+def wrong_weights(gramian, state, **extra):
+    return jnp.ones(3), state
+
+
+BAD_LEAVES = {
+    "an integer": (np.arange(3), "parameter 'net/table' is of type int64, which has no gradient"),
+    "a bool": (np.ones(3, bool), "parameter 'net/table' is of type bool"),
+    "a key": (jax.random.key(0), r"parameter 'net/table' is of type key<fry>"),
+    "a struct": (
+        jax.ShapeDtypeStruct((2,), np.float32),
+        "parameter 'net/table' is a ShapeDtypeStruct, not an array",
+    ),
+    "a string": ("w", "parameter 'net/table' is a str, not an array"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LEAVES)
+@pytest.mark.parametrize("call", [grads_of, integrated])
+def test_a_leaf_without_gradient_is_named(call, case):
+    leaf, message = BAD_LEAVES[case]
+    params = {"net": {"w": np.ones(2, "f"), "table": leaf}}
+    with pytest.raises(ValueError, match=message):
+        call(params)
+
+
+ENCODER_USERS = {
+    "value_and_objective_grads": lambda encoders: mmp.value_and_objective_grads(losses, encoders),
+    "stack_objectives": lambda encoders: mmp.stack_objectives({"joint": PARAMS}, encoders),
+    "aggregate": lambda encoders: mmp.aggregate(mmp.weightings.uniform(), encoders),
+    "mmpareto": mmp.mmpareto,
+    "grad_drop": mmp.grad_drop,
+    "trimmed_mean": mmp.trimmed_mean,
+    "track_gradients": mmp.track_gradients,
+    "integrate": lambda encoders: mmp.integrate(losses, encoders, mmp.weightings.uniform()),
+}
+
+
+@pytest.mark.parametrize("name", ENCODER_USERS)
+@pytest.mark.parametrize(
+    ("encoders", "message"),
+    [
+        ([NET["net"]], "got a list"),
+        (NET["net"], "got a Encoder"),
+        ({"net": "net"}, "got 'net': a str"),
+        ({1: NET["net"]}, "got 1: a Encoder"),
+    ],
+)
+def test_encoders_are_a_dict_from_names_to_encoders(name, encoders, message):
+    with pytest.raises(ValueError, match="encoders is a dict from names to Encoder, " + message):
+        ENCODER_USERS[name](encoders)
+
+
+WRONG = {
+    "empty tree, gradients": (lambda: grads_of({}), "there is no parameter: the tree is empty"),
+    "empty tree, integrate": (lambda: integrated({}), "there is no parameter: the tree is empty"),
+    "empty tree, update": (
+        lambda: updated({}, None),
+        "matches no parameter; paths are none, since the tree is empty",
+    ),
+    "empty tree, no encoders": (
+        lambda: mmp.mmpareto().update({}, mmp.mmpareto().init({})),
+        "encoder 'all' matches no parameter; paths are none",
+    ),
+    "aux promised, gradients": (
+        lambda: grads_of(PARAMS, has_aux=True),
+        r"losses must return a pair \(dict of scalars, auxiliary output\), got a dict",
+    ),
+    "aux promised, integrate": (
+        lambda: integrated(PARAMS, has_aux=True),
+        "has_aux=True: losses must return a pair .* got a dict",
+    ),
+    "aux of three": (
+        lambda: grads_of(PARAMS, lambda params: (losses(params), 1, 2), has_aux=True),
+        "has_aux=True: losses must return a pair .* got a tuple of 3",
+    ),
+    "aux not promised": (
+        lambda: grads_of(PARAMS, with_aux),
+        "losses must return a dict of scalars, got a tuple of 2",
+    ),
+    "accumulate, aux not promised": (
+        lambda: accumulated(lambda params, batch: (((1.0, 2.0)), params)),
+        "for auxiliary output pass has_aux=True to accumulate",
+    ),
+    "accumulate, aux promised": (
+        lambda: accumulated(lambda params, batch: ({"joint": 1.0}, params), has_aux=True),
+        r"must return \(\(values, aux\), grads\), got a dict",
+    ),
+    "accumulate, an integrator": (
+        lambda: accumulated(lambda params, batch: (1.0, params, ())),
+        r"must return \(values, grads\), got a tuple of 3",
+    ),
+    "accumulate, an odd batch": (
+        lambda: accumulated(lambda params, batch: (1.0, params), size=3),
+        r"batch 'x' of shape \(3,\) cannot be split into 2",
+    ),
+    "accumulate, half a batch": (
+        lambda: mmp.accumulate(losses, 1.5),
+        "micro_batches must be positive and whole, got 1.5",
+    ),
+    "no state": (
+        lambda: integrated(PARAMS, state={"x": 1}),
+        "got a dict for the state",
+    ),
+    "losses without text names": (
+        lambda: grads_of(PARAMS, lambda params: {1: losses(params)["joint"]}),
+        "no loss is called 'joint'; losses are 1",
+    ),
+    "integer gradients": (
+        lambda: updated({"net": np.ones((2, 2), int), "head": np.ones(1, "f")}),
+        "the gradient of 'net' is of type int64, expected floating-point",
+    ),
+    "a gradient is missing": (
+        lambda: updated({"net": GRADS["net"]}),
+        "the tree of parameters has 'head', which that of gradients lacks",
+    ),
+    "a gradient is none": (
+        lambda: updated(GRADS | {"head": None}),
+        "the tree of parameters has 'head', which that of gradients lacks",
+    ),
+    "a gradient too many": (
+        lambda: updated(GRADS | {"tail": np.ones(1, "f")}),
+        "that of gradients has 'tail', which the tree of parameters lacks",
+    ),
+    "wrong K": (
+        lambda: updated(np.ones((3, 2), "f"), np.ones(2, "f"), mmp.mmpareto()),
+        r"has shape \(3, 2\), expected \(2, 2\)",
+    ),
+    "gradients of other trees": (
+        lambda: mmp.stack_objectives({"joint": PARAMS, "audio": {"net": PARAMS["net"]}}, NET),
+        "the gradient of 'joint' has 'head', which that of 'audio' lacks",
+    ),
+    "no objective": (
+        lambda: mmp.mmpareto(num_objectives=0),
+        "num_objectives must be at least 1, got 0",
+    ),
+    "gamma": (lambda: mmp.mmpareto(gamma=float("nan")), "gamma must be positive"),
+    "a factory, aggregate": (
+        lambda: mmp.aggregate(mmp.weightings.min_norm, NET),
+        r"weighting must be a Weighting, got a function: call it, min_norm\(\)",
+    ),
+    "a factory, integrate": (
+        lambda: mmp.integrate(losses, NET, mmp.weightings.min_norm),
+        r"weighting must be a Weighting, got a function: call it, min_norm\(\)",
+    ),
+    "a name": (lambda: mmp.aggregate("min_norm", NET), "must be a Weighting, got a str"),
+    "weights of another length": (
+        lambda: updated(GRADS, tx=mmp.aggregate(mmp.Weighting(lambda k: (), wrong_weights), NET)),
+        r"weights of shape \(3,\), expected \(2,\)",
+    ),
+    "no prefix": (lambda: mmp.Encoder(None, ("joint",)), "params is a path prefix.* got None"),
+    "a number as prefix": (lambda: mmp.Encoder((1,), ("joint",)), r"got \(1,\)"),
+    "an axis for both": (
+        lambda: mmp.mmpareto(NET, axis_name="data", average_over=("data", "x")),
+        "axis_name and average_over share 'data'",
+    ),
+    "an axis for both, integrate": (
+        lambda: mmp.integrate(
+            losses, NET, mmp.weightings.uniform(), axis_name="data", average_over="data"
+        ),
+        "axis_name and average_over share 'data'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_named_in_one_line(case):
+    call, message = WRONG[case]
+    with pytest.raises(ValueError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_accumulation_hands_on_the_auxiliary_output_of_each_micro_batch():
+    def function(params, batch):
+        return losses(params), {"first": batch["x"][0], "text": jnp.zeros((2, 3), jnp.int32)}
+
+    grads = mmp.value_and_objective_grads(function, NET, has_aux=True)
+    compute = mmp.accumulate(lambda params, batch: grads(params, batch), 2, has_aux=True)
+    (values, aux), found = compute(PARAMS, {"x": np.arange(4.0, dtype="f")})
+    assert aux["first"].tolist() == [0.0, 1.0]  # every second sample is in a micro-batch
+    assert aux["text"].shape == (2, 2, 3)
+    assert aux["text"].dtype == np.int32
+    assert float(values["joint"]) == 3.0
+    assert found["net"].tolist() == [[1.0, 1.0], [2.0, 2.0]]
