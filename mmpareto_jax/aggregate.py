@@ -47,7 +47,8 @@ def aggregate(
     ``optax.masked`` on an aggregator: use ``encoders``.)
 
     A gradient that is not finite gives an update that is not finite for its encoder and no other,
-    and leaves the state of the weighting as it was; so does a loss that is not finite.
+    and leaves the state of the weighting as it was; so does a loss that is not finite,
+    or outside what the method is defined for.
 
     Args:
       weighting: How the Gramian becomes weights; see :mod:`~mmpareto_jax.weightings`.
@@ -107,7 +108,7 @@ def mmpareto(
     Where an encoder's objectives conflict its update points along the min-norm combination of
     their gradients, elsewhere along their sum; its norm is ``gamma`` times the norm of the sum. At
     a Pareto stationary point the update is exactly zero, and
-    :func:`~mmpareto_jax.diagnostics` says so.
+    :func:`~mmpareto_jax.diagnostics` says so. An objective whose gradient is zero takes no part.
 
     Args:
       encoders: Encoders by name. By default all parameters are one encoder, called "all".

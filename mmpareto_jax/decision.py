@@ -50,7 +50,7 @@ def decide(
     state: EncoderState,
     **extra: Any,
 ) -> EncoderState:
-    """Applies the weighting, and keeps its state where the Gramian or a loss is not finite.
+    """Applies the weighting, and keeps its state where an input or a weight is not finite.
 
     Args:
       encoder: The encoder, for the names of its objectives.
@@ -74,7 +74,7 @@ def decide(
             f"the weighting returned weights of shape {jnp.shape(weights)}, expected "
             f"{gramian.shape[:1]}, one for each objective"
         )
-    sound = _all_finite((gramian, extra.get("losses")))
+    sound = _all_finite((gramian, extra.get("losses"), weights))
     kept = jax.tree.map(partial(jnp.where, sound), weighting_state, state.weighting)
     return EncoderState(gramian, weights, kept)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from mmpareto_jax.decision import EncoderState
 from mmpareto_jax.integrate import IntegrateState
 from mmpareto_jax.partition import AggregateState
-from mmpareto_jax.solvers import is_stationary, min_norm_weights
+from mmpareto_jax.solvers import is_stationary, nearest_of_nonzero
 
 
 class Diagnostics(NamedTuple):
@@ -22,8 +22,9 @@ class Diagnostics(NamedTuple):
       weights: ``[K]``, the weights that the gradients were combined with.
       scale: ``()``, the mean weight: 1 for the uniform baseline, gamma times lambda for MMPareto.
       conflict: ``()`` bool, whether two gradients have a negative inner product.
-      stationary: ``()`` bool, whether a convex combination of the gradients is zero to working
-        precision: Pareto stationarity.
+      stationary: ``()`` bool, whether a convex combination of the gradients that are not zero is
+        zero to working precision (Pareto stationarity), or all gradients are zero. A zero gradient
+        among others does not make it true: :func:`~mmpareto_jax.mmpareto` goes on without it.
     """
 
     gramian: jax.Array
@@ -101,5 +102,5 @@ def _read(state: EncoderState) -> Diagnostics:
         weights=weights,
         scale=jnp.mean(weights),
         conflict=jnp.any(gramian < 0),
-        stationary=is_stationary(gramian, min_norm_weights(gramian)),
+        stationary=is_stationary(gramian, nearest_of_nonzero(gramian)),
     )

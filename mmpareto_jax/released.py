@@ -12,13 +12,17 @@ import jax.numpy as jnp
 import optax
 
 from mmpareto_jax.hyper_parameters import as_real
-from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form, root
+from mmpareto_jax.solvers import is_stationary, nearest_of_nonzero, quadratic_form, root
 from mmpareto_jax.weightings import Weighting
-from mmpareto_jax.weightings.mmpareto import MMParetoState, check_gamma
+from mmpareto_jax.weightings.mmpareto import MMParetoState, check_gamma, summing_to_count
 
 
 def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
-    r"""The encoder's weights before its tensors are rescaled: :math:`\gamma K \alpha`."""
+    r"""The encoder's weights before its tensors are rescaled: :math:`\gamma K \alpha`.
+
+    A gradient that is zero in the whole encoder takes no part, as in
+    :func:`~mmpareto_jax.weightings.mmpareto`.
+    """
     check_gamma(gamma)
 
     def init(num_objectives: int) -> MMParetoState:
@@ -29,10 +33,10 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
         gramian: jax.Array, state: MMParetoState, **extra: Any
     ) -> tuple[jax.Array, MMParetoState]:
         del extra
-        alpha = min_norm_weights(gramian)
-        zero = jnp.diagonal(gramian) == 0  # a zero gradient takes no part, as there
+        alpha = nearest_of_nonzero(gramian)
+        zero = jnp.diagonal(gramian) == 0
         agreement = jnp.all((gramian > 0) | zero[:, None] | zero[None, :])
-        direction = jnp.where(agreement, 1, gramian.shape[0] * alpha)
+        direction = jnp.where(agreement, 1, summing_to_count(gramian, alpha))
         gamma_now = as_real(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
         weights = jnp.where(~agreement & is_stationary(gramian, alpha), 0, gamma_now * direction)
         weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)

@@ -4,9 +4,9 @@ from mmpareto_jax.solvers._gramian import is_stationary, normalised, quadratic_f
 from mmpareto_jax.solvers.alpha_fair import alpha_fair_weights
 from mmpareto_jax.solvers.conflict_averse import conflict_averse_weights
 from mmpareto_jax.solvers.dual_cone import dual_cone_weights
-from mmpareto_jax.solvers.min_norm import min_norm_weights
+from mmpareto_jax.solvers.min_norm import min_norm_weights, nearest_of_nonzero
 from mmpareto_jax.solvers.simplex import project_on_simplex
-from mmpareto_jax.solvers.spectrum import Spectrum, spectrum
+from mmpareto_jax.solvers.spectrum import Spectrum, pseudo_solve, spectrum
 
 __all__ = [
     "Spectrum",
@@ -15,8 +15,10 @@ __all__ = [
     "dual_cone_weights",
     "is_stationary",
     "min_norm_weights",
+    "nearest_of_nonzero",
     "normalised",
     "project_on_simplex",
+    "pseudo_solve",
     "quadratic_form",
     "root",
     "spectrum",

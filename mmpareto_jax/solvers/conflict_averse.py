@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.solvers._gramian import is_stationary, normalised, quadratic_form, root
 from mmpareto_jax.solvers.dual_cone import dual_cone_weights
-from mmpareto_jax.solvers.min_norm import min_norm_weights
+from mmpareto_jax.solvers.min_norm import nearest_of_nonzero
 
 
 def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
@@ -26,9 +26,11 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     right-hand sides; an active-set method like Wolfe's finds the support, in units of the norms of
     the gradients.
 
-    Where the minimum is at :math:`g_w = 0` (a Pareto stationary point or a zero gradient, with a
-    ball wide enough) no direction of the ball helps every objective and the weights are zero. For
-    ``c = 0``, or a zero mean gradient, they are 1 / K. Non-finite input gives non-finite weights.
+    Where the minimum is at :math:`g_w = 0` (a Pareto stationary point, with a ball wide enough, as
+    it always is from ``c = 1`` on) no direction of the ball helps every objective and the weights
+    are zero. A zero gradient can be neither helped nor harmed: it counts in the mean, and the worst
+    is taken over the others, which is a solution with it too. For ``c = 0``, or a zero mean
+    gradient, the weights are 1 / K. Non-finite input gives non-finite weights.
 
     Args:
       gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
@@ -57,22 +59,22 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     count = gramian.shape[0]
     scaled = normalised(gramian)
     mean = jnp.full(count, 1 / count, scaled.dtype)
-    radius = as_real(c, scaled.dtype) * root(quadratic_form(scaled, mean))
+    ratio = as_real(c, scaled.dtype)
+    radius = ratio * root(quadratic_form(scaled, mean))
     norms = root(jnp.diagonal(scaled))
     zero = norms == 0
     safe = jnp.where(zero, 1, norms)
-    # Without its zero gradients: each becomes a unit gradient orthogonal to the others, barred.
-    filled = jnp.where(jnp.diag(zero), jnp.ones((), scaled.dtype), scaled)
-    nearest = jnp.where(zero, 0, min_norm_weights(filled))
     correction = dual_cone_weights(scaled, mean) - mean
     needed = root(quadratic_form(scaled, correction))
-    # The ball holds a direction without conflict. Otherwise the best value is negative, and that
-    # of the correction too: from there on the descent cannot meet g_w = 0.
-    reachable = needed <= radius
+    # The ball holds a direction without conflict: from c = 1 on the zero vector, whatever rounding
+    # makes of the lengths. Otherwise the best value is negative, and that of the correction too:
+    # from there on the descent cannot meet g_w = 0.
+    reachable = (needed <= radius) | (ratio >= 1)
     shortest = jnp.arange(count) == jnp.argmin(jnp.where(zero, jnp.inf, norms))
     start = jnp.where(reachable, shortest.astype(scaled.dtype), jnp.where(zero, 0, correction))
     problem = _Problem(
-        cosines=filled / safe[:, None] / safe[None, :],
+        # A zero gradient becomes a unit gradient orthogonal to the others, and never enters.
+        cosines=jnp.where(jnp.diag(zero), 1, scaled / safe[:, None] / safe[None, :]),
         target=jnp.sum(scaled * mean[None, :], axis=1) / safe,
         unit=jnp.min(safe) / safe,
         radius=radius,
@@ -81,11 +83,26 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     optimum, _ = _optimum_over(support, problem)
     weights = optimum / safe
     length = root(quadratic_form(scaled, weights))
-    at_zero = reachable & (jnp.any(zero) | is_stationary(filled, nearest))
-    plain = radius == 0
-    addition = radius / jnp.where(length == 0, 1, length) * weights
-    weights = jnp.where(plain, mean, jnp.where(at_zero, 0, mean + addition))
+    found = mean + radius / jnp.where(length == 0, 1, length) * weights
+    # Near c = 1 a direction near zero may be best, whose weights rounding decides: no worse than
+    # the point of the ball on the way to the nearest direction without conflict.
+    on_the_way = mean + jnp.minimum(radius / jnp.where(needed == 0, 1, needed), 1) * correction
+    lowest, _ = _worst(scaled, on_the_way, norms)
+    _, highest = _worst(scaled, found, norms)
+    found = jnp.where(lowest > highest, on_the_way, found)
+    at_zero = reachable & is_stationary(scaled, nearest_of_nonzero(scaled))
+    weights = jnp.where(radius == 0, mean, jnp.where(at_zero, 0, found))
     return jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
+
+
+def _worst(gramian: jax.Array, weights: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Bounds, by rounding, of the smallest product of a combination and a gradient not zero."""
+    products = jnp.sum(gramian * weights[None, :], axis=1)
+    rounding = 8 * jnp.finfo(gramian.dtype).eps * norms * jnp.sum(jnp.abs(weights) * norms)
+    lowest, highest = (
+        jnp.min(jnp.where(norms == 0, jnp.inf, products + bound)) for bound in (-rounding, rounding)
+    )
+    return lowest, highest
 
 
 def check_radius(c: float) -> None:

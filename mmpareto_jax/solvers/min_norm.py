@@ -18,8 +18,9 @@ def min_norm_weights(gramian: jax.Array) -> jax.Array:
     Two objectives use the closed form of the paper, each weight computed on its own so that the
     small one keeps its digits. More use Wolfe's active-set method, which ends after finitely many
     K x K solves at the exact support; its iterates are scaled by the norms of the gradients, so
-    badly scaled objectives lose nothing. Both aim a rounding error above the optimality conditions
-    ``(M w)_j >= w^T M w``, so that the rounded weights still descend on every objective.
+    badly scaled objectives lose nothing. Where gradients conflict both aim a rounding error above
+    the optimality conditions ``(M w)_j >= w^T M w``, so that the rounded weights still descend on
+    every objective.
 
     If objectives have zero gradient the weight is shared among these. Non-finite input gives
     non-finite weights.
@@ -55,11 +56,41 @@ def min_norm_weights(gramian: jax.Array) -> jax.Array:
             return _nearest_on_simplex(gramian)
 
 
+def nearest_of_nonzero(gramian: jax.Array) -> jax.Array:
+    r"""Weights of the min-norm point of those gradients that are not zero.
+
+    A zero gradient has no direction in which its objective could be worsened. Here it takes no
+    part, whereas for :func:`min_norm_weights` it is the min-norm point itself.
+
+    Args:
+      gramian: Gramian of shape ``[K, K]``.
+
+    Returns:
+      Weights of shape ``[K]``, zero for zero gradients, of sum one (zero where all are zero).
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> from mmpareto_jax.solvers import nearest_of_nonzero
+      >>> print(nearest_of_nonzero(jnp.diag(jnp.array([1.0, 3.0, 0.0]))))
+      [0.75 0.25 0.  ]
+    """
+    gramian = normalised(gramian)
+    zero = jnp.diagonal(gramian) == 0
+    # As a unit gradient orthogonal to the others it leaves the ratios of their weights alone.
+    weights = min_norm_weights(jnp.where(jnp.diag(zero), 1, gramian))
+    weights = jnp.where(zero, 0, weights)
+    total = jnp.sum(weights)
+    return weights / jnp.where(total == 0, 1, total)
+
+
 def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
     """Closed form for two objectives; see :func:`min_norm_weights`."""
-    gramian = normalised(gramian)
-    shrink = 1 - 2 * jnp.finfo(gramian.dtype).eps
-    first, second, inner = gramian[0, 0] * shrink, gramian[1, 1] * shrink, gramian[0, 1]
+    # Away from the ends of the range by a power of two, which rounds nothing: the differences of
+    # nearby entries are exact, so nearly parallel gradients lose no digits here.
+    gramian = gramian * jnp.where(jnp.max(gramian) > 1, 0.25, 4.0)
+    inner = gramian[0, 1]
+    shrink = jnp.where(inner < 0, 1 - 2 * jnp.finfo(gramian.dtype).eps, 1)
+    first, second = gramian[0, 0] * shrink, gramian[1, 1] * shrink
     shares = jnp.clip(jnp.stack([second - inner, first - inner]), 0)
     total = jnp.sum(shares)
     identical = total == 0
@@ -85,7 +116,8 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
     norms = jnp.sqrt(jnp.where(zero, 1, jnp.diagonal(gramian)))
     # In units of the norms the variable is point_i = w_i |g_i|, up to a factor, with p . point = 1.
     # One eps off every cosine leaves each (M w)_j that rounding error above its bound.
-    cosines = gramian / norms[:, None] / norms[None, :] - eps
+    margin = jnp.where(jnp.any(gramian < 0), eps, 0)
+    cosines = gramian / norms[:, None] / norms[None, :] - margin
     inverse_norms = jnp.min(norms) / norms
     support = _optimal_support(*jax.lax.stop_gradient((cosines, inverse_norms)), zero)
     weights = _optimum_over(support, cosines, inverse_norms) * inverse_norms

@@ -58,9 +58,8 @@ def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
 
 
 def log_losses(losses: jax.Array | None, method: str) -> jax.Array:
-    """Logarithms of the losses; one that is not positive counts as the smallest normal number."""
-    losses = require_losses(losses, method)
-    return jnp.log(jnp.maximum(losses, jnp.finfo(losses.dtype).tiny))
+    """Logarithms of the losses: minus infinity of zero, NaN of a negative loss."""
+    return jnp.log(require_losses(losses, method))
 
 
 PerObjective = Sequence[float] | jax.Array

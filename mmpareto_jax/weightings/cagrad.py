@@ -16,8 +16,8 @@ def cagrad(c: float = 0.5) -> Weighting:
     LibMTL divide by :math:`1 + c^2`, and the released code multiplies by K, to match a sum of
     losses.
 
-    Where no direction of the ball helps every objective because they are Pareto stationary (or one
-    gradient is zero) the weights are zero; see
+    Where no direction of the ball helps every objective because they are Pareto stationary the
+    weights are zero. A zero gradient counts in the mean and not among those to help. See
     :func:`~mmpareto_jax.solvers.conflict_averse_weights`.
 
     Args:

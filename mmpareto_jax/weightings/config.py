@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax.solvers import quadratic_form, root, spectrum
+from mmpareto_jax.solvers import pseudo_solve, root
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
 
 
@@ -47,10 +47,14 @@ def config(preference: PerObjective | None = None) -> Weighting:
         cosines = gramian / lengths[:, None] / lengths[None, :]
         largest = jnp.max(jnp.abs(preference))
         wanted = preference / jnp.where(largest == 0, 1, largest)
-        solution = spectrum(cosines).pseudo_solve(wanted)
-        square = quadratic_form(cosines, solution)
+        solution, decomposed = pseudo_solve(cosines, wanted)
+        # C x is the part of p in the range of C; as a product it would cancel.
+        kept = (decomposed.values > 0).astype(wanted.dtype)
+        full = decomposed.rank == wanted.shape[0]
+        reached = jnp.where(full, wanted, decomposed.apply(kept, wanted))
+        square = jnp.clip(jnp.sum(solution * reached), 0)
         vanishes = square <= jnp.finfo(gramian.dtype).eps
-        projections = jnp.sum(norms * jnp.sum(cosines * solution[None, :], axis=1))
+        projections = jnp.sum(norms * reached)
         scale = jnp.where(vanishes, 0, projections / jnp.where(vanishes, 1, square))
         return jnp.where(norms == 0, 0, solution * (scale / lengths))
 

@@ -12,7 +12,7 @@ from mmpareto_jax.weightings._weighting import Weighting, require_losses
 class DWAState(NamedTuple):
     """State of :func:`dwa`."""
 
-    total: jax.Array  # [K], losses of this period so far
+    total: jax.Array  # [K], losses of this period so far, over its length
     last: jax.Array  # [K], mean losses of the last period
     before: jax.Array  # [K], mean losses of the period before it
     steps: jax.Array  # () int32, steps in this period so far
@@ -67,13 +67,16 @@ def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:
         losses = require_losses(losses, "dwa").astype(state.total.dtype)
         known = (state.periods >= 2) & (state.before != 0)
         rates = jnp.where(known, state.last / jnp.where(known, state.before, 1), 1)
-        weights = losses.shape[0] * jax.nn.softmax(rates / as_real(temperature, rates.dtype))
+        # Not infinite where a loss was all but zero: then it takes all the weight.
+        rates = jnp.nan_to_num(rates, nan=jnp.nan)
+        width = as_real(temperature, rates.dtype)
+        weights = losses.shape[0] * jax.nn.softmax((rates - jnp.max(rates)) / width)
 
-        total, steps = state.total + losses, state.steps + 1
+        total, steps = state.total + losses / period, state.steps + 1
         full = steps == period
         state = DWAState(
             total=jnp.where(full, 0, total),
-            last=jnp.where(full, total / period, state.last),
+            last=jnp.where(full, total, state.last),
             before=jnp.where(full, state.last, state.before),
             steps=jnp.where(full, 0, steps),
             periods=jnp.minimum(state.periods + full.astype(jnp.int32), 2),

@@ -35,8 +35,10 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     batch after each step. Here :math:`\delta` compares the losses of successive calls, which saves
     that forward pass; with a new batch at each step it is noisier.
 
-    Losses are positive; one that is not counts as the smallest positive number. The released code
-    also clips the norm of the update to 1 (``optax.clip_by_global_norm`` after the aggregator).
+    Losses must be positive, their lower bounds taken off. One of zero counts as the smallest normal
+    number and takes all the weight, as in the limit; a negative one makes the weights NaN and is
+    forgotten. The released code also clips the norm of the update to 1
+    (``optax.clip_by_global_norm`` after the aggregator).
 
     Args:
       learning_rate: Of Adam. 0.025 by default, as in the paper.
@@ -72,6 +74,7 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     ) -> tuple[jax.Array, FAMOState]:
         del extra
         now = log_losses(losses, "famo").astype(state.logits.dtype)
+        now = jnp.where(now == -jnp.inf, jnp.log(jnp.finfo(now.dtype).tiny), now)
         rate, decay = (as_real(value, now.dtype) for value in (learning_rate, weight_decay))
         shares = jax.nn.softmax(state.logits)
         fallen = state.log_losses - now

@@ -13,8 +13,10 @@ def geometric_mean() -> Weighting:
 
     .. math:: w_i = \frac{1}{K L_i} \Bigl( \prod_j L_j \Bigr)^{1/K} .
 
-    A change of a loss's units changes all weights by one common factor. Losses are positive; one
-    that is not counts as the smallest positive number.
+    A change of a loss's units changes all weights by one common factor. Losses must be positive:
+    the geometric mean has no gradient at a loss of zero, and negative losses have none at all.
+    There the weights are NaN, so that ``optax.apply_if_finite`` after the aggregator skips the
+    step.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state. It needs ``losses=``.
@@ -43,6 +45,7 @@ def geometric_mean() -> Weighting:
     ) -> tuple[jax.Array, tuple[()]]:
         del extra
         logs = log_losses(losses, "geometric_mean").astype(gramian.dtype)
-        return jnp.exp(jnp.mean(logs) - logs) / logs.shape[0], state
+        weights = jnp.exp(jnp.mean(logs) - logs) / logs.shape[0]
+        return jnp.where(jnp.all(jnp.isfinite(logs)), weights, jnp.nan), state
 
     return Weighting(init, update)

@@ -79,7 +79,11 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
         initial = jnp.where(state.step == 0, losses, state.initial_losses.astype(gramian.dtype))
         norms = root(jnp.diagonal(gramian))
         weighted = weights * norms
-        progress = jnp.where(initial == 0, 1, losses / jnp.where(initial == 0, 1, initial))
+        known = initial != 0
+        # A ratio beyond the range of the dtype counts as the largest of which K have a mean.
+        bound = jnp.finfo(gramian.dtype).max / weights.shape[0]
+        progress = jnp.where(known, losses / jnp.where(known, initial, 1), 1)
+        progress = jnp.clip(progress, -bound, bound)
         mean = jnp.mean(progress)
         rates = jnp.clip(jnp.where(mean == 0, 1, progress / jnp.where(mean == 0, 1, mean)), 0)
         power, step_size = (as_real(value, gramian.dtype) for value in (alpha, learning_rate))

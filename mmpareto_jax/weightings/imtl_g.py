@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax.solvers import normalised, root, spectrum
+from mmpareto_jax.solvers import normalised, pseudo_solve, root
 from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
@@ -34,7 +34,17 @@ def imtl_g() -> Weighting:
 
     def weights(gramian: jax.Array) -> jax.Array:
         gramian = normalised(gramian)
-        solution = spectrum(gramian).pseudo_solve(root(jnp.diagonal(gramian)))
+        norms = root(jnp.diagonal(gramian))
+        zero = norms == 0
+        lengths = jnp.where(zero, 1, norms)
+        cosines = gramian / lengths[:, None] / lengths[None, :]
+        # Of independent gradients the cosines have the inverse, whatever the norms.
+        both = jnp.stack([jnp.where(jnp.diag(zero), 1, cosines), gramian])
+        sides = jnp.stack([jnp.ones_like(norms), norms])
+        (inverse, projected), decomposed = jax.vmap(pseudo_solve)(both, sides)
+        independent = decomposed.rank[0] == norms.shape[0]
+        solution = jnp.where(independent, inverse / lengths, projected)
+        solution = jnp.where(zero, 0, solution)
         total = jnp.sum(solution)
         tolerance = 32 * jnp.finfo(gramian.dtype).eps * jnp.sum(jnp.abs(solution))
         vanishes = jnp.abs(total) <= tolerance

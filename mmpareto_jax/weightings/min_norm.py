@@ -13,6 +13,10 @@ def min_norm() -> Weighting:
     factor K keeps the sum of the weights at that of the uniform baseline, as the paper does; the
     multiple-gradient descent algorithm itself has :math:`w = \alpha`.
 
+    A zero gradient is itself the min-norm point: the update is zero, by definition of the method,
+    as long as one objective's gradient is (:func:`~mmpareto_jax.weightings.mmpareto` goes on with
+    the others).
+
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from mmpareto_jax.hyper_parameters import as_real, check
-from mmpareto_jax.solvers import is_stationary, min_norm_weights, quadratic_form, root
+from mmpareto_jax.solvers import is_stationary, nearest_of_nonzero, quadratic_form, root
 from mmpareto_jax.weightings._weighting import Weighting
 
 
@@ -28,6 +28,11 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
     :math:`\alpha_i = 1 / K` elsewhere, so that the update has :math:`\gamma` times the norm of the
     uniform baseline's. Where the objectives conflict and the min-norm point is zero (to working
     precision, see :func:`~mmpareto_jax.solvers.is_stationary`) the weights are zero.
+
+    A zero gradient has no direction that could be opposed. It takes no part: :math:`\alpha` and K
+    are those of the other objectives, and its own weight is :math:`\gamma \lambda`. This is not
+    the limit of a gradient that vanishes. There is none: however small a gradient is, its direction
+    is protected, so the update depends on the direction from which it comes to zero.
 
     Two objectives are the paper's case. For more, "conflict" as any negative inner product and
     the factor K are our reading: at K = 2 they are the paper.
@@ -65,10 +70,9 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
         gramian: jax.Array, state: MMParetoState, **extra: Any
     ) -> tuple[jax.Array, MMParetoState]:
         del extra
-        num_objectives = gramian.shape[0]
-        alpha = min_norm_weights(gramian)
+        alpha = nearest_of_nonzero(gramian)
         conflict = jnp.any(gramian < 0)
-        direction = jnp.where(conflict, num_objectives * alpha, 1)
+        direction = jnp.where(conflict, summing_to_count(gramian, alpha), 1)
         uniform_norm = root(quadratic_form(gramian, jnp.ones_like(alpha)))
         norm = root(quadratic_form(gramian, direction))
         stationary = conflict & is_stationary(gramian, alpha)
@@ -80,6 +84,12 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
         return weights, MMParetoState(step=optax.safe_increment(state.step))
 
     return Weighting(init, update)
+
+
+def summing_to_count(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
+    """The weights of nonzero gradients times their number, and one for zero gradients, ``[K]``."""
+    zero = jnp.diagonal(gramian) == 0
+    return jnp.where(zero, 1, jnp.sum(~zero, dtype=alpha.dtype) * alpha)
 
 
 def check_gamma(gamma: optax.ScalarOrSchedule) -> None:

@@ -69,8 +69,8 @@ def stch(
         shares = jnp.full_like(losses, 1 / losses.shape[0]) if preference is None else preference
         lowest = jnp.zeros_like(losses) if ideal is None else ideal
         shares, lowest = (as_real(values, gramian.dtype) for values in (shares, lowest))
-        return shares * jax.nn.softmax(
-            shares * (losses - lowest) / as_real(mu, gramian.dtype)
-        ), state
+        terms = shares * (losses - lowest)
+        # Off the largest before the division, which could leave the range of the dtype.
+        return shares * jax.nn.softmax((terms - jnp.max(terms)) / as_real(mu, gramian.dtype)), state
 
     return Weighting(init, update)

@@ -277,7 +277,8 @@ def test_update_opposes_no_objective_of_any_entries(dtype, pair):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_stationarity_is_reported_exactly_where_it_holds(dtype, pair):
     a, b, c = pair[0] @ pair[0], pair[1] @ pair[1], pair[0] @ pair[1]
-    expected = a == 0 or b == 0 or (c < 0 and a * b == c * c)  # 0 is on the segment
+    # 0 is on the segment; one zero gradient takes no part, and the other is no stationary point
+    expected = (a == 0 and b == 0) or (c < 0 and a * b == c * c)
     assert bool(integrate(pair.astype(dtype)).report.stationary) == expected
 
 
@@ -348,7 +349,8 @@ def test_one_zero_gradient_leaves_gamma_times_the_other(dtype, zero):
     pair[zero] = 0.0
     update, report = integrate(pair)
     np.testing.assert_allclose(update, GAMMA * pair[1 - zero], rtol=1e-6)
-    assert report.stationary  # the zero gradient is the min-norm point
+    assert not report.stationary
+    assert report.norms[zero] == 0
     assert all(np.isfinite(field).all() for field in report)
 
 
@@ -474,6 +476,68 @@ def test_two_of_three_equal_gradients_are_integrated(dtype):
     norm = GAMMA * np.linalg.norm(stack.astype(np.float64).sum(axis=0))
     expected = direction / np.linalg.norm(direction) * norm
     assert relative_error(integrate(stack).update, expected) <= ACCURACY[dtype, WIDE]
+
+
+def with_zeros(pair, count):
+    """The pair among `count` objectives, the others' gradients zero."""
+    stack = np.zeros((count, pair.shape[1]), pair.dtype)
+    stack[[1, count - 1]] = pair
+    return stack
+
+
+@dtypes
+@pytest.mark.parametrize("rescale", ["encoder", "leaf"])
+@pytest.mark.parametrize("count", [3, 5])
+def test_zero_gradients_take_no_part(count, rescale, dtype):
+    rng = np.random.default_rng(12)
+    pairs = [np.array([[1.0, 0.0] * 8, [-0.5, 1.0] * 8], dtype)]
+    pairs += [
+        controlled_pair(rng, 16, cosine, log_uniform(rng, 1e-3, 1e3), dtype)
+        for cosine in (*rng.uniform(-0.95, -0.05, 10), *rng.uniform(0.05, 0.95, 5))
+    ]
+    for pair in pairs:
+        alone = integrate_tree({"a": pair[:, :10], "b": pair[:, 10:]}, rescale)
+        stack = with_zeros(pair, count)
+        found = integrate_tree({"a": stack[:, :10], "b": stack[:, 10:]}, rescale)
+        for name, expected in alone.update.items():
+            np.testing.assert_allclose(found.update[name], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            found.report.weights[[1, count - 1]], alone.report.weights, rtol=1e-4, atol=1e-6
+        )
+        np.testing.assert_allclose(found.report.scale, alone.report.scale, rtol=1e-5)
+        assert found.report.conflict == alone.report.conflict
+        assert not found.report.stationary
+
+
+@dtypes
+@pytest.mark.parametrize("rescale", ["encoder", "leaf"])
+def test_opposite_gradients_beside_a_zero_one_are_stationary(rescale, dtype):
+    pair = np.array([[1, 2, 3], [-2, -4, -6]], dtype)
+    update, report = integrate_tree({"w": with_zeros(pair, 3)}, rescale)
+    assert report.stationary
+    assert not update["w"].any()
+
+
+@dtypes
+@pytest.mark.parametrize("rescale", ["encoder", "leaf"])
+def test_nothing_but_zero_gradients_is_stationary(rescale, dtype):
+    update, report = integrate_tree({"w": np.zeros((3, 4), dtype)}, rescale)
+    assert report.stationary
+    assert not update["w"].any()
+
+
+def test_a_tiny_gradient_takes_part_by_its_direction():
+    """So a zero gradient is the limit of none: the updates from two sides differ."""
+    pair = np.array([[1.0, 0.0], [-0.5, 1.0]])
+    for tiny in (1e-10 * np.array([0.0, 1.0]), 1e-10 * np.array([1.0, -0.4])):
+        stack = np.vstack([pair, tiny])
+        update = integrate(stack).update
+        assert (
+            relative_error(
+                update, GAMMA * np.linalg.norm(pair.sum(axis=0)) * tiny / np.linalg.norm(tiny)
+            )
+            <= 1e-6
+        )
 
 
 # The weightings on their own
