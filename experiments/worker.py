@@ -204,7 +204,7 @@ def _work(payload: bytes, connection: Connection) -> None:
         try:
             item = connection.recv()
         except (EOFError, OSError):
-            return
+            os._exit(0)
         try:
             function = function or pickle.loads(payload)
             answers.put((True, function(item)))

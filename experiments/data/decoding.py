@@ -7,13 +7,15 @@ crashes, too: decoding runs in processes of its own.
 
 import itertools
 import math
+import multiprocessing
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -105,18 +107,22 @@ def in_order(
                 pool = _pool(max(1, workers))
             else:
                 yield under_way.popleft()[1].result()
+    except (KeyboardInterrupt, GeneratorExit):
+        for process in multiprocessing.active_children():
+            process.kill()  # nobody wants what it decodes any more
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     """Processes that share nothing with this one: a fork would inherit locks of JAX's threads."""
-    import multiprocessing
-
     if sys.platform == "linux":
         # A server that has imported what decoding needs, and starts no thread, makes them quickly.
         context: Any = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["__main__", __name__])
+        with deaf():
+            forkserver.ensure_running()
     else:
         context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
@@ -126,7 +132,8 @@ def _submitted(
     pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
 ) -> Future[Result]:
     try:
-        with deaf():  # processes may be started
+        # It may start processes; a server hands on what it was started with.
+        with nullcontext() if sys.platform == "linux" else deaf():
             return pool.submit(function, item)
     except BrokenProcessPool as error:
         future: Future[Result] = Future()

@@ -152,7 +152,7 @@ def test_what_a_worker_raises_is_raised():
     assert "In a worker process" in error.value.__notes__[0]
     with mapped(fail, items=[1]) as results, pytest.raises(WorkerError, match="no memory left"):
         next(results)
-    with mapped(fail, items=[2]) as results, pytest.raises(RuntimeError, match="pickle"):
+    with mapped(fail, items=[2]) as results, pytest.raises(RuntimeError, match="lambda"):
         next(results)
 
 
