@@ -42,9 +42,9 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
 
     Args:
       learning_rate: Of Adam. 0.025 by default, as in the paper.
-      weight_decay: L2 penalty on the logits. 0.001 by default, the paper's choice for four of its
-        five data sets, from 0.0001, 0.001 and 0.01 (0.01 for CityScapes; the classes of the
-        released code have 0.01 and 1e-5).
+      weight_decay: L2 penalty on the logits. 0.001 by default, which the paper chose from 0.0001,
+        0.001 and 0.01 for all of its supervised data sets but CityScapes (0.01). The classes of the
+        released code have 0.01 and 1e-5.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` with the logits, Adam's moments and the last losses as its

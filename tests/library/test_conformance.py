@@ -106,13 +106,14 @@ def outcome(name, count, variant=None):
     cases = batch(count)
 
     def two_steps(gramian, losses):
-        first, state = weighting.update(gramian, weighting.init(count), losses=losses)
-        second, _ = weighting.update(gramian, state, losses=0.9 * losses**1.2)
-        return first, second
+        def step(state, losses):
+            weights, state = weighting.update(gramian, state, losses=losses)
+            return state, weights
 
-    run = quick_jit(jax.vmap(two_steps))
-    results = run(cases.gramians, cases.losses)
-    return Outcome(*(np.asarray(r, float).reshape(5, -1, count) for r in results))
+        return jax.lax.scan(step, weighting.init(count), jnp.stack([losses, 0.9 * losses**1.2]))[1]
+
+    steps = quick_jit(jax.vmap(two_steps, out_axes=1))(cases.gramians, cases.losses)
+    return Outcome(*np.asarray(steps, float).reshape(2, 5, -1, count))
 
 
 def size_without_cancellation(gradients, weights):

@@ -431,7 +431,7 @@ def test_sdmgrad(count, options):
 
 
 def test_sdmgrad_takes_the_products_of_two_batches():
-    """Some of their diagonal may be negative; it counts as zero in the mean norm, as released."""
+    """Some of their diagonal may be negative; it counts as zero in the mean norm, as in LibMTL."""
     products = np.array([[1.0, 0.3, -0.2], [0.5, -0.4, 0.1], [-0.3, 0.2, 4.0]])
     options = {"lam": 0.3, "iterations": 3, "learning_rate": 0.1, "momentum": 0.5}
     found = run(mmp.weightings.sdmgrad(**options), products[None])[0]
