@@ -16,6 +16,8 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 @pytest.fixture(scope="module")
 def memory():
+    if jax.__version_info__ < (0, 10, 2):
+        pytest.skip("XLA before jax 0.10.2 holds twice the gradients on the CPU")
     return strategies.deep(layers=8)
 
 
