@@ -71,8 +71,8 @@ def nearest_of_nonzero(gramian: jax.Array) -> jax.Array:
     Examples:
       >>> import jax.numpy as jnp
       >>> from mmpareto_jax.solvers import nearest_of_nonzero
-      >>> print(nearest_of_nonzero(jnp.diag(jnp.array([1.0, 3.0, 0.0]))))
-      [0.75 0.25 0.  ]
+      >>> print(nearest_of_nonzero(jnp.diag(jnp.array([1.0, 1.0, 0.0]))))
+      [0.5 0.5 0. ]
     """
     gramian = normalised(gramian)
     zero = jnp.diagonal(gramian) == 0
