@@ -113,7 +113,7 @@ def test_complex_gradients_on_shards():
     np.testing.assert_allclose(jnp.concatenate(found), expected, rtol=1e-5)
     scattered = jax.shard_map(
         lambda z: update(z, average_over="data"),
-        mesh=jax.make_mesh((1,), ("data",)),
+        mesh=jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,)),
         in_specs=jax.P(),
         out_specs=jax.P(),
         check_vma=False,
