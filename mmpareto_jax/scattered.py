@@ -5,7 +5,6 @@ value that does not over all devices; with ``check_vma=False``, and in ``pmap``,
 this and leaves every device the gradient of its own copy. What is here gives the same under both.
 """
 
-import functools
 import math
 from typing import Any
 
@@ -14,10 +13,6 @@ import jax.numpy as jnp
 import optax
 
 AxisName = str | tuple[str, ...]
-
-_gather_to_all = getattr(  # the name before jax 0.8.3
-    jax.lax, "all_gather_invariant", functools.partial(jax.lax.all_gather, to="invarying")
-)
 
 
 def axis_names(axis_name: AxisName | None) -> tuple[str, ...]:
@@ -147,7 +142,7 @@ def reduce_scatter(stack: jax.Array, axis_name: AxisName) -> jax.Array:
 
 def all_gather(shard: jax.Array, shape: tuple[int, ...], axis_name: AxisName) -> jax.Array:
     """The whole of a tensor of this shape, from the shards ``[ceil(P / n)]`` of all devices."""
-    whole = _gather_to_all(shard, axis_name, tiled=True)
+    whole = jax.lax.all_gather(shard, axis_name, tiled=True, to="invarying")
     return jnp.reshape(whole[: math.prod(shape)], shape)
 
 
