@@ -7,21 +7,16 @@ crashes, too: decoding runs in processes of its own.
 
 import itertools
 import math
-import multiprocessing
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from experiments.data.clips import Clip, ClipError
 from experiments.lfs import refuse_pointer
-from experiments.worker import deaf, end_with_parent
+from experiments.worker import Mapped, WorkerError
 
 if TYPE_CHECKING:
     import av
@@ -40,7 +35,7 @@ STILLS = ("bmp", "gif", "jpegxl", "mjpeg", "png", "tiff", "webp")
 """Codecs of single pictures."""
 
 FATAL = "fatal to the decoding process"
-"""The reason under which a clip is left out that crashes its decoder or takes all memory."""
+"""Why a clip is left out that crashes its decoder, takes all memory or is never done."""
 
 
 def attempt(decode: Callable[[AnyClip], Result], clip: AnyClip) -> Result | ClipError:
@@ -75,8 +70,9 @@ def in_order(
     At most `WINDOW` items for each worker are under way at a time, so that memory stays bounded
     when the results are consumed slowly. The processes end with this one, even if it is killed.
 
-    When a worker dies, the items under way are tried again one after the other: an item that ends
-    its process then too, while no other runs, is at fault, and the others have their results.
+    When a worker dies, or gives nothing for `experiments.worker.PATIENCE` seconds, the items under
+    way are tried again one after the other: an item that does so then too, while no other runs, is
+    at fault, and the others have their results.
 
     Args:
         function: picklable.
@@ -84,81 +80,41 @@ def in_order(
         workers: the number of processes; there is at least one, so that this one survives.
 
     Yields:
-        The result of each item, or `ClipError(FATAL)` for one that ends its process. What the
-        function raises is raised at the item's turn.
+        The result of each item, or `ClipError(FATAL)` for one that ends its process, or never
+        ends. What the function raises is raised at the item's turn.
 
     Example:
         >>> list(in_order(abs, [-1, 2, -3], workers=1))
         [1, 2, 3]
     """
     waiting = iter(items)
-    under_way: deque[tuple[Item, Future[Result]]] = deque()
-    pool = _pool(max(1, workers))
-    try:
-        while True:
-            for item in itertools.islice(waiting, WINDOW * max(1, workers) - len(under_way)):
-                under_way.append((item, _submitted(pool, function, item)))
-            if not under_way:
-                return
-            if isinstance(under_way[0][1].exception(), BrokenProcessPool):
-                pool.shutdown()
-                yield from _one_by_one(function, under_way)
-                under_way.clear()
-                pool = _pool(max(1, workers))
-            else:
-                yield under_way.popleft()[1].result()
-    except (KeyboardInterrupt, GeneratorExit):
-        for process in multiprocessing.active_children():
-            process.kill()  # nobody wants what it decodes any more
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    under_way: deque[Item] = deque()
 
+    def taken() -> Iterator[Item]:
+        for item in waiting:
+            under_way.append(item)
+            yield item
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that share nothing with this one: a fork would inherit locks of JAX's threads."""
-    if sys.platform == "linux":
-        # A server that has imported what decoding needs, and starts no thread, makes them quickly.
-        context: Any = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["__main__", __name__])
-        with deaf():
-            forkserver.ensure_running()
-    else:
-        context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
-
-
-def _submitted(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
-) -> Future[Result]:
-    try:
-        # It may start processes; a server hands on what it was started with.
-        with nullcontext() if sys.platform == "linux" else deaf():
-            return pool.submit(function, item)
-    except BrokenProcessPool as error:
-        future: Future[Result] = Future()
-        future.set_exception(error)
-        return future
-
-
-def _one_by_one(
-    function: Callable[[Item], Result], under_way: Iterable[tuple[Item, Future[Result]]]
-) -> Iterator[Result | ClipError]:
-    """The results of items whose pool is broken, in which some may have been done before."""
-    pool = _pool(1)
-    try:
-        for item, future in under_way:
-            if not isinstance(future.exception(), BrokenProcessPool):
-                yield future.result()
-                continue
+    while True:
+        with closing(Mapped(function, taken(), max(1, workers), WINDOW)) as results:
             try:
-                yield _submitted(pool, function, item).result()
-            except BrokenProcessPool:
-                pool.shutdown()
-                pool = _pool(1)
-                yield ClipError(FATAL)
-    finally:
-        pool.shutdown(cancel_futures=True)
+                for result in results:
+                    under_way.popleft()
+                    yield result
+                return
+            except WorkerError:
+                pass
+        while under_way:
+            yield _alone(function, under_way.popleft())
+
+
+def _alone(function: Callable[[Item], Result], item: Item) -> Result | ClipError:
+    """The result for an item from a process of its own."""
+    with closing(Mapped(function, [item], number=1, ahead=1)) as results:
+        try:
+            return next(results)
+        except WorkerError:
+            return ClipError(FATAL)
 
 
 @contextmanager
