@@ -33,7 +33,7 @@ test-newest: .venv-newest/test
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

@@ -15,7 +15,7 @@ sgd = optax.sgd(0.1, momentum=0.9)
 
 def losses(params, batch, axis_name=None):
     def mean(x):
-        x = jnp.mean(x, 0)
+        x = jnp.mean(x, 0, keepdims=True)
         return x if axis_name is None else jax.lax.pmean(x, axis_name)
 
     features = {}

@@ -58,7 +58,9 @@ def trimmed_mean(
 
         def rule(gradients: jax.Array, key: jax.Array) -> jax.Array:
             del key
-            places = jnp.arange(num_objectives).reshape(-1, *[1] * (gradients.ndim - 1))
+            places = jnp.arange(num_objectives, dtype=jnp.int32).reshape(
+                -1, *[1] * (gradients.ndim - 1)
+            )
             inside = (places >= trim) & (places < num_objectives - trim)
             total = jnp.sum(jnp.where(inside, jnp.sort(gradients, axis=0), 0), axis=0)
             return total / (num_objectives - 2 * trim).astype(gradients.dtype)
@@ -75,7 +77,7 @@ def _trimmed(fraction: Any, num_objectives: int) -> jax.Array:
     as in 0.29 of 100.
     """
     given = jnp.real(fraction) if isinstance(fraction, jax.Array) else jnp.asarray(float(fraction))
-    precision = jnp.finfo(given.dtype).eps
+    precision = float(jnp.finfo(given.dtype).eps)
     share = given.astype(accumulation_dtype([given])) * num_objectives
     whole = jnp.floor(share * (1 + 2 * precision)).astype(jnp.int32)
     return jnp.minimum(whole, (num_objectives - 1) // 2)

@@ -1,14 +1,36 @@
-"""One compilation cache for all processes of a test run: many of them compile the same programs."""
+"""Settings of all processes of a test run, which workers and subprocesses inherit.
+
+JAX promotes neither ranks nor dtypes silently, so that the library and the experiments work in
+programs that forbid it. One compilation cache serves all: many tests compile the same programs.
+
+Programs run for a moment only, so the compiler takes few pains with their machine code, and before
+jax 0.12, whose XLA has no others, loops are written by older emitters, which need fewer passes than
+the fusion emitters: this halves the time. What is computed stays the same, up to the rounding of
+sums whose order is the compiler's.
+"""
 
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
+
+import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
+# They hold no doctests, and pytest cannot import two of one name when it is given two folders.
+collect_ignore_glob = ["*conftest.py"]
+
+# Here and not in a hook: conftest files of the folders below import JAX, which reads them then.
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
+if tuple(map(int, version("jax").split(".")[:2])) < (0, 12):
+    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+
 
 def pytest_configure(config):
-    if CACHE not in os.environ:  # workers and subprocesses inherit it
+    if CACHE not in os.environ:
         config.jax_cache = os.environ[CACHE] = tempfile.mkdtemp(prefix="jax-cache-")
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
@@ -16,3 +38,12 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if hasattr(config, "jax_cache"):
         shutil.rmtree(config.jax_cache, ignore_errors=True)
+
+
+@pytest.fixture
+def optax_promotes():
+    """Allow dtypes to be promoted, as optax's Adam and MultiSteps do with their counts."""
+    import jax
+
+    with jax.numpy_dtype_promotion("standard"):
+        yield

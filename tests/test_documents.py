@@ -26,7 +26,7 @@ def batch():
     return {
         "a": jax.random.normal(keys[0], (16, 3)),
         "v": jax.random.normal(keys[1], (16, 5)),
-        "y": jnp.linspace(-1, 1, 16)[:, None] * jnp.ones(4),
+        "y": jnp.linspace(-1, 1, 16)[:, None] * jnp.ones((1, 4)),
         "label": jnp.arange(16) % 4,
     }
 
@@ -89,6 +89,7 @@ def optimizer_steps(names):
 
 
 @pytest.mark.parametrize("steps_of", [functional_steps, optimizer_steps])
+@pytest.mark.usefixtures("optax_promotes")
 def test_the_nnx_recipe_moves_statistics_and_keys_and_trains_the_rest(batch, steps_of):
     names = {}
     exec(BLOCKS[0], names)
@@ -100,7 +101,8 @@ def test_the_nnx_recipe_moves_statistics_and_keys_and_trains_the_rest(batch, ste
     params, rest, _ = first, *_ = next(steps)
     for _ in range(20):
         linear = params["audio_net"]["linear"]
-        hidden = np.asarray(batch["a"] @ linear["kernel"][...] + linear["bias"][...], float)
+        kernel, bias = (np.asarray(linear[name][...], float) for name in ("kernel", "bias"))
+        hidden = np.asarray(batch["a"], float) @ kernel + bias
         mean = 0.99 * mean + 0.01 * hidden.mean(axis=0)
         variance = 0.99 * variance + 0.01 * hidden.var(axis=0)
         params, rest, values = steps.send(batch)

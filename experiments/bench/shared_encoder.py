@@ -32,7 +32,7 @@ class Problem(NamedTuple):
         del statistics
         x = batch["inputs"]
         for layer in params["encoder"].values():
-            x = jax.nn.relu(x @ layer["kernel"] + layer["bias"])
+            x = jax.nn.relu(x @ layer["kernel"] + layer["bias"][None])
         return {"encoder": x}
 
     def losses_from_features(

@@ -20,7 +20,11 @@ def unit(pixels: jax.Array) -> jax.Array:
 
 def imagenet(pixels: jax.Array) -> jax.Array:
     """Pixels, uint8 [..., 3], as float32 with ImageNet's mean 0 and deviation 1 in each channel."""
-    return (unit(pixels) - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_DEVIATION)
+    channels = (1,) * (pixels.ndim - 1) + (3,)
+    mean, deviation = (
+        jnp.reshape(jnp.array(x), channels) for x in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    )
+    return (unit(pixels) - mean) / deviation
 
 
 def as_stored(values: jax.Array) -> jax.Array:

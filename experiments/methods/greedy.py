@@ -86,7 +86,7 @@ def greedy(
     def objectives(forward: Pass, state: Balance) -> tuple[dict[str, jax.Array], Representations]:
         assert task is not None
         read = {
-            name: jnp.where(state.rest[name] > 0, state.means[name], each)
+            name: jnp.where(state.rest[name] > 0, state.means[name][jnp.newaxis], each)
             for name, each in forward.representations.items()
         }
         loss = task.loss(forward.classify(read)["joint"], forward.batch[task.target])
@@ -106,7 +106,8 @@ def greedy(
         return Balance(
             speeds=speeds,
             means={
-                name: mean + (signals[name] - mean) / steps for name, mean in state.means.items()
+                name: mean + (signals[name] - mean) / steps.astype(mean.dtype)
+                for name, mean in state.means.items()
             },
             rest={
                 name: jnp.where(begins & (lead[name] > threshold), window, jnp.maximum(left - 1, 0))

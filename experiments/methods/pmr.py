@@ -148,7 +148,7 @@ def log_probabilities(vectors: jax.Array, centroids: jax.Array) -> jax.Array:
       >>> jnp.exp(log_probabilities(jnp.zeros((1, 1)), jnp.array([[1.0], [-1.0]])))
       Array([[0.5, 0.5]], dtype=float32)
     """
-    squares = jnp.sum(jnp.square(vectors[:, jnp.newaxis] - centroids), axis=-1)
+    squares = jnp.sum(jnp.square(vectors[:, jnp.newaxis] - centroids[jnp.newaxis]), axis=-1)
     apart = squares > 0
     # The root of 0 has no gradient, and must not be reached by one.
     distances = jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)
@@ -191,7 +191,8 @@ def class_sums(forward: Pass, counted: jax.Array) -> tuple[dict[str, jax.Array],
       Sums ``[classes, features]`` by modality, and counts ``[classes]``.
     """
     classes = forward.outputs["joint"].shape[-1]
-    members = jax.nn.one_hot(forward.batch["label"], classes) * counted[:, jnp.newaxis]
+    labels = jax.nn.one_hot(forward.batch["label"], classes)
+    members = jnp.where(counted[:, jnp.newaxis], labels, 0)
     sums = {
         name: jnp.matmul(members.T, _vectors(each), precision=jax.lax.Precision.HIGHEST)
         for name, each in forward.representations.items()

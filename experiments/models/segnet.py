@@ -214,7 +214,7 @@ def segnet_small(
 
 def _chosen(place: jax.Array) -> jax.Array:
     """Places ``[B, H, W, C]`` as a choice among four, ``[B, H, W, 4, C]`` bool."""
-    return place[:, :, :, None] == jnp.arange(4)[:, None]
+    return place[:, :, :, None] == jnp.arange(4).reshape(1, 1, 1, 4, 1)
 
 
 def _conv(channels: int, width: int, size: int, rngs: nnx.Rngs) -> nnx.Conv:

@@ -43,11 +43,12 @@ class SequenceTransformer(nnx.Module):
         """Sequences ``[B, T, features]`` to representations ``[B, width]``."""
         present = jnp.any(steps != 0, axis=-1)
         tokens = self.embedding(steps)
-        tokens = tokens + sinusoids(*tokens.shape[-2:])
+        tokens = tokens + sinusoids(*tokens.shape[1:])[None]
         for layer in self.layers:
             tokens = layer(tokens, present)
         total = jnp.sum(jnp.where(present[..., None], self.norm(tokens), 0), axis=1)
-        return total / jnp.maximum(jnp.sum(present, axis=1, keepdims=True), 1)
+        count = jnp.sum(present, axis=1, keepdims=True, dtype=total.dtype)
+        return total / jnp.maximum(count, 1)
 
 
 def sinusoids(steps: int, width: int) -> jax.Array:
@@ -57,8 +58,8 @@ def sinusoids(steps: int, width: int) -> jax.Array:
       steps: Number of positions.
       width: Size of each, an even number.
     """
-    rates = 10000.0 ** (-jnp.arange(0, width, 2) / width)
-    angles = jnp.arange(steps)[:, None] * rates
+    rates = 10000.0 ** (-jnp.arange(0, width, 2, dtype=jnp.float32) / width)
+    angles = jnp.arange(steps, dtype=jnp.float32)[:, None] * rates[None]
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 

@@ -11,4 +11,5 @@ def masked_mean(mask: jax.Array, values: jax.Array) -> jax.Array:
       >>> masked_mean(jnp.array([True, False]), jnp.array([2.0, 7.0]))
       Array(2., dtype=float32)
     """
-    return jnp.sum(jnp.where(mask, values, 0)) / jnp.maximum(jnp.sum(mask), 1)
+    count = jnp.sum(mask, dtype=values.dtype)
+    return jnp.sum(jnp.where(mask, values, 0)) / jnp.maximum(count, 1)

@@ -1,5 +1,8 @@
+import io
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +22,22 @@ def digits():
     return data.load("cg-digits")
 
 
-@pytest.fixture
-def run_here(capsys, monkeypatch):
+@pytest.fixture(scope="session")
+def run_here():
     """Runs a command in this process, which saves the start of another one."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
-        status = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            status = exit_.code
-        captured = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, status, captured.out, captured.err)
+        argv, status = ["experiments", *map(str, arguments)], 0
+        with (
+            mock.patch.object(sys, "argv", argv),
+            redirect_stdout(io.StringIO()) as out,
+            redirect_stderr(io.StringIO()) as err,
+        ):
+            try:
+                main()
+            except SystemExit as exit_:
+                status = exit_.code
+        return subprocess.CompletedProcess(argv, status, out.getvalue(), err.getvalue())
 
     return run
 

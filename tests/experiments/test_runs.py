@@ -46,9 +46,9 @@ def records(run_dir):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(run_here, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("runs") / "finished"
-    outcome = run("train", *QUICK, "--epochs", 6, "--run-dir", run_dir)
+    outcome = run_here("train", *QUICK, "--epochs", 6, "--run-dir", run_dir)
     assert outcome.returncode == 0, outcome.stderr
     return run_dir
 
@@ -59,8 +59,8 @@ def test_a_run_leaves_logs_and_a_checkpoint(finished):
     assert parameters(finished)[0] == 6 * 4
 
 
-def test_evaluate_prints_accuracy_and_macro_f1_of_every_head(finished):
-    outcome = run("evaluate", "--run-dir", finished, "--prepared-dir", "None")
+def test_evaluate_prints_accuracy_and_macro_f1_of_every_head(run_here, finished):
+    outcome = run_here("evaluate", "--run-dir", finished, "--prepared-dir", "None")
     assert outcome.returncode == 0, outcome.stderr
     rows = {line.split()[0]: line.split()[1:] for line in outcome.stdout.splitlines()}
     assert set(rows) == {"joint", "gray", "colour"}
@@ -71,8 +71,8 @@ def test_evaluate_prints_accuracy_and_macro_f1_of_every_head(finished):
     assert json.loads((finished / "evaluation.json").read_text()) == logged
 
 
-def test_evaluate_probes_the_encoders_too(finished):
-    outcome = run("evaluate", "--run-dir", finished, "--prepared-dir", "None", "--probe")
+def test_evaluate_probes_the_encoders_too(run_here, finished):
+    outcome = run_here("evaluate", "--run-dir", finished, "--prepared-dir", "None", "--probe")
     assert outcome.returncode == 0, outcome.stderr
     scores = json.loads((finished / "evaluation.json").read_text())
     assert scores.keys() == {"joint", "gray", "colour", "gray (probe)", "colour (probe)"}
@@ -107,9 +107,11 @@ def test_a_killed_run_resumes_to_the_same_parameters(finished, tmp_path):
     assert without_times[0] == without_times[1]
 
 
-def test_a_second_run_into_the_same_folder_is_refused_and_loses_nothing(refused, finished):
+def test_a_second_run_into_the_same_folder_is_refused_and_loses_nothing(
+    refused, run_here, finished
+):
     before = parameters(finished), records(finished)
-    outcome = run("train", *QUICK, "--epochs", 6, "--run-dir", finished)
+    outcome = run_here("train", *QUICK, "--epochs", 6, "--run-dir", finished)
     refused(outcome, "--resume", str(finished))
     after = parameters(finished), records(finished)
     assert after[1] == before[1]
@@ -117,10 +119,10 @@ def test_a_second_run_into_the_same_folder_is_refused_and_loses_nothing(refused,
         np.testing.assert_array_equal(left, right)
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(refused, finished):
+def test_a_checkpoint_of_another_configuration_is_refused(refused, run_here, finished):
     before = records(finished)
     arguments = ["--epochs", 6, "--run-dir", finished, "--resume", "--gamma", 2]
-    refused(run("train", *QUICK, *arguments), "gamma 1.5 (here 2.0)", "--run-dir")
+    refused(run_here("train", *QUICK, *arguments), "gamma 1.5 (here 2.0)", "--run-dir")
     assert records(finished) == before
 
 
@@ -163,16 +165,18 @@ def test_a_resume_without_a_run_is_refused(refused, tmp_path, run_here):
     refused(outcome, "no checkpoint in")
 
 
-def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(refused, finished, tmp_path):
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(
+    refused, run_here, finished, tmp_path
+):
     damaged = tmp_path / "damaged"
     shutil.copytree(finished, damaged)
     for path in (damaged / "checkpoints" / "24" / "state").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:7])
     evaluate = ("evaluate", "--run-dir", damaged, "--prepared-dir", "None")
-    refused(run(*evaluate), "cannot read checkpoint", str(damaged / "checkpoints" / "24"))
+    refused(run_here(*evaluate), "cannot read checkpoint", str(damaged / "checkpoints" / "24"))
     shutil.rmtree(damaged / "checkpoints" / "24")
-    outcome = run(*evaluate)
+    outcome = run_here(*evaluate)
     assert outcome.returncode == 0, outcome.stderr
 
 

@@ -45,7 +45,7 @@ class LateFusion:
 
     def losses(self, params, batch):
         features = {
-            name: jnp.tanh(batch[name] @ params[name]["w"] + params[name]["b"])
+            name: jnp.tanh(batch[name] @ params[name]["w"] + params[name]["b"][None])
             for name in ("audio", "visual")
         }
         features["joint"] = jnp.concatenate([features["audio"], features["visual"]], axis=1)

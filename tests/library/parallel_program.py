@@ -36,7 +36,7 @@ def aggregator(count, axis_name=None):
 
 
 def losses_of(count, params, batch):
-    hidden = {m: jnp.tanh(batch[m] @ params[m]["w"] + params[m]["b"]) for m in UNIMODAL}
+    hidden = {m: jnp.tanh(batch[m] @ params[m]["w"] + params[m]["b"][None]) for m in UNIMODAL}
     hidden["joint"] = hidden["audio"] - hidden["visual"]
     outputs = {name: value @ params["heads"][name] for name, value in hidden.items()}
     values = {name: jnp.mean((value - batch["target"]) ** 2) for name, value in outputs.items()}
@@ -202,8 +202,11 @@ def halves(average, gather):
 
     def encode(params, batch):
         params = gather(params)
-        hidden = {m: batch[m] @ params[m]["w"] + params[m]["b"] for m in UNIMODAL}
-        return {m: jnp.tanh(h) / average(jnp.mean(h**2, axis=0)) for m, h in hidden.items()}
+        hidden = {m: batch[m] @ params[m]["w"] + params[m]["b"][None] for m in UNIMODAL}
+        return {
+            m: jnp.tanh(h) / average(jnp.mean(h**2, axis=0, keepdims=True))
+            for m, h in hidden.items()
+        }
 
     def losses(params, features, batch):
         params = gather(params)

@@ -90,12 +90,12 @@ def losses_of(params, statistics, batch, *, axis_name=None, features=None, gathe
         hidden = batch[m] @ params[m]["in"]
         if statistics is not None:
             mean = mean_over(jnp.mean(hidden, 0))
-            var = mean_over(jnp.mean((hidden - mean) ** 2, 0))
+            var = mean_over(jnp.mean((hidden - mean[None]) ** 2, 0))
             running[m] = jax.tree.map(
                 lambda old, new: 0.9 * old + 0.1 * new, statistics[m], {"mean": mean, "var": var}
             )
-            hidden = (hidden - mean) * jax.lax.rsqrt(var + 1e-5)
-        hidden = jnp.tanh(hidden * params[m]["scale"] + params[m]["offset"])
+            hidden = (hidden - mean[None]) * jax.lax.rsqrt(var + 1e-5)[None]
+        hidden = jnp.tanh(hidden * params[m]["scale"][None] + params[m]["offset"][None])
         encoded[m] = jnp.tanh(jnp.dot(hidden, params[m]["out"], out_sharding=features))
     encoded["joint"] = encoded["audio"] - encoded["visual"]
     values = {}

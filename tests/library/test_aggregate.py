@@ -87,6 +87,7 @@ def test_each_encoder_is_combined_and_other_leaves_pass():
     ],
     ids=["sgd", "momentum", "adam", "adamw", "inject_hyperparams", "MultiSteps", "apply_if_finite"],
 )
+@pytest.mark.usefixtures("optax_promotes")
 def test_an_optimiser_after_the_aggregator_sees_the_combined_gradient(optimiser):
     tx = optax.chain(mmp.mmpareto(ENCODERS), optimiser)
     stream = [GRADS, scaled(GRADS, 2.0), GRADS]
@@ -332,7 +333,7 @@ def test_linen_train_state_steps_the_model():
 
     def losses(params):
         out = state.apply_fn({"params": params}, x)
-        rows = {m: [jnp.sum(out[m] * row) for row in GRADS[m]] for m in out}
+        rows = {m: [jnp.sum(out[m][0] * row) for row in GRADS[m]] for m in out}
         joint = rows["audio"][0] + rows["visual"][0]
         return {"joint": joint, "audio": rows["audio"][1], "visual": rows["visual"][1]}
 

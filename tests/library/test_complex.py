@@ -193,7 +193,57 @@ def test_every_way_from_losses_gives_the_gradient_of_both_parts(in_complex_and_i
     found, expected = (gradients[way] for gradients in in_complex_and_in_parts)
     x, y = expected["net"]
     assert np.any(np.abs(y) > 0.1)
-    np.testing.assert_allclose(found["net"], x - 1j * y, rtol=1e-4)
+    np.testing.assert_allclose(found["net"], np.asarray(x) - 1j * np.asarray(y), rtol=1e-4)
     np.testing.assert_allclose(found["head"], expected["head"], rtol=1e-4)
     if way != "jax.grad":
         np.testing.assert_allclose(found["head"], in_complex_and_in_parts[0]["jax.grad"]["head"])
+
+
+def given_and_gradients():
+    """Linear losses of tensors of several dtypes, and the gradients that `jax.grad` has of them."""
+    rng = np.random.default_rng(4)
+    rows = {
+        "half": rng.integers(-3, 4, (COUNT, 5)).astype(jnp.bfloat16),
+        "single": rng.standard_normal((COUNT, 2, 2)).astype(np.float32),
+        "complex": (rng.standard_normal((COUNT, 3)) + 1j * rng.standard_normal((COUNT, 3))).astype(
+            np.complex64
+        ),
+    }
+
+    def losses(params):
+        def value(index):
+            terms = [
+                jnp.sum((leaf * row[index]).real.astype("f"))
+                for leaf, row in zip(jax.tree.leaves(params), jax.tree.leaves(rows), strict=True)
+            ]
+            return sum(terms[1:], terms[0])
+
+        return {"joint": value(0), "own": value(1)}
+
+    return losses, rows
+
+
+@pytest.mark.parametrize("way", ["stacked", "gramian", "features", "aggregate"])
+def test_tensors_of_several_dtypes_keep_them_and_share_a_gramian(way):
+    losses, rows = given_and_gradients()
+    params = {"net": jax.tree.map(lambda row: jnp.ones(row.shape[1:], row.dtype), rows)}
+    encoders = {"net": mmp.Encoder("net", ("joint", "own"))}
+    weighting = mmp.weightings.constant([1.0, 2.0])
+    whole = lambda params: losses(params["net"])
+    if way == "aggregate":
+        tx = mmp.aggregate(weighting, encoders)
+        _, grads = mmp.value_and_objective_grads(whole, encoders)(params)
+        grads, state = tx.update(grads, tx.init(params))
+    else:
+        given = whole
+        if way == "features":
+            given = mmp.Features(dict, lambda _, features: losses(features["net"]))
+        integrator = mmp.integrate(given, encoders, weighting, strategy=way)
+        _, grads, state = integrator.value_and_grad(params, integrator.init(params))
+    flat = [np.reshape(row, (COUNT, -1)).astype(complex) for row in jax.tree.leaves(rows)]
+    gramian = sum((row @ row.conj().T).real for row in flat)
+    np.testing.assert_allclose(mmp.diagnostics(state)["net"].gramian, gramian, rtol=1e-6)
+    for name, row in rows.items():
+        assert grads["net"][name].dtype == row.dtype
+        expected = row[0].astype(complex) + 2 * row[1].astype(complex)
+        np.testing.assert_allclose(grads["net"][name].astype(complex), expected, rtol=1e-6)

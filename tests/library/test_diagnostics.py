@@ -142,6 +142,7 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("tx", WRAPPED.values(), ids=WRAPPED.keys())
+@pytest.mark.usefixtures("optax_promotes")
 def test_the_aggregator_is_found_wherever_it_sits(tx):
     params, grads = {"net": np.zeros(2, "f")}, {"net": np.array(ROWS["two in conflict"], "f")}
 
@@ -164,6 +165,7 @@ class Net(nnx.Module):
         self.net = nnx.Param(jnp.zeros(2))
 
 
+@pytest.mark.usefixtures("optax_promotes")
 def test_the_aggregator_is_found_in_an_nnx_optimizer():
     model = Net()
     optimizer = nnx.Optimizer(model, WRAPPED["chain"], wrt=nnx.Param)

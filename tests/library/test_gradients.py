@@ -117,8 +117,12 @@ def test_further_arguments_reach_the_losses(late_fusion):
 
 def test_gradients_of_bfloat16_parameters_are_bfloat16(late_fusion):
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), late_fusion.params)
-    _, grads = compute(late_fusion.losses, late_fusion, params=params)
-    separate = separate_grads(late_fusion.losses, params, late_fusion.batch)
+
+    def losses(params, batch):
+        return late_fusion.losses(jax.tree.map(lambda leaf: leaf.astype("f"), params), batch)
+
+    _, grads = compute(losses, late_fusion, params=params)
+    separate = separate_grads(losses, params, late_fusion.batch)
     expected = stack(separate, late_fusion.encoders, top_level)
     chex.assert_trees_all_equal_shapes_and_dtypes(grads, expected)
     rounding = float(4 * jnp.finfo(jnp.bfloat16).eps)
@@ -270,7 +274,7 @@ def test_networks_with_dropout_batch_norm_and_checkpoint_match_jax_grad(compiled
 def test_batch_statistics_advance_exactly_once(compiled, late_fusion):
     params = compiled.network.params["audio"]
     first = params["first"] if "first" in params else params["Dense_0"]
-    seen = np.mean(late_fusion.batch["audio"] @ first["kernel"] + first["bias"], axis=0)
+    seen = np.mean(late_fusion.batch["audio"] @ first["kernel"] + first["bias"][None], axis=0)
     # From zero, with momentum 0.9: two advances would give 0.19 of the mean.
     means = compiled.network.means(compiled.stats, "audio")
     chex.assert_trees_all_close(means, 0.1 * seen, rtol=1e-4, atol=1e-6)
@@ -406,7 +410,7 @@ def outer_loss(count, rescale):
     tx = optax.chain(mmp.mmpareto(encoders, rescale=rescale), optax.sgd(0.3))
 
     def losses(params, weight, centres):
-        values = jnp.sum((params["net"] - centres) ** 2, axis=1)
+        values = jnp.sum((params["net"][None] - centres) ** 2, axis=1)
         return dict(zip(names, values.at[1].multiply(weight), strict=True))
 
     def after_step(weight, centres):

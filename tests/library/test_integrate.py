@@ -15,7 +15,7 @@ exact = pytest.mark.parametrize("strategy", EXACT)
 
 def encode(params, batch):
     return {
-        name: jnp.tanh(batch[name] @ params[name]["w"] + params[name]["b"])
+        name: jnp.tanh(batch[name] @ params[name]["w"] + params[name]["b"][None])
         for name in ("audio", "visual")
     }
 

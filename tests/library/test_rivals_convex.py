@@ -396,9 +396,7 @@ def test_a_non_finite_gramian_gives_non_finite_weights(count, dtype):
 @pytest.mark.parametrize("count", [2, 5])
 def test_vmap_and_scan_equal_a_loop(count, dtype):
     given, together = solved(count, dtype)
-    scanned = run(
-        quick_jit(lambda x: jax.lax.scan(lambda _, m: (0, all_weights(m)), 0, x)[1]), given
-    )
+    scanned = run(jax.jit(lambda x: jax.lax.scan(lambda _, m: (0, all_weights(m)), 0, x)[1]), given)
     for name, weights in together.items():
         first = weights[:CASES_EACH]  # the well-conditioned
         alone = np.stack([run(solve, m)[name] for m in given[:CASES_EACH]])

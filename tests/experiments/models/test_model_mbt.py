@@ -199,7 +199,9 @@ def test_tokens_are_the_patches_of_every_frame_in_order_without_the_remainder():
         for row in (0, 4):
             for column in (0, 4):
                 patch = video[:, frame, row : row + 4, column : column + 4]
-                token = np.einsum("bhwc,hwcd->bd", patch, kernel) + stream.embedding.bias[...]
+                token = np.einsum("bhwc,hwcd->bd", patch, kernel) + np.asarray(
+                    stream.embedding.bias[...]
+                )
                 tokens.append(token[:, None])
     expected = np.concatenate(tokens, axis=1) + stream.positions[...]
     np.testing.assert_allclose(stream.embed(video), expected, atol=1e-5)

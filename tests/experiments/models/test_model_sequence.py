@@ -46,7 +46,7 @@ def test_positions_are_the_published_sines_and_cosines():
 def test_padding_at_the_end_changes_nothing(encoder, encode):
     steps = sequences(2, 4, 3)
     padded = np.concatenate([steps, np.zeros((2, 3, 3), np.float32)], axis=1)
-    unmasked = encoder.embedding(steps) + sinusoids(4, 8)
+    unmasked = encoder.embedding(steps) + sinusoids(4, 8)[None]
     for layer in encoder.layers:
         unmasked = layer(unmasked)
     expected = np.mean(encoder.norm(unmasked), axis=1)

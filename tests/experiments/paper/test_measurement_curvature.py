@@ -123,11 +123,11 @@ def dense_hessian(compiled, state, features, labels):
     def loss(parameters):
         params = unravel(parameters)
         representation = sum(
-            jnp.tanh(features[name] @ layer["kernel"] + layer["bias"])
+            jnp.tanh(features[name] @ layer["kernel"] + layer["bias"][None])
             for name, layer in params["encoders"].items()
         )
         logits = representation @ params["heads"]["joint"]["kernel"]
-        logits = logits + params["heads"]["joint"]["bias"]
+        logits = logits + params["heads"]["joint"]["bias"][None]
         chosen = jnp.take_along_axis(logits, labels[:, None], 1)[:, 0]
         return jnp.mean(jax.nn.logsumexp(logits, axis=1) - chosen)
 
