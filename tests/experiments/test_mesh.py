@@ -90,11 +90,12 @@ def arguments(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def one_device(arguments, tmp_path_factory):
+def one_device(arguments, run_here, tmp_path_factory):
     """One and two epochs on one device."""
     folder = tmp_path_factory.mktemp("one")
     one, two = folder / "one", folder / "two"
-    finish(command("train", *arguments, "--epochs", 2, "--run-dir", two))
+    outcome = run_here("train", *arguments, "--epochs", 2, "--run-dir", two)
+    assert outcome.returncode == 0, outcome.stderr
     shutil.copytree(two, one)
     shutil.rmtree(one / "checkpoints" / "8")
     first, _ = (one / "metrics.jsonl").read_text().splitlines(keepends=True)

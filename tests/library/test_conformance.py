@@ -17,8 +17,14 @@ from methods_page import COORDINATEWISE, WEIGHTINGS, make
 
 import mmpareto_jax as mmp
 
-COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 32)
 PROMISED_AT = (2, 3, 5, 8)
+COUNTS = (
+    1,
+    *PROMISED_AT,
+    *(pytest.param(count, marks=pytest.mark.slow) for count in (4, 6, 7, 32)),
+)
+"""Each takes a program for every weighting, the quick ones of which other tests read too."""
+
 CASES = 12
 all_weightings = pytest.mark.parametrize("name", WEIGHTINGS)
 all_aggregators = pytest.mark.parametrize("name", [*WEIGHTINGS, *COORDINATEWISE])
