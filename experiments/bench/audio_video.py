@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.typing import DTypeLike
 
 import mmpareto_jax as mmp
 from experiments.models.late_fusion import LateFusion
@@ -48,7 +49,7 @@ class Problem(NamedTuple):
 
 def problem(
     shapes: dict[str, tuple[int, ...]],
-    dtype: jnp.dtype = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
     axis_name: str | None = None,
     encoder: Any = ResNet18,
 ) -> Problem:
