@@ -51,7 +51,15 @@ def told() -> Iterator[None]:
             came.append(number)
             raise KeyboardInterrupt
 
+    def again(lost: "sys.UnraisableHookArgs") -> None:
+        # A destructor or a callback of the garbage collector has swallowed the interrupt.
+        if came and issubclass(lost.exc_type, KeyboardInterrupt):
+            threading.Timer(0.01, os.kill, [os.getpid(), came.pop()]).start()
+        else:
+            unraisable(lost)
+
     handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    unraisable, sys.unraisablehook = sys.unraisablehook, again
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     # The system writes there even while the main thread is busy with a compilation.
@@ -67,6 +75,7 @@ def told() -> Iterator[None]:
         raise SystemExit(128 + came[0]) from None
     finally:
         signal.set_wakeup_fd(before)
+        sys.unraisablehook = unraisable
         for number, handler in handlers.items():
             signal.signal(number, handler)
         os.write(writing, bytes([_OVER]))

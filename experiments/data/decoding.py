@@ -247,6 +247,8 @@ def _decoded(
     stream: Any = container.streams.best(kind)
     if stream is None or _is_cover(stream):
         raise ClipError(f"without {kind}")
+    if stream.codec_context is None:
+        raise ClipError(f"with {kind} of an unknown codec")
     stream.codec_context.thread_count = 1  # the workers share the cores already
     step, origin = _step(stream), _origin(container)
     if start > AHEAD:

@@ -25,10 +25,10 @@ MATRICES = (1, 4, 7, 8, 9, 10)
 def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[bytes]:
     """Read a picture for each second of a video, or of a stretch of it.
 
-    It is the first one at or after the middle of the second; a second whose second half begins no
-    picture has none. A video shorter than that has its last picture. A picture is as a player shows
-    it: turned and mirrored as the file says, its pixels square; of an interlaced one, every other
-    line.
+    It is the first one at or after the middle of the second and before that of the next; where none
+    begins in between, there is none. A video shorter than that has its last picture. A picture is
+    as a player shows it: turned and mirrored as the file says, its pixels square; of an interlaced
+    one, every other line.
 
     Args:
         path: a file in any format that FFmpeg reads.

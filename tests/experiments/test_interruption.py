@@ -53,6 +53,30 @@ def test_an_error_that_a_signal_brings_about_is_no_error(capsys):
     assert capsys.readouterr().err.startswith("interrupted: ")
 
 
+class Swallowing:
+    """Python ignores what a destructor raises."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+
+def test_a_signal_that_a_destructor_swallows_is_not_lost(capsys):
+    @interruption.told()
+    def command():
+        Swallowing()
+        time.sleep(10)
+        pytest.fail("the signal is lost")
+
+    hook = sys.unraisablehook
+    with pytest.raises(SystemExit) as end:
+        command()
+    assert end.value.code == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("interrupted: ")
+    assert sys.unraisablehook is hook
+
+
 def test_a_block_without_a_signal_ends_as_ever():
     with interruption.told():
         pass

@@ -121,6 +121,16 @@ def test_a_title_that_is_not_utf8_does_not_keep_a_file_from_being_read(tmp_path)
     assert sum(decoded.frame.samples for decoded in frames(path, "audio")) == 1600
 
 
+def test_a_codec_that_nobody_knows_is_told(tmp_path):
+    path = tmp_path / "unknown.wav"
+    media.write(path, samples=media.sine(440, 0.1, 8000), codecs=(None, "pcm_s16le"))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<H", content, content.index(b"fmt ") + 8, 0x7777)
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match="with audio of an unknown codec"):
+        list(frames(path, "audio"))
+
+
 RECORDINGS = {
     "recording.mp4": (("libx264", "aac"), False),
     "recording.webm": (("vp9", "libopus"), True),
