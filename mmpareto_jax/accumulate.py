@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mmpareto_jax.gradients import kind
 from mmpareto_jax.gramian import mean_dtype
+from mmpareto_jax.hyper_parameters import check_count
 
 
 def accumulate(
@@ -49,8 +50,7 @@ def accumulate(
       >>> print(values["joint"], grads["net"])
       9.0 [3. 6.]
     """
-    if not isinstance(micro_batches, int) or micro_batches < 1:
-        raise ValueError(f"micro_batches must be positive and whole, got {micro_batches}")
+    check_count("micro_batches", micro_batches, 1)
 
     def split(path: Any, leaf: jax.Array) -> jax.Array:
         if jnp.ndim(leaf) == 0 or jnp.shape(leaf)[0] % micro_batches:
@@ -100,5 +100,9 @@ def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
                 f"{kind(values)} in place of (values, aux)"
             )
         values, aux = values
+        for path, leaf in jax.tree_util.tree_leaves_with_path(aux):
+            if isinstance(leaf, str):
+                where = jax.tree_util.keystr(path, simple=True, separator="/")
+                raise ValueError(f"auxiliary output {where!r} is a str, expected an array")
         return (values, grads), aux
     return (values, grads), None

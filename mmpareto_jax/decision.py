@@ -92,8 +92,13 @@ def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> 
                 f"losses has no {missing[0]!r}, which trains an encoder; it has "
                 f"{', '.join(map(str, losses))}"
             )
+        for name in encoder.objectives:
+            if losses[name] is None or jnp.shape(losses[name]) != ():
+                raise ValueError(f"losses[{name!r}] must be a real scalar, got {losses[name]}")
         losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
     losses = jnp.asarray(losses)
+    if not jnp.issubdtype(losses.dtype, jnp.floating):
+        raise ValueError(f"losses must be real floating-point numbers, got {losses.dtype}")
     if losses.shape != (len(encoder.objectives),):
         raise ValueError(
             f"losses must be scalars by name or an array of shape ({len(encoder.objectives)},), "

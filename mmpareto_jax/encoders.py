@@ -48,8 +48,8 @@ class Encoder:
                 "params is a path prefix, a tuple of them or a function from a path to bool, got "
                 f"{self.params!r}"
             )
-        if isinstance(self.objectives, str):
-            raise ValueError(f"objectives is a tuple of names, got the string {self.objectives!r}")
+        if not isinstance(self.objectives, tuple | list):
+            raise ValueError(f"objectives is a tuple of names, got {self.objectives!r}")
         if not self.objectives:
             raise ValueError("an encoder needs at least one objective")
         for name, count in collections.Counter(self.objectives).items():

@@ -1,6 +1,6 @@
 """GradDrop: gradient sign dropout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from optax.experimental import aggregating
 
 from mmpareto_jax.coordinatewise import Rule, coordinatewise
 from mmpareto_jax.encoders import Encoder
-from mmpareto_jax.hyper_parameters import as_real
+from mmpareto_jax.hyper_parameters import as_real, check
 from mmpareto_jax.weightings._weighting import PerObjective, per_objective
 
 
@@ -45,7 +45,7 @@ def grad_drop(
       to chain it. Its state is a random key.
 
     Raises:
-      ValueError: If there is not one leak for each objective.
+      ValueError: If ``leak`` is not in [0, 1], or there is not one for each objective.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -58,6 +58,8 @@ def grad_drop(
     References:
       Chen et al., `Just pick a sign <https://arxiv.org/abs/2010.06808>`_, 2020, Algorithm 1.
     """
+    for share in leak if isinstance(leak, Sequence) else jnp.atleast_1d(leak):
+        check("leak", share, "in [0, 1]", lambda share: 0 <= share <= 1)
 
     def make(num_objectives: int) -> Rule:
         values = jnp.asarray(leak)

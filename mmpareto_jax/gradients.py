@@ -123,12 +123,16 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
     names = list(grads_by_name)
     labels = encoders_lib.label_parameters(grads_by_name[names[0]], encoders)
 
-    def integrate(label: str, *grads: jax.Array) -> jax.Array:
+    def integrate(path: Any, label: str, *grads: jax.Array) -> jax.Array:
+        shapes = list(map(jnp.shape, grads))
+        if len(set(shapes)) > 1:
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise ValueError(f"the gradients of {where!r} have shapes {shapes}, expected one shape")
         if label == encoders_lib.PLAIN:
             return sum(grads[1:], grads[0])
         return jnp.stack([grads[names.index(name)] for name in encoders[label].objectives])
 
-    return jax.tree.map(integrate, labels, *grads_by_name.values())
+    return jax.tree_util.tree_map_with_path(integrate, labels, *grads_by_name.values())
 
 
 def checked_losses(
@@ -151,7 +155,7 @@ def checked_losses(
     if not values:
         raise ValueError("losses returned an empty dict")
     for name, value in values.items():
-        if not jax.tree_util.all_leaves([value]):
+        if not jax.tree_util.all_leaves([value]) or isinstance(value, str):
             raise ValueError(f"loss {name!r} must be a real scalar, got {type(value).__name__}")
         if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
             raise ValueError(

@@ -28,6 +28,8 @@ def check(name: str, value: Any, wanted: str, valid: Callable[[float], bool]) ->
       Traceback (most recent call last):
       ValueError: decay must be in [0, 1), got 1.5
     """
+    if value is None or isinstance(value, str):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
     if jnp.shape(value) != ():
         raise ValueError(f"{name} must be one number, got shape {jnp.shape(value)}")
     if not isinstance(value, jax.core.Tracer) and not valid(complex(value).real):
@@ -48,9 +50,9 @@ def check_count(name: str, value: Any, least: int) -> None:
     try:
         count = operator.index(value)
     except TypeError:
+        hint = " (name it in the static_args of optax.inject_hyperparams)"
         raise ValueError(
-            f"{name} must be an integer, got {value} "
-            "(name it in the static_args of optax.inject_hyperparams)"
+            f"{name} must be an integer, got {value}{hint if isinstance(value, jax.Array) else ''}"
         ) from None
     if count < least:
         raise ValueError(f"{name} must be at least {least}, got {count}")

@@ -15,6 +15,7 @@ from mmpareto_jax.encoders import (
     check_same_paths,
     label_parameters,
 )
+from mmpareto_jax.gradients import kind
 from mmpareto_jax.hyper_parameters import check_count
 
 
@@ -70,6 +71,8 @@ def per_encoder(
         label_parameters(updates, encoders)  # for its errors, where there is no leaf at all
         if params is not None:
             check_same_paths(params, updates, "the tree of parameters", "that of gradients")
+        if not isinstance(state, AggregateState):
+            raise ValueError(f"update takes the state of init, got {kind(state)} for it")
         updates, partition = inner.update(updates, state.partition, params, **extra)
         return updates, AggregateState(partition)
 
@@ -97,6 +100,12 @@ def _check_leading_axis(name: str, encoder: Encoder, updates: Any, params: Any) 
     )
     num_objectives = len(encoder.objectives)
     for (path, leaf), shape in zip(leaves, shapes, strict=True):
+        if not hasattr(leaf, "dtype"):
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise ValueError(
+                f"encoder {name!r}: the gradient of {where!r} is a {type(leaf).__name__}, "
+                "expected an array"
+            )
         if not jnp.issubdtype(leaf.dtype, jnp.inexact):
             where = jax.tree_util.keystr(path, simple=True, separator="/")
             raise ValueError(

@@ -46,7 +46,13 @@ def _apart(leaf: jax.Array, axes: tuple[str, ...]) -> jax.Array:
 
 def _is_tracked(axis: str) -> bool:
     """Whether JAX knows here which values vary over the axis."""
-    index = jax.lax.axis_index(axis)
+    try:
+        index = jax.lax.axis_index(axis)
+    except NameError:
+        raise ValueError(
+            f"{axis!r} is no mapped axis here: name one of the shard_map or pmap around this; "
+            "under jit alone none is needed"
+        ) from None
     return jax.typeof(index) != jax.typeof(jnp.zeros((), index.dtype))
 
 

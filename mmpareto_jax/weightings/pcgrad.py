@@ -63,7 +63,8 @@ def pcgrad(seed: int = 0) -> Weighting:
             coefficients, products = projected
             others = orders[:, step]
             inner = products[rows, others]
-            conflict = (inner < 0) & (others != rows)
+            # A square may be zero where the product is not: it is too small for its dtype.
+            conflict = (inner < 0) & (others != rows) & (squares[others] > 0)
             square = jnp.where(conflict, squares[others], 1)
             share = jnp.where(conflict, inner / square, 0)
             return (

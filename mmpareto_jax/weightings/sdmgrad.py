@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax.hyper_parameters import as_real, check
+from mmpareto_jax.hyper_parameters import as_real, check, check_count
 from mmpareto_jax.solvers import project_on_simplex, root
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
 
@@ -66,6 +66,7 @@ def sdmgrad(
       Xiao et al., `Direction-oriented multi-objective learning
       <https://arxiv.org/abs/2305.18409>`_, 2023, Algorithm 1.
     """
+    check_count("iterations", iterations, 1)
     check("lam", lam, "at least 0", lambda lam: lam >= 0)
 
     def init(num_objectives: int) -> SDMGradState:

@@ -131,7 +131,7 @@ def test_a_leaf_claimed_twice_is_named_with_its_claimants():
     [
         ((), "at least one objective"),
         (("joint", "audio", "joint"), "'joint' is named 2 times"),
-        ("joint", "got the string 'joint'"),
+        ("joint", "a tuple of names, got 'joint'"),
     ],
 )
 def test_objectives_must_be_distinct_names(objectives, message):

@@ -30,9 +30,9 @@ def integrated(params, function=losses, state=None, **kwargs):
     return integrator.value_and_grad(params, state or integrator.init(PARAMS))
 
 
-def updated(grads, params=PARAMS, tx=None):
+def updated(grads, params=PARAMS, tx=None, **extra):
     tx = tx or mmp.mmpareto(NET)
-    return tx.update(grads, tx.init(PARAMS), params)
+    return tx.update(grads, tx.init(PARAMS), params, **extra)
 
 
 def accumulated(function, micro_batches=2, size=4, **kwargs):
@@ -136,7 +136,7 @@ WRONG = {
     ),
     "accumulate, half a batch": (
         lambda: mmp.accumulate(losses, 1.5),
-        "micro_batches must be positive and whole, got 1.5",
+        "micro_batches must be an integer, got 1.5",
     ),
     "no state": (
         lambda: integrated(PARAMS, state={"x": 1}),
@@ -187,6 +187,72 @@ WRONG = {
     "weights of another length": (
         lambda: updated(GRADS, tx=mmp.aggregate(mmp.Weighting(lambda k: (), wrong_weights), NET)),
         r"weights of shape \(3,\), expected \(2,\)",
+    ),
+    "the state of another": (
+        lambda: mmp.mmpareto(NET).update(GRADS, (), PARAMS),
+        "update takes the state of init, got a tuple of 0 for it",
+    ),
+    "gradients of other shapes": (
+        lambda: mmp.stack_objectives(
+            {"joint": PARAMS, "audio": PARAMS | {"net": np.ones(3, "f")}}, NET
+        ),
+        r"the gradients of 'net' have shapes \[\(2,\), \(3,\)\], expected one shape",
+    ),
+    "gradients of other shapes, in no encoder": (
+        lambda: mmp.stack_objectives(
+            {"joint": PARAMS, "audio": PARAMS | {"head": np.ones(3, "f")}}, NET
+        ),
+        "the gradients of 'head' have shapes",
+    ),
+    "a loss of several": (
+        lambda: updated(GRADS, losses={"joint": np.ones(2), "audio": 1.0}),
+        r"losses\['joint'\] must be a real scalar, got",
+    ),
+    "no loss": (
+        lambda: updated(GRADS, losses={"joint": 1.0, "audio": None}),
+        r"losses\['audio'\] must be a real scalar, got None",
+    ),
+    "a complex loss": (
+        lambda: updated(GRADS, losses={"joint": 1.0, "audio": 1j}),
+        "losses must be real floating-point numbers, got complex",
+    ),
+    "a gradient that is no array": (
+        lambda: updated(GRADS | {"net": 1.0}, None),
+        "the gradient of 'net' is a float, expected an array",
+    ),
+    "a loss in words": (
+        lambda: grads_of(PARAMS, lambda params: losses(params) | {"audio": "x"}),
+        "loss 'audio' must be a real scalar, got str",
+    ),
+    "accumulate, aux in words": (
+        lambda: accumulated(lambda params, batch: ((1.0, {"a": "x"}), params), has_aux=True),
+        "auxiliary output 'a' is a str, expected an array",
+    ),
+    "a hyper-parameter in words": (
+        lambda: mmp.weightings.cagrad("x"),
+        "c must be finite and at least 0, got 'x'",
+    ),
+    "no hyper-parameter": (lambda: mmp.mmpareto(gamma=None), "gamma must be positive.*got None"),
+    "no iterations": (
+        lambda: mmp.weightings.sdmgrad(iterations=-3),
+        "iterations must be at least 1, got -3",
+    ),
+    "half an iteration": (
+        lambda: mmp.weightings.sdmgrad(iterations=2.5),
+        "iterations must be an integer, got 2.5",
+    ),
+    "a leak above one": (lambda: mmp.grad_drop(leak=(0.5, 5.0)), r"leak must be in \[0, 1\]"),
+    "a set of objectives": (
+        lambda: mmp.Encoder("net", {"joint"}),
+        "objectives is a tuple of names, got {'joint'}",
+    ),
+    "an axis that is not mapped": (
+        lambda: grads_of(PARAMS, average_over="data"),
+        "'data' is no mapped axis here",
+    ),
+    "an axis that is not mapped, aggregate": (
+        lambda: updated(GRADS, tx=mmp.mmpareto(NET, axis_name="data")),
+        "'data' is no mapped axis here",
     ),
     "no prefix": (lambda: mmp.Encoder(None, ("joint",)), "params is a path prefix.* got None"),
     "a number as prefix": (lambda: mmp.Encoder((1,), ("joint",)), r"got \(1,\)"),

@@ -331,5 +331,5 @@ def test_a_batch_that_cannot_be_split_is_named(late_fusion):
     grads_of = mmp.value_and_objective_grads(late_fusion.losses, late_fusion.encoders)
     with pytest.raises(ValueError, match=r"shape \(16, 3\) cannot be split into 5"):
         mmp.accumulate(grads_of, 5)(late_fusion.params, late_fusion.batch)
-    with pytest.raises(ValueError, match="micro_batches must be positive"):
+    with pytest.raises(ValueError, match="micro_batches must be at least 1"):
         mmp.accumulate(grads_of, 0)

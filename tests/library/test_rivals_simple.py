@@ -337,6 +337,18 @@ def test_pcgrad_of_a_pair_is_fixed(count):
         close(in_float64(mmp.weightings.pcgrad(seed=seed), steps), expected)
 
 
+@pytest.mark.parametrize(
+    ("tiny", "expected"),
+    [(1e-18, [0.5, 0.5]), (1e-19, [1, 0]), (1e-20, [1, 0]), (1e-22, [1, 0]), (1e-25, [1, 0])],
+)
+def test_pcgrad_of_a_gradient_whose_square_is_no_float_is_finite(tiny, expected):
+    """Where its square can be told from zero the other gradient is projected."""
+    gradients = np.array([[1, 0], [-tiny, tiny]], np.float32)
+    tx = mmp.aggregate(mmp.weightings.pcgrad())
+    update, _ = tx.update(gradients, tx.init(jnp.zeros(2)))
+    np.testing.assert_allclose(update, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_pcgrad_without_conflict_is_the_sum():
     gradients = np.abs(full_rank(4))
     np.testing.assert_array_equal(
