@@ -6,7 +6,7 @@ with the scale, the aspect ratios and the ten attempts of torchvision, which the
 
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -108,7 +108,10 @@ def shown(image: "Image.Image") -> "Image.Image":
     from PIL import Image, ImageOps
 
     is_png = image.format == "PNG"
+    transparent = _transparent(image)
     image = ImageOps.exif_transpose(image)
+    if transparent is not None:
+        image.info["transparency"] = transparent
     if image.mode[0] in "IF":
         if not is_png:
             raise ImageError(f"in the colour mode {image.mode}, which has no white")
@@ -122,6 +125,23 @@ def shown(image: "Image.Image") -> "Image.Image":
         return image.convert("RGB")
     except ValueError as error:
         raise ImageError(f"in the colour mode {image.mode}, which cannot be shown") from error
+
+
+def _transparent(image: "Image.Image") -> Any:
+    """The transparent colour of a PNG file, if any, in the numbers that Pillow makes of its pixels.
+
+    Where the file has fewer or more than 8 bits, Pillow scales its pixels and not that colour.
+    """
+    colour = image.info.get("transparency")
+    if colour is None:
+        return None
+    match image.tile[0].args if image.tile else None:
+        case "L;2" | "L;4" as bits:
+            return colour * 255 // (2 ** int(bits[-1]) - 1)
+        case "RGB;16B":
+            return tuple(sample >> 8 for sample in colour)
+        case _:
+            return colour
 
 
 def training_view(image: "Image.Image", rng: np.random.Generator) -> np.ndarray:
