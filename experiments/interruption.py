@@ -47,19 +47,23 @@ def told() -> Iterator[None]:
     came: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if not came:
-            came.append(number)
-            raise KeyboardInterrupt
+        if came:
+            return
+        if _is_importing(frame):
+            _send_again(number)
+            return
+        came.append(number)
+        raise KeyboardInterrupt
 
-    def again(lost: "sys.UnraisableHookArgs") -> None:
-        # A destructor or a callback of the garbage collector has swallowed the interrupt.
+    def swallowed(lost: "sys.UnraisableHookArgs") -> None:
+        # By a destructor, or by a callback of the garbage collector.
         if came and issubclass(lost.exc_type, KeyboardInterrupt):
-            threading.Timer(0.01, os.kill, [os.getpid(), came.pop()]).start()
+            _send_again(came.pop())
         else:
             unraisable(lost)
 
     handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
-    unraisable, sys.unraisablehook = sys.unraisablehook, again
+    unraisable, sys.unraisablehook = sys.unraisablehook, swallowed
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     # The system writes there even while the main thread is busy with a compilation.
@@ -82,6 +86,19 @@ def told() -> Iterator[None]:
         watch.join()
         os.close(reading)
         os.close(writing)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: compiled ones end the process if they are interrupted."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(number: int) -> None:
+    threading.Timer(0.02, os.kill, [os.getpid(), number]).start()
 
 
 def leave(status: object) -> None:

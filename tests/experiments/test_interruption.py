@@ -53,6 +53,25 @@ def test_an_error_that_a_signal_brings_about_is_no_error(capsys):
     assert capsys.readouterr().err.startswith("interrupted: ")
 
 
+def test_an_import_is_not_interrupted(tmp_path, monkeypatch, capsys):
+    lines = "import os, time", "os.kill(os.getpid(), 2)", "time.sleep(0.1)", "whole = True"
+    (tmp_path / "slowly_imported.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+
+    @interruption.told()
+    def command():
+        import slowly_imported
+
+        assert slowly_imported.whole
+        time.sleep(10)
+        pytest.fail("the signal is lost")
+
+    with pytest.raises(SystemExit) as end:
+        command()
+    assert end.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted: ")
+
+
 class Swallowing:
     """Python ignores what a destructor raises."""
 
