@@ -18,9 +18,6 @@ import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
-# They hold no doctests, and pytest cannot import two of one name when it is given two folders.
-collect_ignore_glob = ["*conftest.py"]
-
 # Here and not in a hook: conftest files of the folders below import JAX, which reads them then.
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
