@@ -1,5 +1,5 @@
 # make demo    trains five methods on real digits and prints the comparison (4 minutes on two cores)
-# make test    lint, types and the tests (under 10 minutes on two cores)
+# make test    lint, types and the tests (about 20 minutes on two cores)
 # make test-all  the slow tests too
 # make test-oldest  the tests on Python 3.11 with every dependency at its lower bound
 # make test-newest  the tests on the newest Python found with the newest of every dependency

@@ -38,7 +38,8 @@ def told() -> Iterator[None]:
 
     The block is left by a KeyboardInterrupt, so that what it opened is closed. If that takes longer
     than ``GRACE``, or at a second signal, the process ends at once. What is on disk is whole all
-    the same, because it is renamed to its place when it is.
+    the same, because it is renamed to its place when it is. A signal that comes during an import,
+    or that a destructor swallows, is sent again.
 
     Raises:
       SystemExit: After a signal.
@@ -98,6 +99,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _send_again(number: int) -> None:
+    """Sends this process a signal once more, in a moment."""
     threading.Timer(0.02, os.kill, [os.getpid(), number]).start()
 
 

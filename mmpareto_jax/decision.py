@@ -93,8 +93,12 @@ def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> 
                 f"{', '.join(map(str, losses))}"
             )
         for name in encoder.objectives:
-            if losses[name] is None or jnp.shape(losses[name]) != ():
-                raise ValueError(f"losses[{name!r}] must be a real scalar, got {losses[name]}")
+            if losses[name] is None:
+                raise ValueError(f"losses[{name!r}] must be a real scalar, got None")
+            if jnp.shape(losses[name]) != ():
+                raise ValueError(
+                    f"losses[{name!r}] must be a real scalar, got shape {jnp.shape(losses[name])}"
+                )
         losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
     losses = jnp.asarray(losses)
     if not jnp.issubdtype(losses.dtype, jnp.floating):

@@ -3,10 +3,9 @@
 JAX promotes neither ranks nor dtypes silently, so that the library and the experiments work in
 programs that forbid it. One compilation cache serves all: many tests compile the same programs.
 
-Programs run for a moment only, so the compiler takes few pains with their machine code, and before
-jax 0.12, whose XLA has no others, loops are written by older emitters, which need fewer passes than
-the fusion emitters: this halves the time. What is computed stays the same, up to the rounding of
-sums whose order is the compiler's.
+Programs run for a moment only, so the compiler optimizes them little. Before jax 0.12, XLA can also
+write loops without its fusion emitters, in fewer passes. What is computed stays the same, up to the
+rounding of sums whose order is the compiler's.
 """
 
 import os

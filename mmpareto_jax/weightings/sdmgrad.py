@@ -53,7 +53,8 @@ def sdmgrad(
       A :class:`~mmpareto_jax.Weighting` whose state is the weights on the simplex.
 
     Raises:
-      ValueError: If ``lam`` is negative; from ``init``, if ``preference`` does not have K entries.
+      ValueError: If ``lam`` is negative or ``iterations`` is no positive integer; from ``init``, if
+        ``preference`` does not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp

@@ -205,8 +205,8 @@ WRONG = {
         "the gradients of 'head' have shapes",
     ),
     "a loss of several": (
-        lambda: updated(GRADS, losses={"joint": np.ones(2), "audio": 1.0}),
-        r"losses\['joint'\] must be a real scalar, got",
+        lambda: updated(GRADS, losses={"joint": np.ones((2, 2)), "audio": 1.0}),
+        r"losses\['joint'\] must be a real scalar, got shape \(2, 2\)",
     ),
     "no loss": (
         lambda: updated(GRADS, losses={"joint": 1.0, "audio": None}),
