@@ -1,7 +1,8 @@
 """Settings of all processes of a test run, which workers and subprocesses inherit.
 
 JAX promotes neither ranks nor dtypes silently, so that the library and the experiments work in
-programs that forbid it. One compilation cache serves all: many tests compile the same programs.
+programs that forbid it. One compilation cache serves all, for many tests compile the same programs,
+and it stays in ``.pytest_cache`` for the next run: half of a first run's time goes into compiling.
 
 Programs run for a moment only, so the compiler optimizes them little. Before jax 0.12, XLA can also
 write loops without its fusion emitters, in fewer passes. What is computed stays the same, up to the
@@ -9,8 +10,6 @@ rounding of sums whose order is the compiler's.
 """
 
 import os
-import shutil
-import tempfile
 from importlib.metadata import version
 
 import pytest
@@ -27,13 +26,8 @@ if tuple(map(int, version("jax").split(".")[:2])) < (0, 12):
 
 def pytest_configure(config):
     if CACHE not in os.environ:
-        config.jax_cache = os.environ[CACHE] = tempfile.mkdtemp(prefix="jax-cache-")
+        os.environ[CACHE] = str(config.cache.mkdir("jax-compilations"))
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
-
-
-def pytest_unconfigure(config):
-    if hasattr(config, "jax_cache"):
-        shutil.rmtree(config.jax_cache, ignore_errors=True)
 
 
 @pytest.fixture
