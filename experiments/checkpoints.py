@@ -1,9 +1,7 @@
 """Checkpoints: what a killed run resumes from."""
 
-import errno
 import gc
 import logging
-import os
 import re
 import shutil
 import sys
@@ -20,7 +18,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from experiments.config import Config, differences
-from experiments.errors import BreakError, UserError, of_system
+from experiments.errors import BreakError, UserError, of_system, quoted
 from experiments.program import TrainState
 
 PARTIAL = ".orbax-checkpoint-tmp"
@@ -220,8 +218,7 @@ def _reason(error: Exception) -> str:
     """A few words: Orbax's own errors go on over pages."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if of_the_system := quoted(error):
+        return str(of_the_system.strerror)
     text = " ".join(str(error).split())
-    for known in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO):
-        if os.strerror(known) in text:
-            return os.strerror(known)
     return textwrap.shorten(text, 100, placeholder=" ...") or type(error).__name__

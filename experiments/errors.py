@@ -1,6 +1,7 @@
 """The error that is the user's to fix."""
 
 import errno
+import os
 
 
 class UserError(Exception):
@@ -30,6 +31,26 @@ REMEDIES = {
     (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG): "name another folder",
     (errno.EMFILE, errno.ENFILE): "raise the limit on open files (ulimit -n)",
 }
+
+
+QUOTED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO)
+"""Errors of the system that writers report in the text of an error of their own."""
+
+
+def quoted(error: Exception) -> OSError | None:
+    """Return the system's error that another error quotes, None if it quotes none.
+
+    Args:
+      error: Such as the RuntimeError of a library that could not write a file.
+
+    Example:
+      >>> quoted(RuntimeError("write() failed: No space left on device; at byte 1024"))
+      OSError(28, 'No space left on device')
+    """
+    for number in QUOTED:
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    return None
 
 
 def of_system(error: OSError, what: str = "") -> BreakError:

@@ -1,12 +1,12 @@
 """The log of a run: JSON lines and TensorBoard."""
 
 import json
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from experiments.errors import UserError
+from experiments.files import write_whole
 
 
 class RunLog:
@@ -26,9 +26,7 @@ class RunLog:
         run_dir.mkdir(parents=True, exist_ok=True)
         path = run_dir / "metrics.jsonl"
         records = read(path)[:epochs] if path.exists() else []
-        partial = path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(record) + "\n" for record in records))
-        os.replace(partial, path)
+        write_whole(path, "".join(json.dumps(record) + "\n" for record in records))
         self._lines = path.open("a")
         step = records[-1]["step"] if records else 0
         self._events = SummaryWriter(str(run_dir / "tensorboard"), purge_step=step + 1)

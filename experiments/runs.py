@@ -12,6 +12,7 @@ from typing import Any
 from experiments import interruption
 from experiments.config import Config, default_run_dir
 from experiments.errors import BreakError, UserError, of_system
+from experiments.files import write_whole
 from experiments.prepare import PREPARED, WORKERS
 
 
@@ -145,7 +146,7 @@ def evaluate(
         return
     not_written = None
     try:
-        (run_dir / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
+        write_whole(run_dir / "evaluation.json", json.dumps(found, indent=2) + "\n")
     except OSError as error:
         not_written = error
     for head, values in found.items():

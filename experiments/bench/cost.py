@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.bench import integration, step
 from experiments.bench.ratio import Ratio
 from experiments.device import description
+from experiments.files import write_whole
 
 COMMAND = "python -m experiments bench step"
 
@@ -30,12 +31,12 @@ def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
         ]
     )
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table)
+    write_whole(output / "table.md", table)
     values = {
         name: value._asdict() if isinstance(value, Ratio) else value for name, value in rows.items()
     }
     report = {"command": COMMAND, "device": device, "values": values}
-    (output / "results.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_whole(output / "results.json", json.dumps(report, indent=2) + "\n")
     print(table)
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from experiments.device import description
+from experiments.files import write_whole
 
 COMMAND = "python -m experiments bench optimality"
 
@@ -19,11 +20,11 @@ def main(output: Path = Path("runs", "bench-optimality")) -> None:
     rows = optimality.measure()
     table = f"{optimality.markdown(rows).rstrip()}\n\n`{COMMAND}` on {description()}.\n"
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table)
+    write_whole(output / "table.md", table)
     report = {
         "command": COMMAND,
         "device": description(),
         "rows": [row._asdict() for row in rows],
     }
-    (output / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_whole(output / "results.json", json.dumps(report, indent=1) + "\n")
     print(table)

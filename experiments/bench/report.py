@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.ratio import Ratio
+from experiments.files import write_whole
 
 
 def ratio(value: Ratio) -> str:
@@ -20,6 +21,6 @@ def ratio(value: Ratio) -> str:
 def save(output: Path, table: str, results: dict[str, Any]) -> None:
     """Writes ``table.md`` and ``results.json``, and prints the table."""
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table)
-    (output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_whole(output / "table.md", table)
+    write_whole(output / "results.json", json.dumps(results, indent=1) + "\n")
     print(table)

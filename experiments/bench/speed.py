@@ -27,6 +27,7 @@ import mmpareto_jax as mmp
 from experiments.bench import peers
 from experiments.bench.ratio import Ratio, times_in_turns
 from experiments.device import description
+from experiments.files import write_whole
 
 COMMAND = "python -m experiments bench weightings"
 
@@ -71,7 +72,7 @@ def main(
     )
     table = "\n".join([markdown(rows), caption, ""])
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table)
+    write_whole(output / "table.md", table)
     report = {
         "command": COMMAND,
         "protocol": dataclasses.asdict(protocol),
@@ -79,7 +80,7 @@ def main(
         "versions": _versions(),
         "rows": [{**row._asdict(), "ratio": row.ratio and row.ratio._asdict()} for row in rows],
     }
-    (output / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_whole(output / "results.json", json.dumps(report, indent=1) + "\n")
     print(table)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.data.exclusive import exclusive
 from experiments.data.fields import Fields
-from experiments.errors import UserError
+from experiments.errors import UserError, of_system, quoted
 from experiments.lfs import refuse_pointer
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def prepare(
         The builder, whose set is prepared.
 
     Raises:
-        UserError: the folder cannot be written; the files are missing, damaged or pointers of Git
-            LFS; the prepared set is damaged; the number of workers is negative.
+        UserError: the folder cannot be written, or the disk is full; the files are missing,
+            damaged or pointers of Git LFS; the prepared set is damaged; the number of workers is
+            negative.
 
     Example:
         ```
@@ -74,11 +75,13 @@ def prepare(
                 preparing.download_and_prepare(
                     download_config=tfds.download.DownloadConfig(try_download_gcs=False)
                 )
-            except BaseException:
+            except BaseException as error:
                 downloads = folder / "downloads"  # made by TFDS, though nothing goes there
                 for made in (home.parent, downloads / "extracted", downloads):
                     with suppress(OSError):  # other sets and versions stay
                         made.rmdir()
+                if isinstance(error, RuntimeError) and (of_the_system := quoted(error)):
+                    raise of_system(of_the_system, f"cannot write to {folder}") from error
                 raise
             if report := skipped(preparing):
                 print(report, file=sys.stderr)

@@ -10,6 +10,7 @@ import jax
 from experiments import data, program
 from experiments.comparison import DIAGNOSED, History, Protocol, run_seeds
 from experiments.demo import figures, table
+from experiments.files import write_whole
 from experiments.program import Program
 
 METHODS = {
@@ -50,8 +51,9 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
     speeds = steps_per_second(programs)
     rows = table.rows(METHODS, histories, speeds)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table.markdown(rows))
-    (output / "results.json").write_text(
+    write_whole(output / "table.md", table.markdown(rows))
+    write_whole(
+        output / "results.json",
         json.dumps(
             {
                 "command": "python -m experiments demo",
@@ -61,7 +63,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
                 "steps_per_second": speeds,
                 "histories": histories,
             }
-        )
+        ),
     )
     figures.accuracy(METHODS, histories, output / "accuracy")
     figures.cosine(histories["mmpareto"], output / "cosine")

@@ -4,7 +4,6 @@ import datetime
 import importlib.metadata
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from experiments import interruption, logs, program
 from experiments.data.exclusive import exclusive
 from experiments.device import description
 from experiments.errors import NotApplicableError, UserError
+from experiments.files import write_whole
 from experiments.logs import RunLog
 from experiments.paper.evidence import Item, Run
 from experiments.paper.measurements import MEASUREMENTS
@@ -176,9 +176,7 @@ class Archive:
         path.parent.mkdir(parents=True, exist_ok=True)
         run = item if isinstance(item, Run) else item.run
         record = {**content, **_provenance(run)}
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(record, separators=(",", ":")) + "\n")
-        os.replace(partial, path)
+        write_whole(path, json.dumps(record, separators=(",", ":")) + "\n")
 
 
 def _after(run: Run, epochs: int, compiled: Program) -> TrainState:

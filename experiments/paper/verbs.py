@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.files import write_whole
 from experiments.methods import METHODS
 from experiments.paper import page
 from experiments.paper.archive import Archive, Places, Records
@@ -61,8 +62,8 @@ def report(scope: Scope, places: Places) -> None:
     sections = [_publish(name, scope, archive.folder, records, {}) for name in EXHIBITS]
     protocol = os.path.relpath(PROTOCOL, archive.folder)
     text = page.markdown(scope, sections, protocol)
-    (archive.folder / "report.md").write_text(text)
-    (archive.folder / "report.html").write_text(page.html(text))
+    write_whole(archive.folder / "report.md", text)
+    write_whole(archive.folder / "report.html", page.html(text))
     print(f"{archive.folder / 'report.md'} and report.html")
 
 
@@ -76,7 +77,7 @@ def _publish(
     if exhibit.draw is not None and page.is_drawn(exhibit, scope, records):
         save(exhibit.draw(scope, records), path)
     text = page.section(name, exhibit, scope, records, lacking)
-    path.with_suffix(".md").write_text(text)
+    write_whole(path.with_suffix(".md"), text)
     return text
 
 

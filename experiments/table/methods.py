@@ -31,6 +31,7 @@ from experiments.comparison import (
 )
 from experiments.device import description
 from experiments.errors import UserError
+from experiments.files import write_whole
 from experiments.methods import INTEGRATIONS
 
 COMMAND = "python -m experiments table methods"
@@ -77,7 +78,7 @@ def main(
     command = " ".join([COMMAND, *_flags(protocol, methods)])
     table = "\n".join([markdown(outcomes), _caption(command, device, protocol), ""])
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(table)
+    write_whole(output / "table.md", table)
     report = {
         "command": command,
         "protocol": dataclasses.asdict(protocol),
@@ -86,7 +87,7 @@ def main(
         "seconds": round(time.perf_counter() - start),
         "methods": {name: value._asdict() for name, value in outcomes.items()},
     }
-    (output / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_whole(output / "results.json", json.dumps(report, indent=1) + "\n")
     print(table)
     print(f"{report['seconds']} s; table and results are in {output}")
 
