@@ -44,7 +44,7 @@ def told() -> Iterator[None]:
     Raises:
       SystemExit: After a signal.
     """
-    advise(lambda: "nothing is left half-done; the same command begins anew")
+    advise(lambda: "the same command begins anew")
     came: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, resource_tracker
@@ -93,8 +94,10 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
         try:
             for _ in range(min(number, len(first))):
                 self._workers.append(_Worker(payload))
-        except OSError as error:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, OSError):
+                raise
             raise WorkerError(
                 f"cannot start {number} worker processes ({error.strerror}): use fewer --workers"
             ) from error
@@ -151,8 +154,20 @@ class _Worker:
         context = _context()
         self._connection, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(payload, theirs), daemon=True)
-        with theirs, deaf():  # only the process has that end now, so that its death closes it
-            self.process.start()
+        started: Future[None] = Future()
+
+        def start() -> None:
+            try:
+                with theirs, deaf():  # only the process has that end now: its death closes it
+                    self.process.start()
+            except BaseException as error:
+                started.set_exception(error)
+            else:
+                started.set_result(None)
+
+        # In another thread, so that Ctrl-C reaches this one while the server is not yet ready.
+        threading.Thread(target=start, daemon=True).start()
+        started.result()
 
     def ask(self, item: Any) -> None:
         with suppress(OSError):  # the answer will tell

@@ -106,6 +106,40 @@ def test_a_block_without_a_signal_ends_as_ever():
     assert end.value.code == 2
 
 
+STARTING = """
+import multiprocessing
+from experiments import interruption, worker
+
+multiprocessing.context.ForkServerContext.set_forkserver_preload = (
+    lambda context, modules: multiprocessing.forkserver.set_forkserver_preload(["long_imported"])
+)
+with interruption.told():
+    print("ready", flush=True)
+    worker.Mapped(abs, [1, 2], number=1, ahead=1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no fork server elsewhere")
+def test_workers_that_are_being_started_hold_nothing_up(tmp_path):
+    (tmp_path / "long_imported.py").write_text(f"import time\ntime.sleep({4 * interruption.GRACE})")
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+        assert time.monotonic() - start < interruption.GRACE
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said == "interrupted: the same command begins anew\n"
+
+
 STUCK = """
 import time
 from experiments import interruption
@@ -136,6 +170,4 @@ def test_what_does_not_end_is_ended(grace, signals):
             time.sleep(0.5)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert said.strip().splitlines() == [
-        "interrupted: nothing is left half-done; the same command begins anew"
-    ]
+    assert said.strip().splitlines() == ["interrupted: the same command begins anew"]
