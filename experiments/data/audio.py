@@ -9,6 +9,8 @@ Kinetics-Sounds.
 
 import functools
 import math
+import os
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 RATES = (4_000, 768_000)
 """The lowest and the highest sampling rate in Hz that is believed; a header may be damaged."""
+
+UNKNOWN = 0x7FFF0000
+"""From so many bytes on the length in a WAV header is that of a file written to a pipe."""
 
 GAP = 0.1
 """Seconds without sound that are silence, not a rounded time."""
@@ -70,7 +75,7 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
 
     Raises:
         ClipError: as `decoding.frames`; there is no sample; the sampling rate is beyond `RATES`;
-            a sample is not finite.
+            a sample is not finite; a WAV file is shorter than its header says.
 
     Example:
         ```
@@ -90,9 +95,26 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
             sound = sound[: round((end - start) * rate)]
     if len(sound) == 0:
         raise ClipError("without audio")
+    if _is_cut_short(path):
+        raise ClipError("cut short")
     if not np.isfinite(sound).all():
         raise ClipError("with sound that is not finite")
     return np.clip(np.rint(sound * 32_768), -32_768, 32_767).astype(np.int16)
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether a file is a WAV file that ends before its samples do, by the length in its header."""
+    whole = path.stat().st_size
+    with path.open("rb") as file:
+        form = file.read(12)
+        if form[:4] != b"RIFF" or form[8:] != b"WAVE":
+            return False
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"data":
+                return size < UNKNOWN and file.tell() + size > whole
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return False
 
 
 def _runs(frames: Iterable[decoding.Decoded]) -> Iterator[list[decoding.Decoded]]:

@@ -1,4 +1,5 @@
 import math
+import struct
 import wave
 
 import av
@@ -276,6 +277,16 @@ def test_a_stretch_behind_the_sound_is_without_audio(tmp_path):
         audio.waveform(pieces(tmp_path / "clip.mkv", 0.0), 16_000, 1.0, 2.0)
 
 
+@pytest.mark.parametrize("length", [0x7FFFFFFF - 36, 0xFFFFFFFF], ids=["sox", "ffmpeg"])
+def test_a_wav_file_that_was_written_to_a_pipe_is_whole(tmp_path, length):
+    path = tmp_path / "piped.wav"
+    pcm(path, np.ones((1, 16_000)), 16_000)
+    whole = path.read_bytes()
+    assert whole[36:40] == b"data"
+    path.write_bytes(whole[:40] + struct.pack("<I", length) + whole[44:])
+    assert len(audio.waveform(path, 16_000)) == 16_000
+
+
 @pytest.fixture
 def unusable(tmp_path):
     """Files by what is wrong with them."""
@@ -287,6 +298,9 @@ def unusable(tmp_path):
     scipy.io.wavfile.write(
         tmp_path / "infinite.wav", 16_000, np.array([0, np.inf, np.nan, 0], np.float32)
     )
+    pcm(tmp_path / "whole.wav", np.ones((1, 22_050)), 16_000)
+    whole = (tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "third.wav").write_bytes(whole[: len(whole) // 3])
     (tmp_path / "text.wav").write_text("not a waveform")
     (tmp_path / "nothing.wav").write_bytes(b"")
     return tmp_path
@@ -301,6 +315,7 @@ def unusable(tmp_path):
         ("slow.wav", "with sound at 1 Hz"),
         ("fast.wav", "with sound at 2000000 Hz"),
         ("infinite.wav", "with sound that is not finite"),
+        ("third.wav", "cut short"),
         ("text.wav", "unreadable"),
         ("nothing.wav", "unreadable"),
         ("absent.wav", "missing"),
