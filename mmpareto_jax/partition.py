@@ -71,6 +71,7 @@ def per_encoder(
         label_parameters(updates, encoders)  # for its errors, where there is no leaf at all
         if params is not None:
             check_same_paths(params, updates, "the tree of parameters", "that of gradients")
+            _check_plain(updates, params, encoders)
         if not isinstance(state, AggregateState):
             raise ValueError(f"update takes the state of init, got {kind(state)} for it")
         updates, partition = inner.update(updates, state.partition, params, **extra)
@@ -91,6 +92,20 @@ def _checked(
         return aggregator.update(updates, state, params, **extra)
 
     return aggregating.Aggregator(aggregator.init, update)
+
+
+def _check_plain(updates: Any, params: Any, encoders: Mapping[str, Encoder]) -> None:
+    """Raises ``ValueError`` for a gradient of no encoder that is not shaped like its parameter."""
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
+    labels = jax.tree.leaves(label_parameters(updates, encoders))
+    leaves = jax.tree_util.tree_leaves_with_path(updates)
+    for (path, leaf), label, shape in zip(leaves, labels, shapes, strict=True):
+        if label == PLAIN and jnp.shape(leaf) != shape:
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise ValueError(
+                f"the gradient of {where!r} has shape {jnp.shape(leaf)}, expected {shape}, since "
+                "no encoder has it"
+            )
 
 
 def _check_leading_axis(name: str, encoder: Encoder, updates: Any, params: Any) -> None:

@@ -14,7 +14,9 @@ def imtl_g() -> Weighting:
 
     For linearly independent gradients the update's inner product with every unit gradient is the
     same. The pseudo-inverse extends this to dependent ones (Quinton & Rey 2024). Weights may be
-    negative. Where the sum of v vanishes, as between opposite gradients, the weights are zero.
+    negative, and so may their sum before it is divided by: then the update opposes every objective,
+    by the same projection, and another scale of one gradient can turn it round. Where the sum of v
+    vanishes, as between opposite gradients, the weights are zero.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

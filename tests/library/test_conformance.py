@@ -221,7 +221,7 @@ def test_weights_follow_a_permutation_as_promised(name):
 
 @all_weightings
 def test_the_direction_is_unit_free_as_promised(name):
-    unit_free = []
+    unit_free, on_one_line = [], []
     for count in PROMISED_AT:
         cases, weights = batch(count), outcome(name, count).first
         for index in np.flatnonzero(well_conditioned(count)):
@@ -232,7 +232,12 @@ def test_the_direction_is_unit_free_as_promised(name):
             ]
             units = [direction / np.linalg.norm(direction) for direction in directions]
             unit_free.append(np.allclose(*units, atol=1e-3))
-    assert all(unit_free) if "unit-free" in WEIGHTINGS[name].promises else not all(unit_free)
+            on_one_line.append(np.isclose(abs(np.dot(*units)), 1, atol=1e-5))
+    promises = WEIGHTINGS[name].promises
+    if "unit-free line if independent" in promises:
+        assert all(on_one_line)
+    else:
+        assert all(unit_free) if "unit-free" in promises else not all(unit_free)
 
 
 # ---------------------------------------------------------------- transformations

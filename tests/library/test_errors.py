@@ -162,6 +162,10 @@ WRONG = {
         lambda: updated(GRADS | {"tail": np.ones(1, "f")}),
         "that of gradients has 'tail', which the tree of parameters lacks",
     ),
+    "stacked in no encoder": (
+        lambda: updated(GRADS | {"head": np.ones((2, 1), "f")}),
+        r"the gradient of 'head' has shape \(2, 1\), expected \(1,\), since no encoder has it",
+    ),
     "wrong K": (
         lambda: updated(np.ones((3, 2), "f"), np.ones(2, "f"), mmp.mmpareto()),
         r"has shape \(3, 2\), expected \(2, 2\)",

@@ -101,6 +101,37 @@ def test_imtl_g_bears_gradients_of_unlike_norms():
             assert error <= 1e-4 * cancelled(rows) * np.linalg.norm(expected)
 
 
+def imtl_g_direction(gradients):
+    with jax.enable_x64(True):
+        weights, _ = mmp.weightings.imtl_g().update(jnp.asarray(gradients @ gradients.T), ())
+    direction = np.asarray(weights) @ gradients
+    return direction / np.linalg.norm(direction)
+
+
+def test_the_scale_of_one_gradient_may_turn_imtl_g_round():
+    """It is divided by the sum of its weights, which another scale can make negative."""
+    gradients = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [2.0, 2.0, 1.0]])
+    shorter = gradients * [[1], [1], [0.1]]
+    even = np.linalg.solve(gradients / np.linalg.norm(gradients, axis=1)[:, None], np.ones(3))
+    even /= np.linalg.norm(even)
+    np.testing.assert_allclose(np.abs(imtl_g_direction(gradients) @ even), 1, rtol=1e-12)
+    np.testing.assert_allclose(
+        imtl_g_direction(shorter), -imtl_g_direction(gradients), rtol=0, atol=1e-12
+    )
+    assert np.all(shorter @ imtl_g_direction(shorter) < 0)
+
+
+def test_the_scale_of_one_of_dependent_gradients_turns_imtl_g():
+    gradients = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    scaled = gradients * [[10], [1], [1]]
+    for rows in (gradients, scaled):
+        expected = reference.imtl_g(rows) @ rows
+        np.testing.assert_allclose(
+            imtl_g_direction(rows), expected / np.linalg.norm(expected), atol=1e-9
+        )
+    assert imtl_g_direction(gradients) @ imtl_g_direction(scaled) < 0.99
+
+
 @pytest.mark.parametrize("angle", [1e-1, 1e-2, 1e-3])
 def test_two_nearly_parallel_gradients_have_the_exact_weights_of_their_gramian(angle):
     """Differences of nearby entries are exact, so nothing is lost but what the Gramian lost."""
