@@ -135,7 +135,7 @@ def _transparent(image: "Image.Image") -> Any:
     colour = image.info.get("transparency")
     if colour is None:
         return None
-    match image.tile[0].args if image.tile else None:
+    match image.tile[0][3] if image.tile else None:
         case "L;2" | "L;4" as bits:
             return colour * 255 // (2 ** int(bits[-1]) - 1)
         case "RGB;16B":
