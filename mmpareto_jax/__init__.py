@@ -6,17 +6,17 @@ the rows, as the first link of an ``optax.chain``.
 """
 
 from mmpareto_jax import weightings
-from mmpareto_jax.accumulate import accumulate
-from mmpareto_jax.aggregate import aggregate, mmpareto
-from mmpareto_jax.diagnostics import Diagnostics, diagnostics
-from mmpareto_jax.encoders import Encoder
-from mmpareto_jax.grad_drop import grad_drop
-from mmpareto_jax.gradients import stack_objectives, value_and_objective_grads
-from mmpareto_jax.integrate import Integrator, integrate
+from mmpareto_jax._accumulate import accumulate
+from mmpareto_jax._aggregate import aggregate, mmpareto
+from mmpareto_jax._diagnostics import Diagnostics, diagnostics
+from mmpareto_jax._encoders import Encoder
+from mmpareto_jax._grad_drop import grad_drop
+from mmpareto_jax._gradients import stack_objectives, value_and_objective_grads
+from mmpareto_jax._integrate import Integrator, integrate
+from mmpareto_jax._tracking import track_gradients
+from mmpareto_jax._trimmed_mean import trimmed_mean
 from mmpareto_jax.solvers import min_norm_weights
 from mmpareto_jax.strategies import Features
-from mmpareto_jax.tracking import track_gradients
-from mmpareto_jax.trimmed_mean import trimmed_mean
 from mmpareto_jax.weightings import Weighting
 
 __all__ = [

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 import mmpareto_jax as mmp
 from experiments.bench.ratio import Ratio, times_in_turns
-from mmpareto_jax.gramian import combine, gramian
+from mmpareto_jax._gramian import combine, gramian
 
 TENSORS = 25
 SHAPE = (1000, 1000)

@@ -13,6 +13,7 @@ minutes.
 
 import dataclasses
 import importlib.metadata
+import inspect
 import itertools
 import json
 from collections.abc import Callable
@@ -85,10 +86,12 @@ def main(
 
 
 def measure(protocol: Protocol) -> list[Row]:
-    """The time of each weighting of the library at each number of objectives."""
+    """Time each weighting of the library at each number of objectives."""
     from tqdm import tqdm
 
-    names = [name for name in mmp.weightings.__all__ if name != "Weighting"]
+    names = [
+        name for name in mmp.weightings.__all__ if inspect.isfunction(getattr(mmp.weightings, name))
+    ]
     cases = list(itertools.product(names, protocol.objectives))
     return [_row(name, size, protocol) for name, size in tqdm(cases, unit="case")]
 
@@ -127,7 +130,7 @@ def inputs(num_objectives: int, count: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[], jax.Array]:
-    """A function that computes our weights for the next Gramian at each call, round and round."""
+    """Return a function that computes our weights for the next Gramian, round and round."""
     num_objectives = losses.shape[1]
     make: Callable[..., mmp.Weighting] = getattr(mmp.weightings, name)
     weighting = make(jnp.ones(num_objectives)) if name == "constant" else make()
@@ -147,7 +150,7 @@ def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[],
 
 
 def markdown(rows: list[Row]) -> str:
-    """The ratios, and under them the times."""
+    """Write the ratios, and under them the times."""
     by_name: dict[str, dict[int, Row]] = {}
     for row in rows:
         by_name.setdefault(row.weighting, {})[row.objectives] = row

@@ -1,5 +1,6 @@
 """The methods of the field that need no more than their defaults in the library."""
 
+import inspect
 from collections.abc import Callable
 
 import mmpareto_jax as mmp
@@ -37,7 +38,9 @@ def _aggregator(name: str) -> Callable[[Config], Method]:
 
 
 WEIGHTINGS = tuple(
-    name for name in mmp.weightings.__all__ if name not in ("Weighting", *BASELINES, *NOT_A_METHOD)
+    name
+    for name in mmp.weightings.__all__
+    if inspect.isfunction(getattr(mmp.weightings, name)) and name not in BASELINES + NOT_A_METHOD
 )
 
 RIVALS: dict[str, Callable[[Config], Method]] = {

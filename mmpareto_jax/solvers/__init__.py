@@ -1,12 +1,12 @@
 """The small convex problems behind the weightings, solved exactly and on the device."""
 
-from mmpareto_jax.solvers._gramian import is_stationary, normalised, quadratic_form, root
-from mmpareto_jax.solvers.alpha_fair import alpha_fair_weights
-from mmpareto_jax.solvers.conflict_averse import conflict_averse_weights
-from mmpareto_jax.solvers.dual_cone import dual_cone_weights
-from mmpareto_jax.solvers.min_norm import min_norm_weights, nearest_of_nonzero
-from mmpareto_jax.solvers.simplex import project_on_simplex
-from mmpareto_jax.solvers.spectrum import Spectrum, pseudo_solve, spectrum
+from mmpareto_jax.solvers._alpha_fair import alpha_fair_weights
+from mmpareto_jax.solvers._conflict_averse import conflict_averse_weights
+from mmpareto_jax.solvers._dual_cone import dual_cone_weights
+from mmpareto_jax.solvers._gramian import is_stationary, normalized, quadratic_form, root
+from mmpareto_jax.solvers._min_norm import min_norm_weights, nearest_of_nonzero
+from mmpareto_jax.solvers._simplex import project_on_simplex
+from mmpareto_jax.solvers._spectrum import Spectrum, pseudo_solve, spectrum
 
 __all__ = [
     "Spectrum",
@@ -16,7 +16,7 @@ __all__ = [
     "is_stationary",
     "min_norm_weights",
     "nearest_of_nonzero",
-    "normalised",
+    "normalized",
     "project_on_simplex",
     "pseudo_solve",
     "quadratic_form",

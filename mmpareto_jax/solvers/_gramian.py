@@ -4,8 +4,14 @@ import jax
 import jax.numpy as jnp
 
 
+def check_square(gramian: jax.Array) -> None:
+    """Raise ``ValueError`` for what is not a square matrix."""
+    if gramian.ndim != 2 or gramian.shape[0] != gramian.shape[1]:
+        raise ValueError(f"a Gramian is a square matrix, got shape {gramian.shape}")
+
+
 def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
-    r"""Whether the point of smallest norm is zero to working precision (Pareto stationarity).
+    r"""Return whether the min-norm point is zero to working precision (Pareto stationarity).
 
     True where :math:`\alpha^\top M \alpha \le 32\,\epsilon\,(\sum_i \alpha_i |g_i|)^2` with
     :math:`\epsilon` the machine precision of the Gramian: below that, the left side is rounding
@@ -36,13 +42,13 @@ def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
 
 
 def root(square: jax.Array) -> jax.Array:
-    """The square root, with derivative zero at zero."""
+    """Return the square root, with derivative zero at zero."""
     zero = square == 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
 
 def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
-    r"""The squared norm :math:`w^\top M w` of a combination of gradients, at least zero.
+    r"""Return the squared norm :math:`w^\top M w` of a combination of gradients, at least zero.
 
     Elementwise, since matrix products run in reduced precision on accelerators by default.
 
@@ -63,8 +69,8 @@ def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
     return jnp.where(value < 0, 0, value)
 
 
-def normalised(gramian: jax.Array) -> jax.Array:
-    """The Gramian over its largest diagonal entry, so that products of entries stay in range."""
+def normalized(gramian: jax.Array) -> jax.Array:
+    """Divide a Gramian by its largest diagonal entry, so that products of entries stay in range."""
     largest = jnp.max(jnp.diagonal(gramian))
     # Twice by the root: the reciprocal of an entry near the end of the range would underflow.
     inverse = 1 / jnp.sqrt(jnp.where(largest == 0, 1, largest))

@@ -1,16 +1,32 @@
 """What the strategies share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
-from mmpareto_jax.decision import EncoderState
-from mmpareto_jax.scattered import AxisName, apart
+from mmpareto_jax._decision import EncoderState
+from mmpareto_jax._scattered import AxisName, apart
 
 Decide = Callable[[str, Sequence[jax.Array], Mapping[str, jax.Array]], EncoderState]
 """From an encoder's name, its gradients, tensors ``[K, *shape]``, and the losses to its new state,
 with the weights in it."""
+
+
+class Integrated(NamedTuple):
+    """What a strategy makes of the losses.
+
+    Attributes:
+      values: The losses by name.
+      aux: The auxiliary output of the losses.
+      grads: The integrated gradient, shaped like the parameters.
+      states: The new state of each encoder, by name.
+    """
+
+    values: Mapping[str, jax.Array]
+    aux: Any
+    grads: Any
+    states: dict[str, EncoderState]
 
 
 def pullback(
@@ -20,7 +36,7 @@ def pullback(
     names: Sequence[str],
     average_over: AxisName | None,
 ) -> Callable[[jax.Array], tuple[Any, ...]]:
-    """The gradient of a weighted sum of some losses, as a function of their weights ``[N]``.
+    """Return the gradient of a weighted sum of some losses as a function of their weights ``[N]``.
 
     Each device of ``average_over`` pulls its own losses back to its own primals.
     """
@@ -39,11 +55,11 @@ def pullback(
 
 
 def select(labels: Sequence[str], name: str, leaves: Sequence[Any]) -> list[Any]:
-    """The leaves of one encoder."""
+    """Return the leaves of one encoder."""
     return [leaf for label, leaf in zip(labels, leaves, strict=True) if label == name]
 
 
 def merge(labels: Sequence[str], parts: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """All leaves in their order, from those of each encoder."""
+    """Return all leaves in their order, from those of each encoder."""
     remaining = {name: iter(leaves) for name, leaves in parts.items()}
     return [next(remaining[label]) for label in labels]

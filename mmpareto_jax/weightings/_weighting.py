@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax.hyper_parameters import as_real
+from mmpareto_jax._hyper_parameters import as_real
 
 
 class Weighting(NamedTuple):
@@ -33,7 +33,7 @@ class Weighting(NamedTuple):
 
 
 def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
-    """A weighting without state, from a function of the Gramian."""
+    """Make a weighting without state from a function of the Gramian."""
 
     def init(num_objectives: int) -> tuple[()]:
         del num_objectives
@@ -47,7 +47,7 @@ def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
 
 
 def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
-    """The losses, or an error that says how to pass them.
+    """Return the losses, or raise an error that says how to pass them.
 
     Raises:
       ValueError: If there are none.
@@ -58,7 +58,7 @@ def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
 
 
 def log_losses(losses: jax.Array | None, method: str) -> jax.Array:
-    """Logarithms of the losses: minus infinity of zero, NaN of a negative loss."""
+    """Return the logarithms of the losses: minus infinity of zero, NaN of a negative loss."""
     return jnp.log(require_losses(losses, method))
 
 
@@ -67,7 +67,7 @@ PerObjective = Sequence[float] | jax.Array
 
 
 def per_objective(values: PerObjective, name: str, num_objectives: int) -> jax.Array:
-    """The values as an array.
+    """Return the values as an array.
 
     Raises:
       ValueError: If there is not one for each objective.
@@ -81,7 +81,7 @@ def per_objective(values: PerObjective, name: str, num_objectives: int) -> jax.A
 def with_preference(
     weights: Callable[[jax.Array, jax.Array], jax.Array], preference: PerObjective | None
 ) -> Weighting:
-    """A weighting without state, from a function of the Gramian and of a preference.
+    """Make a weighting without state from a function of the Gramian and of a preference.
 
     Args:
       weights: From the Gramian ``[K, K]`` and the preference ``[K]`` to the weights ``[K]``.

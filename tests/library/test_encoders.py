@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 import mmpareto_jax as mmp
-from mmpareto_jax.encoders import PLAIN, label_parameters
+from mmpareto_jax._encoders import PLAIN, label_parameters
 
 OBJECTIVES = ("joint", "audio")
 

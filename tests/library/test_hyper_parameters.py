@@ -27,8 +27,8 @@ def aggregator(factory):
 def factories():
     """Every public factory: what it makes as an aggregator, and its parameters."""
     for name in mmp.weightings.__all__:
-        if name != "Weighting":
-            factory = getattr(mmp.weightings, name)
+        factory = getattr(mmp.weightings, name)
+        if inspect.isfunction(factory):
             yield name, weighting_aggregator(factory), inspect.signature(factory).parameters
     for name in mmp.__all__:
         function = getattr(mmp, name)

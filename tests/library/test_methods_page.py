@@ -10,11 +10,10 @@ from methods_page import COORDINATEWISE, WEIGHTINGS, make
 
 import mmpareto_jax as mmp
 
-FACTORIES = {name: getattr(mmp.weightings, name) for name in mmp.weightings.__all__} | {
+FACTORIES = dict(inspect.getmembers(mmp.weightings, inspect.isfunction)) | {
     "grad_drop": mmp.grad_drop,
     "trimmed_mean": mmp.trimmed_mean,
 }
-del FACTORIES["Weighting"]
 ROWS = WEIGHTINGS | COORDINATEWISE
 all_methods = pytest.mark.parametrize("name", ROWS)
 all_weightings = pytest.mark.parametrize("name", WEIGHTINGS)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def direction(params: Any, key: jax.Array) -> Any:
-    """A random direction in which each filter has the norm of the parameters' filter.
+    """Return a random direction in which each filter has the norm of the parameters' filter.
 
     A filter is a slice along the last axis, which is the output axis of dense and convolution
     kernels. Parameters of one axis or none (biases, scales of a normalisation) stay where they are:

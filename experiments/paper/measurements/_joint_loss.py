@@ -13,12 +13,12 @@ SAMPLES = 512
 
 
 def joint(losses: Losses) -> jax.Array:
-    """The loss of the joint head; of several tasks without one, the sum of their losses."""
+    """Return the loss of the joint head; of several tasks without one, the sum of their losses."""
     return losses["joint"] if "joint" in losses else sum(losses.values(), start=jnp.zeros(()))
 
 
 def fixed_samples(compiled: Program) -> list[tuple[Batch, int]]:
-    """The samples, as in the test, in batches of evaluation and with their numbers.
+    """Yield the samples, as in the test, in batches of evaluation and with their numbers.
 
     The last batch is cut to what counts, so that a mean over it is one over real samples.
     """

@@ -74,7 +74,7 @@ def largest_eigenvalue(
 def _extended(
     basis: jax.Array, step: int, image: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The next vector of the basis, whose other rows are zero, and the two entries it brings."""
+    """Return the next vector of the basis, whose later rows are zero, and its two entries."""
     along = jnp.vdot(basis[step], image, precision="highest")
     for _ in range(2):  # once leaves rounding errors that grow
         image = image - _combined(jnp.matmul(basis, image, precision="highest"), basis)

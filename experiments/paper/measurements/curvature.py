@@ -28,7 +28,7 @@ VECTORS = 20
 def curvature(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """The Hessian of the joint loss on the first 512 training samples, in evaluation mode.
+    """Return the Hessian of the joint loss on the first 512 training samples, in evaluation mode.
 
     Deterministic: the random vectors are the same for all states.
 

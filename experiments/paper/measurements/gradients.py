@@ -15,7 +15,7 @@ from experiments.feeds import Batch
 from experiments.methods import Losses
 from experiments.program import Program, TrainState
 from mmpareto_jax import Encoder
-from mmpareto_jax.gramian import combine, gramian
+from mmpareto_jax._gramian import combine, gramian
 
 BATCHES = 100
 """Mini-batches at the same parameters."""
@@ -123,7 +123,7 @@ def observer(
     pairs: tuple[tuple[str, tuple[str, ...]], ...],
     placement: jax.sharding.Sharding,
 ) -> Callable[..., Any]:
-    """The compiled look at a batch, the same for all states of a program.
+    """Return the compiled look at a batch, the same for all states of a program.
 
     Args:
       losses: Of a program.
@@ -155,7 +155,7 @@ def observer(
 
 
 def _welford(pair: Any, mean: Any, number: jax.Array) -> tuple[Any, Observed]:
-    """The next mean of each row, and what the batch adds to the products of deviations."""
+    """Return the next mean of each row, and what the batch adds to the products of deviations."""
     products = _total_gramian(pair)
     alpha = mmp.min_norm_weights(products)
     weights = _weights(products, alpha)
@@ -167,7 +167,7 @@ def _welford(pair: Any, mean: Any, number: jax.Array) -> tuple[Any, Observed]:
 
 
 def _weights(products: jax.Array, alpha: jax.Array) -> jax.Array:
-    """The weights of the two gradients in each row, ``[5, 2]``."""
+    """Return the weights of the two gradients in each row, ``[5, 2]``."""
     rule = mmp.weightings.mmpareto(gamma=1.0)
     mmpareto, _ = rule.update(products, rule.init(2))
     return jnp.stack([*jnp.eye(2), jnp.ones(2), 2 * alpha, mmpareto])
@@ -211,7 +211,7 @@ def _summary(observed: Observed, mean_squared: np.ndarray) -> dict[str, Any]:
 
 
 def bound(k: Any) -> Any:
-    """The weight of the joint gradient below which Pareto's noise is the weaker (paper, Eq. 15).
+    """Return the weight of the joint gradient below which Pareto's noise is weaker (Eq. 15).
 
     It is so between this and 1/2, under the assumptions of the paper.
 

@@ -24,7 +24,7 @@ RATIOS = {"integration/step": ("integration", "step"), "released/ours": ("releas
 def measure(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """Times the integration of gradients alone, the training step, and the released rule.
+    """Time the integration of gradients alone, the training step, and the released rule.
 
     They take turns in every round. The integration begins with the gradients of each encoder's
     objectives and ends with its update; the gradients are random, of the shapes of the encoders'
@@ -60,7 +60,7 @@ def measure(
 
 
 def ratios(times: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """The ratios of those programs that were timed.
+    """Return the ratios of those programs that were timed.
 
     Example:
       >>> ratios({"integration": np.array([1.0, 2.0]), "step": np.array([4.0, 4.0])})
@@ -109,7 +109,7 @@ def _integration(
 
 
 def _step(compiled: Program, state: TrainState) -> Callable[[], Any]:
-    """The next step at each call; a copy of the state is what it consumes."""
+    """Return a function that takes the next step at each call; it consumes a copy of the state."""
     with closing(compiled.feed.training(state.key, range(1))) as batches:
         batch = next(batches)
     state = jax.tree.map(jnp.copy, state)
@@ -123,7 +123,7 @@ def _step(compiled: Program, state: TrainState) -> Callable[[], Any]:
 
 
 def _released(gradients: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    """The released rule on every encoder; nothing where torch is not on this kind of device."""
+    """Return the released rule on every encoder; nothing where torch lacks this kind of device."""
     if importlib.util.find_spec("torch") is None:
         return {}
     import torch

@@ -1,0 +1,108 @@
+"""Gradients of a batch that is too large for one pass."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._gradients import kind
+from mmpareto_jax._gramian import mean_dtype
+from mmpareto_jax._hyper_parameters import check_count
+
+
+def accumulate(
+    value_and_grads: Callable[..., Any], micro_batches: int, *, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Average losses and gradients over micro-batches, to be integrated once.
+
+    The weights of an averaged gradient are not the average of the micro-batches' weights, so the
+    gradients of each objective are averaged first: put this around
+    :func:`~mmpareto_jax.value_and_objective_grads` (or ``jax.value_and_grad``), and the aggregator
+    after it. The micro-batches run one after the other in a ``lax.scan``: one forward's activations
+    and two stacks of gradients are in memory at a time. Sums are in float32, or float64. A
+    micro-batch takes every ``micro_batches``-th sample, so that a batch sharded over devices stays
+    where it is and each micro-batch uses all of them.
+
+    Args:
+      value_and_grads: Function of ``params``, ``batch`` and further arguments that returns
+        ``(values, grads)``, or ``((values, aux), grads)`` where ``has_aux``, for losses that are
+        means over the batch.
+      micro_batches: How many; the batch's leading axis must be a multiple.
+      has_aux: Whether it returns auxiliary output. That is not averaged: its leaves come back with
+        a leading axis ``[micro_batches]``, to take the mean, the sum or the last of.
+
+    Returns:
+      A function of the same arguments that returns the same for the whole batch.
+
+    Raises:
+      ValueError: If ``micro_batches`` is not positive; when it runs, if the batch cannot be split,
+        or ``value_and_grads`` returns something else.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> encoders = {"net": mmp.Encoder(params="net", objectives=("joint", "audio"))}
+      >>> def losses(params, batch):
+      ...     return {"joint": jnp.mean(params["net"] * batch), "audio": params["net"] ** 2}
+      >>> grads_of = mmp.accumulate(mmp.value_and_objective_grads(losses, encoders), 2)
+      >>> values, grads = grads_of({"net": jnp.array(3.0)}, jnp.array([1.0, 2.0, 3.0, 6.0]))
+      >>> print(values["joint"], grads["net"])
+      9.0 [3. 6.]
+    """
+    check_count("micro_batches", micro_batches, 1)
+
+    def split(path: Any, leaf: jax.Array) -> jax.Array:
+        if jnp.ndim(leaf) == 0 or jnp.shape(leaf)[0] % micro_batches:
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise ValueError(
+                f"batch {where!r} of shape {jnp.shape(leaf)} cannot be split into {micro_batches}"
+            )
+        # Every n-th sample: neighbors would sit on few devices of those that share the batch.
+        return jnp.moveaxis(jnp.reshape(leaf, (-1, micro_batches, *jnp.shape(leaf)[1:])), 1, 0)
+
+    def accumulated(params: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        def run(micro_batch: Any) -> tuple[Any, Any]:
+            return _split_off_aux(value_and_grads(params, micro_batch, *args, **kwargs), has_aux)
+
+        parts = jax.tree_util.tree_map_with_path(split, batch)
+        shapes, _ = jax.eval_shape(run, jax.tree.map(lambda leaf: leaf[0], parts))
+
+        def add(total: Any, micro_batch: Any) -> tuple[Any, Any]:
+            means, aux = run(micro_batch)
+            return jax.tree.map(lambda sum_, new: sum_ + new.astype(sum_.dtype), total, means), aux
+
+        # Zeros lie on the devices as the sums do, and vary as they do.
+        zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf, dtype=mean_dtype(leaf)), shapes)
+        total, aux = jax.lax.scan(add, zeros, parts)
+        values, grads = jax.tree.map(
+            lambda sum_, leaf: (sum_ / micro_batches).astype(leaf.dtype), total, shapes
+        )
+        return ((values, aux) if has_aux else values), grads
+
+    return accumulated
+
+
+def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
+    """Return ``(values, grads)`` and the auxiliary output, None where there is none."""
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise ValueError(f"value_and_grads must return (values, grads), got {kind(output)}")
+    values, grads = output
+    if isinstance(values, tuple) and not has_aux:
+        raise ValueError(
+            "value_and_grads returned a tuple in place of the values: for auxiliary output pass "
+            "has_aux=True to accumulate"
+        )
+    if has_aux:
+        if not isinstance(values, tuple) or len(values) != 2:
+            raise ValueError(
+                "has_aux=True: value_and_grads must return ((values, aux), grads), got "
+                f"{kind(values)} in place of (values, aux)"
+            )
+        values, aux = values
+        for path, leaf in jax.tree_util.tree_leaves_with_path(aux):
+            if isinstance(leaf, str):
+                where = jax.tree_util.keystr(path, simple=True, separator="/")
+                raise ValueError(f"auxiliary output {where!r} is a str, expected an array")
+        return (values, grads), aux
+    return (values, grads), None

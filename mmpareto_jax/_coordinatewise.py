@@ -1,0 +1,77 @@
+"""Aggregators that work coordinate by coordinate, without a Gramian.
+
+The real and the imaginary part of a complex entry are two coordinates.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from optax.experimental import aggregating
+
+from mmpareto_jax._encoders import Encoder
+from mmpareto_jax._gramian import accumulation_dtype
+from mmpareto_jax._partition import per_encoder
+
+Rule = Callable[[jax.Array, jax.Array], jax.Array]
+"""From a tensor's K gradients ``[K, *shape]``, at least float32, and a random key to one."""
+
+
+class CoordinatewiseState(NamedTuple):
+    """State of one encoder: the key of the next step."""
+
+    key: jax.Array  # [2] uint32
+
+
+def coordinatewise(
+    make: Callable[[int], Rule],
+    encoders: Mapping[str, Encoder] | None,
+    num_objectives: int,
+    seed: int = 0,
+) -> aggregating.Aggregator:
+    """Apply a rule to every tensor of every encoder.
+
+    Args:
+      make: From the number of objectives of an encoder to its rule.
+      encoders: Encoders by name; None for one of all parameters.
+      num_objectives: The number of objectives where ``encoders`` is None.
+      seed: Seed of the keys that the rule is given, one for each tensor and step.
+
+    Returns:
+      An ``optax.experimental.aggregating.Aggregator``.
+    """
+
+    def aggregator(encoder: Encoder) -> aggregating.Aggregator:
+        rule = make(len(encoder.objectives))
+
+        def init(params: optax.Params) -> CoordinatewiseState:
+            del params
+            return CoordinatewiseState(key=jax.random.PRNGKey(seed))
+
+        def update(
+            updates: optax.Updates,
+            state: CoordinatewiseState,
+            params: optax.Params | None = None,
+            **extra: Any,
+        ) -> tuple[optax.Updates, CoordinatewiseState]:
+            del params, extra
+            gradients, structure = jax.tree.flatten(updates)
+            key, *keys = jax.random.split(state.key, 1 + len(gradients))
+
+            def combine(gradient: jax.Array, key: jax.Array) -> jax.Array:
+                if jnp.iscomplexobj(gradient):
+                    parts, keys = (gradient.real, gradient.imag), jax.random.split(key)
+                    return jax.lax.complex(*map(combine, parts, keys))
+                wide = gradient.astype(accumulation_dtype([gradient]))
+                # A rule that leaves a bad entry out must not hide it.
+                sound = jnp.all(jnp.isfinite(wide), axis=0)
+                return jnp.where(sound, rule(wide, key), jnp.nan).astype(gradient.dtype)
+
+            combined = [combine(*each) for each in zip(gradients, keys, strict=True)]
+            return jax.tree.unflatten(structure, combined), CoordinatewiseState(key)
+
+        return aggregating.Aggregator(init, update)
+
+    return per_encoder(aggregator, encoders, num_objectives)

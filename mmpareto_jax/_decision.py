@@ -1,0 +1,111 @@
+"""One encoder's decision: from its Gramian to the weights of its objectives."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._encoders import Encoder
+from mmpareto_jax._gramian import accumulation_dtype
+from mmpareto_jax.weightings import Weighting
+
+
+class EncoderState(NamedTuple):
+    """What one encoder's last step saw and did."""
+
+    gramian: jax.Array  # [K, K] float32 (float64 for float64 parameters), zero before a step
+    weights: jax.Array  # [K], same dtype
+    weighting: Any  # the weighting's own state
+
+
+def check_weighting(weighting: Any) -> None:
+    """Raise ``ValueError`` for what is no weighting, such as a factory that was not called."""
+    if not (hasattr(weighting, "init") and hasattr(weighting, "update")):
+        called = (
+            f": call it, {weighting.__name__}()"
+            if callable(weighting) and hasattr(weighting, "__name__")
+            else ""
+        )
+        raise ValueError(f"weighting must be a Weighting, got a {type(weighting).__name__}{called}")
+
+
+def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any]) -> EncoderState:
+    """Return the state of an encoder with these parameters before its first step."""
+    num_objectives = len(encoder.objectives)
+    dtype = accumulation_dtype(leaves)
+    return EncoderState(
+        gramian=jnp.zeros((num_objectives, num_objectives), dtype),
+        weights=jnp.zeros(num_objectives, dtype),
+        # Copies, since a state in which one buffer stands twice cannot be donated.
+        weighting=jax.tree.map(jnp.copy, weighting.init(num_objectives)),
+    )
+
+
+def decide(
+    encoder: Encoder,
+    weighting: Weighting,
+    gramian: jax.Array,
+    state: EncoderState,
+    **extra: Any,
+) -> EncoderState:
+    """Apply the weighting, and keep its state where an input or a weight is not finite.
+
+    Args:
+      encoder: The encoder, for the names of its objectives.
+      weighting: How the Gramian becomes weights.
+      gramian: Inner products of the objectives' gradients, ``[K, K]``.
+      state: The encoder's state after the last step.
+      **extra: What the caller handed to the step; ``losses`` is put in the encoder's order.
+
+    Returns:
+      The new state, with the weights in it.
+
+    Raises:
+      ValueError: If ``losses`` lacks an objective, or is no array of shape ``[K]``.
+    """
+    gramian = gramian.astype(state.gramian.dtype)
+    if extra.get("losses") is not None:
+        extra["losses"] = _in_order(extra["losses"], encoder).astype(gramian.dtype)
+    weights, weighting_state = weighting.update(gramian, state.weighting, **extra)
+    if jnp.shape(weights) != gramian.shape[:1]:
+        raise ValueError(
+            f"the weighting returned weights of shape {jnp.shape(weights)}, expected "
+            f"{gramian.shape[:1]}, one for each objective"
+        )
+    sound = _all_finite((gramian, extra.get("losses"), weights))
+    kept = jax.tree.map(partial(jnp.where, sound), weighting_state, state.weighting)
+    return EncoderState(gramian, weights, kept)
+
+
+def _all_finite(arrays: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in jax.tree.leaves(arrays)]))
+
+
+def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> jax.Array:
+    """Return the losses of the encoder's objectives, ``[K]``, in the order of its gradients."""
+    if isinstance(losses, Mapping):
+        missing = [name for name in encoder.objectives if name not in losses]
+        if missing:
+            raise ValueError(
+                f"losses has no {missing[0]!r}, which trains an encoder; it has "
+                f"{', '.join(map(str, losses))}"
+            )
+        for name in encoder.objectives:
+            if losses[name] is None:
+                raise ValueError(f"losses[{name!r}] must be a real scalar, got None")
+            if jnp.shape(losses[name]) != ():
+                raise ValueError(
+                    f"losses[{name!r}] must be a real scalar, got shape {jnp.shape(losses[name])}"
+                )
+        losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
+    losses = jnp.asarray(losses)
+    if not jnp.issubdtype(losses.dtype, jnp.floating):
+        raise ValueError(f"losses must be real floating-point numbers, got {losses.dtype}")
+    if losses.shape != (len(encoder.objectives),):
+        raise ValueError(
+            f"losses must be scalars by name or an array of shape ({len(encoder.objectives)},), "
+            f"got shape {losses.shape}"
+        )
+    return losses

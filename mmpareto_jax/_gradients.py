@@ -1,0 +1,188 @@
+"""Losses to per-objective gradients."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._encoders import (
+    PLAIN,
+    Encoder,
+    check_encoders,
+    check_parameters,
+    check_same_paths,
+    label_parameters,
+)
+from mmpareto_jax._scattered import AxisName, apart, average_gradients, average_values
+
+
+def value_and_objective_grads(
+    losses: Callable[..., Any],
+    encoders: Mapping[str, Encoder],
+    *,
+    has_aux: bool = False,
+    average_over: AxisName | None = None,
+) -> Callable[..., Any]:
+    """Differentiate several losses at once, as ``jax.value_and_grad`` does one.
+
+    One forward pass, and for each loss one backward pass through only what it depends on. On a
+    late-fusion network with one joint and K unimodal losses that is 5/3 of the cost of a step on
+    the summed loss.
+
+    Args:
+      losses: Function of ``params`` and further arguments that returns a dict from names to scalar
+        losses, or a pair of that dict and auxiliary output where ``has_aux``.
+      encoders: Encoders by name. Each of their objectives is a key of that dict; losses in no
+        encoder's objectives train the parameters outside the encoders only.
+      has_aux: Whether ``losses`` returns auxiliary output (new batch statistics, logits, ...).
+      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (whatever its
+        ``check_vma``) or ``pmap``: each device computes the losses of its part of the batch, and
+        values and gradients come out averaged over the devices, the same on all of them. It does
+        not matter whether ``losses`` averages over the axis too. Auxiliary output stays each
+        device's own. Parameters are the same on all devices; those that ``shard_map`` knows to vary
+        are taken as shards, and get the shards of the gradient. Not needed under ``jit``.
+
+    Returns:
+      A function of the same arguments that returns ``(values, grads)``, or
+      ``((values, aux), grads)`` where ``has_aux``. ``values`` is the dict of losses. ``grads`` is
+      shaped like ``params``: a leaf of an encoder with K objectives has shape ``[K, *shape]``, in
+      the order of its objectives; every other leaf is the gradient of the sum of all losses.
+
+    Raises:
+      ValueError: If the losses are not a dict of real scalars, an objective is no loss, a prefix
+        matches nothing or a parameter is claimed twice.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> encoders = {"net": mmp.Encoder(params="net", objectives=("joint", "audio"))}
+      >>> def losses(params, x):
+      ...     return {"joint": params["head"] * params["net"] * x, "audio": params["net"] ** 2}
+      >>> params = {"net": jnp.array(3.0), "head": jnp.array(2.0)}
+      >>> values, grads = mmp.value_and_objective_grads(losses, encoders)(params, 1.0)
+      >>> print(values["joint"], grads["net"], grads["head"])
+      6.0 [2. 6.] 3.0
+
+    References:
+      Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Algorithm 1.
+    """
+    check_encoders(encoders)
+
+    def value_and_grads(params: Any, *args: Any, **kwargs: Any) -> Any:
+        check_parameters(params)
+
+        def values_and_aux(params: Any) -> tuple[Any, Any]:
+            values, aux = checked_losses(losses(params, *args, **kwargs), encoders, has_aux)
+            return apart(values, average_over), aux
+
+        own = apart(params, average_over)
+        values, pushforward, aux = jax.linearize(values_and_aux, own, has_aux=True)
+        grads_by_name = {}
+        for name, value in values.items():
+            pullback = jax.linear_transpose(lambda t, name=name: pushforward(t)[name], own)
+            (grads_by_name[name],) = pullback(jnp.ones_like(value))
+        grads = average_gradients(stack_objectives(grads_by_name, encoders), params, average_over)
+        values = average_values(values, average_over)
+        return ((values, aux) if has_aux else values), grads
+
+    return value_and_grads
+
+
+def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> Any:
+    """Stack whole gradients, one tree per loss, the way an aggregator takes them.
+
+    Args:
+      grads_by_name: For each loss its gradient, a tree shaped like the parameters.
+      encoders: Encoders by name.
+
+    Returns:
+      One tree: a leaf of an encoder with K objectives has shape ``[K, *shape]``, in the order of
+      its objectives; every other leaf is the sum over all losses.
+
+    Raises:
+      ValueError: If an objective has no gradient, a prefix matches nothing or a parameter is
+        claimed twice.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> encoders = {"net": mmp.Encoder(params="net", objectives=("joint", "audio"))}
+      >>> joint = {"net": jnp.array(2.0), "head": jnp.array(3.0)}
+      >>> audio = {"net": jnp.array(6.0), "head": jnp.array(0.0)}
+      >>> grads = mmp.stack_objectives({"joint": joint, "audio": audio}, encoders)
+      >>> print(grads["net"], grads["head"])
+      [2. 6.] 3.0
+    """
+    check_encoders(encoders)
+    if not grads_by_name:
+        raise ValueError("there is no loss")
+    first, *others = grads_by_name
+    for other in others:
+        check_same_paths(
+            grads_by_name[first],
+            grads_by_name[other],
+            f"the gradient of {first!r}",
+            f"that of {other!r}",
+        )
+    _check_objectives(grads_by_name, encoders)
+    names = list(grads_by_name)
+    labels = label_parameters(grads_by_name[names[0]], encoders)
+
+    def integrate(path: Any, label: str, *grads: jax.Array) -> jax.Array:
+        shapes = list(map(jnp.shape, grads))
+        if len(set(shapes)) > 1:
+            where = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise ValueError(f"the gradients of {where!r} have shapes {shapes}, expected one shape")
+        if label == PLAIN:
+            return sum(grads[1:], grads[0])
+        return jnp.stack([grads[names.index(name)] for name in encoders[label].objectives])
+
+    return jax.tree_util.tree_map_with_path(integrate, labels, *grads_by_name.values())
+
+
+def checked_losses(
+    output: Any, encoders: Mapping[str, Encoder], has_aux: bool
+) -> tuple[dict[str, jax.Array], Any]:
+    """Return the losses by name and the auxiliary output, None where there is none.
+
+    Raises:
+      ValueError: For what is not a dict of real scalars with every objective, or not a pair of it
+        and auxiliary output where there should be one.
+    """
+    if has_aux and not (isinstance(output, tuple) and len(output) == 2):
+        raise ValueError(
+            "has_aux=True: losses must return a pair (dict of scalars, auxiliary output), got "
+            f"{kind(output)}"
+        )
+    values, aux = output if has_aux else (output, None)
+    if not isinstance(values, Mapping):
+        raise ValueError(f"losses must return a dict of scalars, got {kind(values)}")
+    if not values:
+        raise ValueError("losses returned an empty dict")
+    for name, value in values.items():
+        if not jax.tree_util.all_leaves([value]) or isinstance(value, str):
+            raise ValueError(f"loss {name!r} must be a real scalar, got {type(value).__name__}")
+        if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+            raise ValueError(
+                f"loss {name!r} must be a real scalar, got "
+                f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+            )
+    _check_objectives(values, encoders)
+    return dict(values), aux
+
+
+def kind(output: Any) -> str:
+    """Name the kind of thing that a user's function returned, for an error."""
+    size = f" of {len(output)}" if isinstance(output, tuple | list) else ""
+    return f"a {type(output).__name__}{size}"
+
+
+def _check_objectives(losses: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> None:
+    for name, encoder in encoders.items():
+        for objective in encoder.objectives:
+            if objective not in losses:
+                raise ValueError(
+                    f"encoder {name!r}: no loss is called {objective!r}; "
+                    f"losses are {', '.join(map(str, losses))}"
+                )

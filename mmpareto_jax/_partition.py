@@ -1,0 +1,113 @@
+"""One aggregator for each encoder, and the plain gradient for every other parameter."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from optax.experimental import aggregating
+
+from mmpareto_jax._encoders import (
+    PLAIN,
+    Encoder,
+    check_encoders,
+    check_same_paths,
+    label_parameters,
+)
+from mmpareto_jax._gradients import kind
+from mmpareto_jax._hyper_parameters import check_count
+
+
+class AggregateState(NamedTuple):
+    """State of an aggregator; read it with :func:`~mmpareto_jax.diagnostics`."""
+
+    partition: optax.transforms.PartitionState
+
+
+def per_encoder(
+    make: Callable[[Encoder], aggregating.Aggregator],
+    encoders: Mapping[str, Encoder] | None,
+    num_objectives: int,
+    plain: optax.GradientTransformation | None = None,
+) -> aggregating.Aggregator:
+    """Apply to each encoder's stacked gradients the aggregator made for it.
+
+    Args:
+      make: From an encoder to the aggregator of its gradients, which is given that encoder's
+        leaves and no others.
+      encoders: Encoders by name; None for one encoder, called "all", of all parameters.
+      num_objectives: The number of objectives where ``encoders`` is None.
+      plain: What happens to the gradients of parameters in no encoder. By default nothing.
+
+    Returns:
+      An ``optax.experimental.aggregating.Aggregator``.
+
+    Raises:
+      ValueError: From ``init`` and ``update``, if a prefix matches nothing, a parameter is claimed
+        twice, or a gradient lacks its leading axis of objectives.
+    """
+    if encoders is None:
+        check_count("num_objectives", num_objectives, 1)
+        objectives = tuple(f"objective {i}" for i in range(num_objectives))
+        encoders = {"all": Encoder(params=lambda path: True, objectives=objectives)}
+    check_encoders(encoders)
+    transforms = {name: make(encoder) for name, encoder in encoders.items()}
+    transforms[PLAIN] = plain or optax.identity()
+
+    def init(params: optax.Params) -> AggregateState:
+        # optax.tree_map_params calls init with a tree that has no leaves.
+        labels = label_parameters(params, encoders) if jax.tree.leaves(params) else params
+        return AggregateState(optax.partition(transforms, labels).init(params))
+
+    def update(
+        updates: optax.Updates,
+        state: AggregateState,
+        params: optax.Params | None = None,
+        **extra: Any,
+    ) -> tuple[optax.Updates, AggregateState]:
+        labels = label_parameters(updates, encoders)
+        if params is not None:
+            check_same_paths(params, updates, "the tree of parameters", "that of gradients")
+        if not isinstance(state, AggregateState):
+            raise ValueError(f"update takes the state of init, got {kind(state)} for it")
+        _check_gradients(encoders, labels, updates, params)
+        updates, partition = optax.partition(transforms, labels).update(
+            updates, state.partition, params, **extra
+        )
+        return updates, AggregateState(partition)
+
+    return aggregating.Aggregator(init, update)
+
+
+def _check_gradients(
+    encoders: Mapping[str, Encoder], labels: Any, updates: Any, params: Any
+) -> None:
+    """Check that an encoder has a row per objective, and any other parameter one gradient.
+
+    Raises:
+      ValueError: If a gradient has another shape, or one of an encoder is no floating-point array.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(updates)
+    shapes = [None] * len(leaves) if params is None else map(jnp.shape, jax.tree.leaves(params))
+    for (path, leaf), name, shape in zip(leaves, jax.tree.leaves(labels), shapes, strict=True):
+        where = jax.tree_util.keystr(path, simple=True, separator="/")
+        if name == PLAIN:
+            if shape not in (None, jnp.shape(leaf)):
+                raise ValueError(
+                    f"the gradient of {where!r} has shape {jnp.shape(leaf)}, expected {shape}, "
+                    "since no encoder has it"
+                )
+            continue
+        gradient = f"encoder {name!r}: the gradient of {where!r}"
+        if not hasattr(leaf, "dtype"):
+            raise ValueError(f"{gradient} is a {type(leaf).__name__}, expected an array")
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            raise ValueError(f"{gradient} is of type {leaf.dtype}, expected floating-point numbers")
+        rows = len(encoders[name].objectives)
+        if leaf.shape[:1] != (rows,) or (shape is not None and leaf.shape[1:] != shape):
+            wanted = "*shape" if shape is None else ", ".join(map(str, shape))
+            raise ValueError(
+                f"{gradient} has shape {leaf.shape}, expected ({rows}, {wanted}), "
+                "one row per objective"
+            )

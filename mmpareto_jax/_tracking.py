@@ -1,0 +1,104 @@
+"""Running means of the objectives' gradients."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from optax.experimental import aggregating
+
+from mmpareto_jax._encoders import Encoder
+from mmpareto_jax._gramian import accumulation_dtype, mean_dtype
+from mmpareto_jax._hyper_parameters import as_real, check
+from mmpareto_jax._partition import per_encoder
+
+
+class TrackingState(NamedTuple):
+    """State of one encoder."""
+
+    means: optax.Updates  # leaves [K, *shape], of the parameters' dtype, at least float32
+    step: jax.Array  # () int32
+
+
+def track_gradients(
+    encoders: Mapping[str, Encoder] | None = None,
+    *,
+    rate: optax.ScalarOrSchedule = 0.5,
+    num_objectives: int = 2,
+) -> aggregating.Aggregator:
+    r"""Replace each objective's gradient by a running mean, before an aggregator combines them.
+
+    .. math:: y_i \leftarrow y_i + \beta_t (g_i - y_i), \qquad y_i = 0 \text{ at the start.}
+
+    The tracking variables of MoCo: in a chain before ``aggregate(weightings.moco(), encoders)`` the
+    two are the published method. It may stand before any other aggregator too: a Gramian of means
+    over the batches is less noisy than one of a single batch. Its state is K times as large as the
+    encoders' parameters. Where a gradient is not finite, so are the updates of this step, and the
+    means stay as they were.
+
+    Args:
+      encoders: Encoders by name, as for the aggregator that follows.
+      rate: :math:`\beta`, in (0, 1], or an optax schedule of the step count from 0 on. 0.5 by
+        default, as in LibMTL, where it decays as ``lambda step: 0.5 / jnp.sqrt(step + 1)``.
+      num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
+
+    Returns:
+      A gradient transformation from stacked gradients to stacked gradients.
+
+    Raises:
+      ValueError: If ``rate`` is a number that is not in (0, 1].
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import optax
+      >>> import mmpareto_jax as mmp
+      >>> moco = mmp.aggregate(mmp.weightings.moco())
+      >>> tx = optax.chain(mmp.track_gradients(rate=0.5), moco, optax.sgd(1.0))
+      >>> params, grads = jnp.zeros(2), jnp.array([[2.0, 0.0], [0.0, 2.0]])
+      >>> print(tx.update(grads, tx.init(params), params)[0])
+      [-0.5 -0.5]
+
+    References:
+      Fernando et al., `Mitigating gradient bias in multi-objective learning
+      <https://arxiv.org/abs/2210.12624>`_, 2023, Eq. 8.
+    """
+    if not callable(rate):
+        check("rate", rate, "in (0, 1]", lambda rate: 0 < rate <= 1)
+
+    def tracker(encoder: Encoder) -> aggregating.Aggregator:
+        stack = len(encoder.objectives)
+
+        def init(params: optax.Params) -> TrackingState:
+            def zeros(leaf: jax.Array) -> jax.Array:  # that lie on the devices as the leaf does
+                row = jnp.zeros_like(leaf, dtype=mean_dtype(leaf))
+                return jnp.stack([row] * stack)
+
+            return TrackingState(jax.tree.map(zeros, params), step=jnp.zeros((), jnp.int32))
+
+        def update(
+            updates: optax.Updates,
+            state: TrackingState,
+            params: optax.Params | None = None,
+            **extra: Any,
+        ) -> tuple[optax.Updates, TrackingState]:
+            del params, extra
+            now = rate(state.step) if callable(rate) else rate
+
+            def track(mean: jax.Array, gradient: jax.Array) -> jax.Array:
+                share = as_real(now, accumulation_dtype([mean])).astype(mean.dtype)
+                return mean + share * (gradient.astype(mean.dtype) - mean)
+
+            means = jax.tree.map(track, state.means, updates)
+            finite = jnp.all(
+                jnp.stack([jnp.all(jnp.isfinite(mean)) for mean in jax.tree.leaves(means)])
+            )
+            kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), means, state.means)
+            updates = jax.tree.map(
+                lambda mean, gradient: mean.astype(gradient.dtype), means, updates
+            )
+            return updates, TrackingState(kept, optax.safe_increment(state.step))
+
+        return aggregating.Aggregator(init, update)
+
+    return per_encoder(tracker, encoders, num_objectives)

@@ -1,0 +1,130 @@
+"""The active-set method that finds the objectives with positive weight."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Optimum(NamedTuple):
+    """The minimizer over the affine hull of a support, and the optimality conditions there.
+
+    Attributes:
+      point: ``[K]``, zero outside the support; where ``bounded`` is False, a direction along which
+        the function falls without end.
+      bounded: ``()`` bool, whether there is a minimizer.
+      value: ``()``, the function at ``point``.
+      size: ``()``, the sum of the absolute values of its terms, in which ``value`` is rounded.
+      slack: ``[K]``, negative for an objective whose weight should grow from zero.
+      rounding: ``()``, the rounding error of ``slack``.
+    """
+
+    point: jax.Array
+    bounded: jax.Array
+    value: jax.Array
+    size: jax.Array
+    slack: jax.Array
+    rounding: jax.Array
+
+
+class _State(NamedTuple):
+    point: jax.Array  # [K], feasible, zero outside the support
+    support: jax.Array  # [K] bool
+    barred: jax.Array  # [K] bool, entered without effect since the last progress
+    best: jax.Array  # [K], the best optimum over a support so far
+    value: jax.Array  # (), its objective
+    finished: jax.Array  # () bool
+    solves: jax.Array  # () int32
+
+
+def optimal_support(
+    optimum_over: Callable[[jax.Array], Optimum],
+    start: jax.Array,
+    excluded: jax.Array,
+) -> jax.Array:
+    """Return the support of the minimizer of a convex function over a simplex of weights.
+
+    Wolfe's method: let the objective that violates the optimality conditions most into the support,
+    minimize over the affine hull of the support, and walk back to the boundary of the simplex where
+    the minimizer lies outside it. It ends after finitely many solves. No derivative passes through
+    it.
+
+    Args:
+      optimum_over: From a support ``[K]`` bool to the minimizer over its affine hull.
+      start: A feasible point of shape ``[K]``.
+      excluded: Objectives that must not enter, ``[K]`` bool.
+
+    Returns:
+      The objectives with positive weight, ``[K]`` bool.
+
+    References:
+      Wolfe, `Finding the nearest point in a polytope
+      <https://doi.org/10.1007/BF01580381>`_, 1976.
+    """
+    eps = jnp.finfo(start.dtype).eps
+
+    def enter(state: _State, optimum: Optimum) -> _State:
+        """From a feasible optimum over the support, finish, or let the worst objective in."""
+        margin = 4 * eps * optimum.size
+        progress = optimum.value < state.value - margin
+        no_worse = optimum.value <= state.value + margin
+        barred = state.barred & ~progress
+        slack = jnp.where(state.support | barred | excluded, jnp.inf, optimum.slack)
+        optimal = ~(jnp.min(slack) < -optimum.rounding)
+        return _State(
+            point=optimum.point,
+            support=state.support.at[jnp.argmin(slack)].set(True),
+            barred=barred,
+            best=jnp.where(no_worse, optimum.point, state.best),
+            value=jnp.where(progress, optimum.value, state.value),
+            finished=optimal | ~no_worse,
+            solves=state.solves + 1,
+        )
+
+    def leave(state: _State, optimum: Optimum) -> _State:
+        """Go towards an optimum outside the simplex, or without end, as far as the boundary."""
+        bounded = optimum.bounded
+        direction = jnp.where(bounded, optimum.point - state.point, optimum.point)
+        outside = state.support & jnp.where(bounded, optimum.point <= 0, optimum.point < 0)
+        steps = jnp.where(outside, -state.point / jnp.where(outside, direction, 1), jnp.inf)
+        step = jnp.min(steps)
+        blocking = steps <= step
+        support = state.support & ~blocking
+        moved = jnp.where(support, jnp.clip(state.point + step * direction, 0), 0)
+        stuck = ~jnp.isfinite(step)
+        return state._replace(
+            point=jnp.where(stuck, state.point, moved),
+            support=support,
+            barred=state.barred | (blocking & (state.point == 0)),
+            finished=stuck,
+            solves=state.solves + 1,
+        )
+
+    def iterate(state: _State) -> _State:
+        optimum = optimum_over(state.support)
+        feasible = optimum.bounded & ~jnp.any(state.support & ~(optimum.point > 0))
+        return jax.tree.map(
+            lambda entered, left: jnp.where(feasible, entered, left),
+            enter(state, optimum),
+            leave(state, optimum),
+        )
+
+    def unfinished(state: _State) -> jax.Array:
+        # The count is a guard against cycling in rounding error; 2K solves are typical at worst.
+        return ~state.finished & (state.solves < 8 * len(start))
+
+    end = jax.lax.while_loop(
+        unfinished,
+        iterate,
+        _State(
+            point=start,
+            support=start > 0,
+            barred=jnp.zeros_like(excluded),
+            best=start,
+            value=jnp.full((), jnp.inf, start.dtype),
+            finished=jnp.asarray(False),
+            solves=jnp.zeros((), jnp.int32),
+        ),
+    )
+    return end.best > 0

@@ -1,0 +1,139 @@
+"""The alpha-fair bargaining point of the gradients."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._hyper_parameters import as_real, check
+from mmpareto_jax.solvers._gramian import check_square, is_stationary, normalized, root
+from mmpareto_jax.solvers._min_norm import min_norm_weights
+
+
+def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
+    r"""Return the weights that make each objective's gain a fixed power of its own weight.
+
+    Solves, for the Gramian :math:`M = G G^\top` of gradients :math:`G` and :math:`w > 0`,
+
+    .. math:: (M w)_i = w_i^{-1 / \alpha}.
+
+    The solution is unique: it minimizes the convex
+    :math:`\tfrac12 w^\top M w - \sum_i \varphi(w_i)` with :math:`\varphi'(w) = w^{-1 / \alpha}`.
+    Newton's method on the relative change of each weight finds it, from any scale of the gradients
+    and without a line search: the step is damped by the bound on the curvature ahead of it, so that
+    each one decreases the objective.
+
+    At a Pareto stationary point (see :func:`is_stationary`, here on the normalized gradients) the
+    equation has no solution and the weights are zero. A zero gradient has weight zero and the
+    others are solved without it. Non-finite input gives non-finite weights.
+
+    Args:
+      gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
+      alpha: The fairness, a positive number: 1 is proportional fairness (the Nash bargaining
+        solution), more goes towards the objective that gains least.
+
+    Returns:
+      Weights ``w`` of shape ``[K]`` in the dtype of ``gramian``.
+
+    Raises:
+      ValueError: If ``gramian`` is not a square matrix or ``alpha`` is not positive and finite.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> from mmpareto_jax.solvers import alpha_fair_weights
+      >>> print(alpha_fair_weights(jnp.diag(jnp.array([1.0, 4.0])), alpha=1.0))
+      [1.  0.5]
+
+    References:
+      Ban & Ji, `Fair resource allocation in multi-task learning
+      <https://arxiv.org/abs/2402.15638>`_, 2024, Eq. 4;
+      Navon et al., `Multi-task learning as a bargaining game
+      <https://arxiv.org/abs/2202.01017>`_, 2022, Claim 3.1.
+    """
+    check_square(gramian)
+    check_alpha(alpha)
+    power = 1 / as_real(alpha, gramian.dtype)
+    largest = jnp.max(jnp.diagonal(gramian))
+    scaled = normalized(gramian)
+    norms = root(jnp.diagonal(scaled))
+    zero = norms == 0
+    norms = jnp.where(zero, 1, norms)
+    # A zero gradient becomes one orthogonal to all the others, which changes nothing for them.
+    cosines = jnp.where(
+        jnp.diag(zero), jnp.ones((), gramian.dtype), scaled / norms[:, None] / norms[None, :]
+    )
+    nearest = min_norm_weights(cosines)
+    unsolvable = zero | is_stationary(cosines, nearest)
+    weights = _newton(cosines, norms, nearest, power)
+    weights = weights * jnp.where(largest == 0, 1, largest) ** (-1 / (1 + power))
+    weights = jnp.where(unsolvable, 0, weights)
+    return jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ``ValueError`` unless the fairness is positive and finite."""
+    check("alpha", alpha, "positive and finite", lambda alpha: 0 < alpha < float("inf"))
+
+
+class _Iterate(NamedTuple):
+    point: jax.Array  # [K], w_i |g_i|
+    change: jax.Array  # (), the largest relative change of the last step
+    steps: jax.Array  # () int32
+
+
+def _newton(
+    cosines: jax.Array, norms: jax.Array, nearest: jax.Array, power: jax.Array
+) -> jax.Array:
+    """Solve ``p (C p) = w^(1 - power)``, where ``p = w norms``, by damped Newton steps."""
+    eps = jnp.finfo(cosines.dtype).eps
+
+    def step(point: jax.Array, cosines: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the undamped Newton step relative to the point, and the fraction of it to take."""
+        barrier = (point / norms) ** (1 - power)
+        scaled = cosines * point[:, None] * point[None, :]
+        residual = barrier - jnp.sum(scaled, axis=1)
+        # In units of the root of the barrier the system has a diagonal of at least `power`.
+        unit = 1 / jnp.sqrt(barrier)
+        system = scaled * unit[:, None] * unit[None, :] + power * jnp.eye(
+            len(unit), dtype=unit.dtype
+        )
+        change = jnp.linalg.solve(system, residual * unit) * unit
+        # The curvature at p (1 - x) is at most that at p times (1 - x)^(-1 - power): the minimum
+        # along the step of the bound that this gives, for the coordinate that shrinks most.
+        shrink = jnp.max(jnp.clip(-change, 0))
+        safe = jnp.where(shrink == 0, 1, shrink)
+        # At most tenfold down, or a long step would round a weight to zero.
+        fraction = jnp.minimum(-jnp.expm1(-jnp.log1p(power * safe) / power), 0.9) / safe
+        return change, jnp.where(shrink == 0, 1, fraction)
+
+    def to_best_scale(point: jax.Array) -> jax.Array:
+        """Return the multiple of the point that minimizes the objective."""
+        squared = jnp.sum(point * jnp.sum(cosines * point[None, :], axis=1))
+        ratio = jnp.sum((point / norms) ** (1 - power)) / jnp.where(squared > 0, squared, 1)
+        return jnp.where(squared > 0, point * ratio ** (1 / (1 + power)), point)
+
+    def iterate(state: _Iterate) -> _Iterate:
+        change, fraction = step(state.point, cosines, norms)
+        size = jnp.max(jnp.abs(change))
+        point = state.point * (1 + fraction * change)
+        # Near the solution the scale would only add its rounding error.
+        point = jnp.where(size > 0.1, to_best_scale(point), point)
+        return _Iterate(point, size, state.steps + 1)
+
+    def unfinished(state: _Iterate) -> jax.Array:
+        # Quadratic convergence: the next error is about the square of this change. The count is
+        # a guard for where rounding keeps the change from falling; 10 steps are typical.
+        return (state.change > jnp.sqrt(eps) / 8) & (state.steps < 64)
+
+    given, cosines, norms = (cosines, norms), *jax.lax.stop_gradient((cosines, norms))
+    # The direction of the min-norm point, off its zeros, is right where gradients nearly oppose.
+    start = to_best_scale(jax.lax.stop_gradient(nearest) + 1e-2)
+    end = jax.lax.while_loop(
+        unfinished,
+        iterate,
+        _Iterate(start, jnp.full((), jnp.inf, start.dtype), jnp.zeros((), jnp.int32)),
+    )
+    found = jax.lax.stop_gradient(end.point)
+    # A last step at the solution: it takes off what is left and carries the derivative.
+    change, fraction = step(found, *given)
+    return found * (1 + jax.lax.stop_gradient(fraction) * change) / given[1]

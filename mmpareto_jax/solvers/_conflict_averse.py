@@ -1,0 +1,181 @@
+"""The conflict-averse combination of the gradients."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._hyper_parameters import as_real, check
+from mmpareto_jax.solvers._active_set import Optimum, optimal_support
+from mmpareto_jax.solvers._dual_cone import dual_cone_weights
+from mmpareto_jax.solvers._gramian import (
+    check_square,
+    is_stationary,
+    normalized,
+    quadratic_form,
+    root,
+)
+from mmpareto_jax.solvers._min_norm import nearest_of_nonzero
+
+
+def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
+    r"""Return the weights of the direction near the mean that helps the worst objective most.
+
+    With :math:`g_0` the mean gradient and :math:`g_w = \sum_i w_i g_i`, it finds
+
+    .. math:: \max_{|d - g_0| \le c |g_0|} \min_i g_i^\top d
+      \quad\text{by}\quad \min_{w \in \Delta^{K-1}} g_w^\top g_0 + c |g_0| |g_w|,
+      \qquad d = g_0 + \frac{c |g_0|}{|g_w|} g_w,
+
+    and returns the weights of d, :math:`1 / K + c |g_0| w_i / |g_w|`.
+
+    On a given support the minimum has a closed form, from one bordered linear system with two
+    right-hand sides; an active-set method like Wolfe's finds the support, in units of the norms of
+    the gradients.
+
+    Where the minimum is at :math:`g_w = 0` (a Pareto stationary point, with a ball wide enough, as
+    it always is from ``c = 1`` on) no direction of the ball helps every objective and the weights
+    are zero. A zero gradient can be neither helped nor harmed: it counts in the mean, and the worst
+    is taken over the others, which is a solution with it too. For ``c = 0``, or a zero mean
+    gradient, the weights are 1 / K. Non-finite input gives non-finite weights.
+
+    Args:
+      gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
+      c: The radius of the ball over the norm of the mean gradient, at least 0. From 1 on the
+        direction conflicts with no objective.
+
+    Returns:
+      Weights of shape ``[K]`` in the dtype of ``gramian``.
+
+    Raises:
+      ValueError: If ``gramian`` is not a square matrix or ``c`` is negative or not finite.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> from mmpareto_jax.solvers import conflict_averse_weights
+      >>> print(conflict_averse_weights(jnp.diag(jnp.array([4.0, 4.0])), c=0.5))
+      [0.75 0.75]
+
+    References:
+      Liu et al., `Conflict-averse gradient descent for multi-task learning
+      <https://arxiv.org/abs/2110.14048>`_, 2021, Algorithm 1.
+    """
+    check_square(gramian)
+    check_radius(c)
+    count = gramian.shape[0]
+    scaled = normalized(gramian)
+    mean = jnp.full(count, 1 / count, scaled.dtype)
+    ratio = as_real(c, scaled.dtype)
+    radius = ratio * root(quadratic_form(scaled, mean))
+    norms = root(jnp.diagonal(scaled))
+    zero = norms == 0
+    safe = jnp.where(zero, 1, norms)
+    correction = dual_cone_weights(scaled, mean) - mean
+    needed = root(quadratic_form(scaled, correction))
+    # The ball holds a direction without conflict: from c = 1 on the zero vector, whatever rounding
+    # makes of the lengths. Otherwise the best value is negative, and that of the correction too:
+    # from there on the descent cannot meet g_w = 0.
+    reachable = (needed <= radius) | (ratio >= 1)
+    shortest = jnp.arange(count) == jnp.argmin(jnp.where(zero, jnp.inf, norms))
+    start = jnp.where(reachable, shortest.astype(scaled.dtype), jnp.where(zero, 0, correction))
+    problem = _Problem(
+        # A zero gradient becomes a unit gradient orthogonal to the others, and never enters.
+        cosines=jnp.where(jnp.diag(zero), 1, scaled / safe[:, None] / safe[None, :]),
+        target=jnp.sum(scaled * mean[None, :], axis=1) / safe,
+        unit=jnp.min(safe) / safe,
+        radius=radius,
+    )
+    support = _support(*jax.lax.stop_gradient((problem, start * safe)), zero)
+    optimum, _ = _optimum_over(support, problem)
+    weights = optimum / safe
+    length = root(quadratic_form(scaled, weights))
+    found = mean + radius / jnp.where(length == 0, 1, length) * weights
+    # Near c = 1 a direction near zero may be best, whose weights rounding decides: no worse than
+    # the point of the ball on the way to the nearest direction without conflict.
+    on_the_way = mean + jnp.minimum(radius / jnp.where(needed == 0, 1, needed), 1) * correction
+    lowest, _ = _worst(scaled, on_the_way, norms)
+    _, highest = _worst(scaled, found, norms)
+    found = jnp.where(lowest > highest, on_the_way, found)
+    at_zero = reachable & is_stationary(scaled, nearest_of_nonzero(scaled))
+    weights = jnp.where(radius == 0, mean, jnp.where(at_zero, 0, found))
+    return jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
+
+
+def _worst(gramian: jax.Array, weights: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Bound the smallest product of a combination and a nonzero gradient by its rounding error."""
+    products = jnp.sum(gramian * weights[None, :], axis=1)
+    rounding = 8 * jnp.finfo(gramian.dtype).eps * norms * jnp.sum(jnp.abs(weights) * norms)
+    lowest, highest = (
+        jnp.min(jnp.where(norms == 0, jnp.inf, products + bound)) for bound in (-rounding, rounding)
+    )
+    return lowest, highest
+
+
+def check_radius(c: float) -> None:
+    """Raise ``ValueError`` unless the radius is finite and at least 0."""
+    check("c", c, "finite and at least 0", lambda c: 0 <= c < float("inf"))
+
+
+class _Problem(NamedTuple):
+    """Minimize ``target . p + radius sqrt(p' cosines p)`` with ``p >= 0`` and ``unit . p = 1``."""
+
+    cosines: jax.Array  # [K, K]
+    target: jax.Array  # [K], the products of the normalized gradients with the mean
+    unit: jax.Array  # [K], the smallest norm over each
+    radius: jax.Array  # ()
+
+
+def _optimum_over(support: jax.Array, problem: _Problem) -> tuple[jax.Array, jax.Array]:
+    """Minimize over the affine hull of the support; return the ratio of norm to radius, too.
+
+    With ``p0`` the min-norm point of the hull and ``p1`` the response to the target the minimizer
+    is ``p0 + ratio p1``, where ``ratio^2 (radius^2 - |p1|^2) = |p0|^2``. Where the bracket is not
+    positive there is none; the ratio is infinite and ``p1``, a direction of descent, is returned.
+    """
+    cosines, target, unit, radius = problem
+    count = len(target)
+    both = support[:, None] & support[None, :]
+    border = jnp.where(support, unit, 0)
+    identity = jnp.eye(count, dtype=cosines.dtype)
+    # A rounding error more on the diagonal: equal gradients share, where the system was singular.
+    ridge = 2 * jnp.finfo(cosines.dtype).eps * identity
+    system = jnp.block(
+        [
+            [jnp.where(both, cosines + ridge, identity), border[:, None]],
+            [border[None, :], jnp.zeros((1, 1), cosines.dtype)],
+        ]
+    )
+    sides = jnp.zeros((count + 1, 2), cosines.dtype)
+    sides = sides.at[-1, 0].set(1).at[:-1, 1].set(jnp.where(support, -target, 0))
+    solution = jnp.linalg.solve(system, sides)[:-1]
+    nearest, response = (jnp.where(support, solution[:, i], 0) for i in (0, 1))
+    room = radius**2 - quadratic_form(cosines, response)
+    bounded = room > 0
+    square = quadratic_form(cosines, nearest) / jnp.where(bounded, room, 1)
+    ratio = jnp.where(bounded, root(square), jnp.inf)
+    return jnp.where(bounded, nearest + root(square) * response, response), ratio
+
+
+def _support(problem: _Problem, start: jax.Array, zero: jax.Array) -> jax.Array:
+    """Return the objectives with positive weight."""
+    cosines, target, unit, radius = problem
+    eps = jnp.finfo(cosines.dtype).eps
+
+    def optimum_over(support: jax.Array) -> Optimum:
+        point, ratio = _optimum_over(support, problem)
+        bounded = jnp.isfinite(ratio)
+        finite = jnp.where(bounded, ratio, 0)
+        length = root(quadratic_form(cosines, point))
+        # Times the ratio, so that it holds at length zero too.
+        slopes = finite * target + jnp.sum(cosines * point[None, :], axis=1)
+        return Optimum(
+            point=point,
+            bounded=bounded,
+            value=jnp.sum(target * point) + radius * length,
+            size=jnp.sum(jnp.abs(target * point)) + radius * length,
+            slack=slopes - jnp.sum(point * slopes) * unit,
+            rounding=2 * eps * (jnp.sum(point) + finite * jnp.max(jnp.abs(target))),
+        )
+
+    total = jnp.sum(unit * start)
+    return optimal_support(optimum_over, start / jnp.where(total == 0, 1, total), excluded=zero)

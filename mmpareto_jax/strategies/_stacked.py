@@ -1,0 +1,49 @@
+"""K gradients side by side: the fewest operations."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from mmpareto_jax._encoders import PLAIN, Encoder, label_parameters
+from mmpareto_jax._gradients import value_and_objective_grads
+from mmpareto_jax._gramian import combine
+from mmpareto_jax._scattered import AxisName
+from mmpareto_jax.strategies._strategy import Decide, Integrated, merge, select
+
+
+def stacked(
+    losses: Callable[..., Any],
+    encoders: Mapping[str, Encoder],
+    decide: Decide,
+    average_over: AxisName | None,
+) -> Callable[[Any], Integrated]:
+    """Stack the objectives' gradients, as :func:`~mmpareto_jax.value_and_objective_grads` does.
+
+    Exact. One backward pass per loss through what it depends on; the gradients of an encoder take
+    K times its parameters' memory until they are combined.
+
+    Args:
+      losses: From parameters to losses by name and auxiliary output.
+      encoders: Encoders by name.
+      decide: From an encoder's gradients to its weights.
+      average_over: Mapped axes of data parallelism.
+
+    Returns:
+      From parameters to losses, auxiliary output, the integrated gradient and new states.
+    """
+    compute = value_and_objective_grads(losses, encoders, has_aux=True, average_over=average_over)
+
+    def integrated(params: Any) -> Integrated:
+        (values, aux), grads = compute(params)
+        leaves, structure = jax.tree.flatten(grads)
+        labels = jax.tree.leaves(label_parameters(params, encoders))
+        states, parts = {}, {PLAIN: select(labels, PLAIN, leaves)}
+        for name in encoders:
+            own = select(labels, name, leaves)
+            states[name] = decide(name, own, values)
+            parts[name] = [combine(states[name].weights, tensor) for tensor in own]
+        grads = jax.tree.unflatten(structure, merge(labels, parts))
+        return Integrated(values, aux, grads, states)
+
+    return integrated

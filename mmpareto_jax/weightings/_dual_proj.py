@@ -1,0 +1,37 @@
+"""DualProj."""
+
+from mmpareto_jax.solvers import dual_cone_weights
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
+
+
+def dual_proj(preference: PerObjective | None = None) -> Weighting:
+    r"""Project the preferred combination on the cone of directions that harm no objective.
+
+    The update is the vector nearest to :math:`G^\top u` that has no negative inner product with
+    any gradient: the projection of gradient episodic memory (GEM), here on all objectives.
+
+    Args:
+      preference: The weights ``u`` of shape ``[K]``. ``1 / K`` each by default, the mean, as in
+        the reference.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` without state.
+
+    Raises:
+      ValueError: From ``init``, if ``preference`` does not have K entries.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.dual_proj()
+      >>> gramian = jnp.array([[1.0, -2.0], [-2.0, 16.0]])
+      >>> print(weighting.update(gramian, weighting.init(2))[0])
+      [1.  0.5]
+
+    References:
+      Lopez-Paz & Ranzato, `Gradient episodic memory for continual learning
+      <https://arxiv.org/abs/1706.08840>`_, 2017;
+      Quinton & Rey, `Jacobian descent for multi-objective optimization
+      <https://arxiv.org/abs/2406.16232>`_, 2024, Section 3 ("DualProj").
+    """
+    return with_preference(dual_cone_weights, preference)

@@ -1,0 +1,100 @@
+"""FAMO: fast adaptive multitask optimization."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax.weightings._weighting import Weighting, log_losses
+
+
+class FAMOState(NamedTuple):
+    """State of :func:`famo`."""
+
+    logits: jax.Array  # [K]
+    mean: jax.Array  # [K], Adam's running mean of the slope of the logits
+    square: jax.Array  # [K], Adam's running mean of its square
+    log_losses: jax.Array  # [K], of the last step
+    step: jax.Array  # () int32
+
+
+def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
+    r"""Let all losses fall at the same relative rate, by weights learned from the losses alone.
+
+    .. math::
+      w_i = \frac{z_i / L_i}{\sum_j z_j / L_j}, \qquad z = \operatorname{softmax}(\xi) .
+
+    The logits :math:`\xi` take one step of Adam with the gradient :math:`(\partial z / \partial
+    \xi)^\top \delta`, where :math:`\delta_i` is what the step took off :math:`\log L_i`: the
+    losses that fell most lose weight.
+
+    **What this contract lacks:** the published method evaluates the losses once more on the same
+    batch after each step. Here :math:`\delta` compares the losses of successive calls, which saves
+    that forward pass; with a new batch at each step it is noisier.
+
+    Losses must be positive, their lower bounds taken off. One of zero counts as the smallest normal
+    number and takes all the weight, as in the limit; a negative one makes the weights NaN and is
+    forgotten. The released code also clips the norm of the update to 1
+    (``optax.clip_by_global_norm`` after the aggregator).
+
+    Args:
+      learning_rate: Of Adam. 0.025 by default, as in the paper.
+      weight_decay: L2 penalty on the logits. 0.001 by default, which the paper chose from 0.0001,
+        0.001 and 0.01 for all of its supervised data sets but CityScapes (0.01). The classes of the
+        released code have 0.01 and 1e-5.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` with the logits, Adam's moments and the last losses as its
+      state. It needs ``losses=``.
+
+    Raises:
+      ValueError: From ``update``, without losses.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.famo()
+      >>> losses = jnp.array([1.0, 3.0])
+      >>> print(weighting.update(jnp.eye(2), weighting.init(2), losses=losses)[0].round(2))
+      [0.75 0.25]
+
+    References:
+      Liu et al., `FAMO <https://arxiv.org/abs/2306.03792>`_, 2023, Algorithm 1.
+    """
+
+    def init(num_objectives: int) -> FAMOState:
+        zeros = jnp.zeros(num_objectives)
+        return FAMOState(zeros, zeros, zeros, zeros, step=jnp.zeros((), jnp.int32))
+
+    def update(
+        gramian: jax.Array, state: FAMOState, *, losses: jax.Array | None = None, **extra: Any
+    ) -> tuple[jax.Array, FAMOState]:
+        del extra
+        now = log_losses(losses, "famo").astype(state.logits.dtype)
+        now = jnp.where(now == -jnp.inf, jnp.log(jnp.finfo(now.dtype).tiny), now)
+        rate, decay = (as_real(value, now.dtype) for value in (learning_rate, weight_decay))
+        shares = jax.nn.softmax(state.logits)
+        fallen = state.log_losses - now
+        slope = shares * (fallen - jnp.sum(shares * fallen)) + decay * state.logits
+        slope = jnp.where(state.step > 0, slope, 0)  # the first losses have not fallen yet
+        mean = _MEAN_DECAY * state.mean + (1 - _MEAN_DECAY) * slope
+        square = _SQUARE_DECAY * state.square + (1 - _SQUARE_DECAY) * slope**2
+        steps = jnp.maximum(state.step, 1).astype(slope.dtype)
+        unbiased = mean / _seen(_MEAN_DECAY, steps)
+        length = jnp.sqrt(square / _seen(_SQUARE_DECAY, steps))
+        logits = state.logits - rate * unbiased / (length + 1e-8)
+        weights = jax.nn.softmax(logits - now).astype(gramian.dtype)
+        return weights, FAMOState(logits, mean, square, now, optax.safe_increment(state.step))
+
+    return Weighting(init, update)
+
+
+_MEAN_DECAY, _SQUARE_DECAY = 0.9, 0.999  # Adam's
+
+
+def _seen(decay: float, steps: jax.Array) -> jax.Array:
+    """Return the weight ``1 - decay ** steps`` of all steps so far in a running mean from zero."""
+    return -jnp.expm1(steps * math.log(decay))

@@ -1,0 +1,103 @@
+"""GradNorm."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax.solvers import root
+from mmpareto_jax.weightings._weighting import Weighting, require_losses
+
+
+class GradNormState(NamedTuple):
+    """State of :func:`gradnorm`."""
+
+    weights: jax.Array  # [K], learned, of sum K
+    initial_losses: jax.Array  # [K], of the first step
+    step: jax.Array  # () int32
+
+
+def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
+    r"""Learn weights that let all objectives train at a common rate (GradNorm).
+
+    With :math:`G_i = w_i |g_i|`, :math:`\bar G` their mean and :math:`r_i` the inverse training
+    rate :math:`L_i / L_i(0)` over its mean, each step uses the weights as they are, and then takes
+    one step of gradient descent on
+
+    .. math:: \sum_i \left| G_i - \bar G r_i^\alpha \right|
+
+    with the targets :math:`\bar G r_i^\alpha` held constant, and rescales the weights to sum K. A
+    weight that would become negative stops at zero; weights that would all do so stay. The descent
+    is in units of the gradients, as published: it is not invariant under a change of their scale.
+    The paper takes the norms over the last shared layer, here they are over the whole encoder; its
+    runs descend by Adam, and it finds the optimizer to make little difference.
+
+    Args:
+      alpha: Strength of the force that restores a common rate. 1.5 by default, as in the paper's
+        experiments on NYUv2 and in LibMTL.
+      learning_rate: Of the weights. 0.025 by default, the paper's figure.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` with the weights, the first losses and a step count as its
+      state. It needs ``losses=``.
+
+    Raises:
+      ValueError: From ``update``, without losses.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.gradnorm()
+      >>> gramian, losses = jnp.diag(jnp.array([1.0, 4.0])), jnp.array([1.0, 2.0])
+      >>> weights, state = weighting.update(gramian, weighting.init(2), losses=losses)
+      >>> print(weights, state.weights.round(2))
+      [1. 1.] [1.04 0.96]
+
+    References:
+      Chen et al., `GradNorm <https://arxiv.org/abs/1711.02257>`_, 2018, Algorithm 1.
+    """
+
+    def init(num_objectives: int) -> GradNormState:
+        return GradNormState(
+            weights=jnp.ones(num_objectives),
+            initial_losses=jnp.ones(num_objectives),
+            step=jnp.zeros((), jnp.int32),
+        )
+
+    def update(
+        gramian: jax.Array,
+        state: GradNormState,
+        *,
+        losses: jax.Array | None = None,
+        **extra: Any,
+    ) -> tuple[jax.Array, GradNormState]:
+        del extra
+        losses = require_losses(losses, "gradnorm").astype(gramian.dtype)
+        weights = state.weights.astype(gramian.dtype)
+        initial = jnp.where(state.step == 0, losses, state.initial_losses.astype(gramian.dtype))
+        norms = root(jnp.diagonal(gramian))
+        weighted = weights * norms
+        known = initial != 0
+        # A ratio beyond the range of the dtype counts as the largest of which K have a mean.
+        bound = jnp.finfo(gramian.dtype).max / weights.shape[0]
+        progress = jnp.where(known, losses / jnp.where(known, initial, 1), 1)
+        progress = jnp.clip(progress, -bound, bound)
+        mean = jnp.mean(progress)
+        rates = jnp.clip(jnp.where(mean == 0, 1, progress / jnp.where(mean == 0, 1, mean)), 0)
+        power, step_size = (as_real(value, gramian.dtype) for value in (alpha, learning_rate))
+        targets = jnp.mean(weighted) * rates**power
+        learned = jnp.clip(weights - step_size * norms * jnp.sign(weighted - targets), 0)
+        # By the largest first: the sum of large weights could leave the range of the dtype.
+        largest = jnp.max(learned)
+        learned = learned / jnp.where(largest == 0, 1, largest)
+        learned = weights.shape[0] * learned / jnp.where(largest == 0, 1, jnp.sum(learned))
+        learned = jnp.where(largest == 0, weights, learned)
+        return weights, GradNormState(
+            weights=learned.astype(state.weights.dtype),
+            initial_losses=initial.astype(state.initial_losses.dtype),
+            step=optax.safe_increment(state.step),
+        )
+
+    return Weighting(init, update)

@@ -1,0 +1,71 @@
+"""MoCo: multi-objective gradient correction."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax.solvers import project_on_simplex
+from mmpareto_jax.weightings._weighting import Weighting
+
+
+class MoCoState(NamedTuple):
+    """State of :func:`moco`."""
+
+    weights: jax.Array  # [K], on the simplex
+    step: jax.Array  # () int32
+
+
+def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weighting:
+    r"""Learn min-norm weights by one step of projected descent per training step (MoCo).
+
+    .. math:: w \leftarrow \Pi_\Delta \left( w - \gamma t^{-\sigma} (M + \rho I) w \right),
+
+    t = 1, 2, ... the step, from the uniform weights.
+
+    **What this contract lacks:** the published method takes the Gramian of tracking variables,
+    running means :math:`y_i \leftarrow y_i - \beta (y_i - g_i)` of the gradients, and combines
+    these. A weighting does not see the gradients: put :func:`~mmpareto_jax.track_gradients` before
+    the aggregator in the chain, and the two together are the published method. Alone this is the
+    method with :math:`\beta = 1`. (LibMTL differs from the paper: it normalizes each gradient to
+    the length of its loss, and has a softmax for the projection.)
+
+    Args:
+      gamma: Learning rate of the weights. 0.1 by default, as in LibMTL, which follows the authors'
+        code.
+      gamma_decay: The exponent :math:`\sigma` of its decay. 0.5 by default, as in LibMTL.
+      rho: Regularization. 0 by default, as in LibMTL.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` whose state is the weights and a step count.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.moco()
+      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 3.0])), weighting.init(2))[0].round(2))
+      [0.55 0.45]
+
+    References:
+      Fernando et al., `Mitigating gradient bias in multi-objective learning
+      <https://arxiv.org/abs/2210.12624>`_, 2023, Algorithm 1.
+    """
+
+    def init(num_objectives: int) -> MoCoState:
+        return MoCoState(
+            weights=jnp.ones(num_objectives) / num_objectives, step=jnp.zeros((), jnp.int32)
+        )
+
+    def update(gramian: jax.Array, state: MoCoState, **extra: Any) -> tuple[jax.Array, MoCoState]:
+        del extra
+        step = optax.safe_increment(state.step)
+        first, power, ridge = (as_real(value, gramian.dtype) for value in (gamma, gamma_decay, rho))
+        rate = first / step.astype(gramian.dtype) ** power
+        weights = state.weights.astype(gramian.dtype)
+        slope = jnp.sum(gramian * weights[None, :], axis=1) + ridge * weights
+        weights = project_on_simplex(weights - rate * slope)
+        return weights, MoCoState(weights.astype(state.weights.dtype), step)
+
+    return Weighting(init, update)

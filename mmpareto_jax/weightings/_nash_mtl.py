@@ -1,0 +1,100 @@
+"""Nash-MTL."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mmpareto_jax._hyper_parameters import as_real, check, check_count
+from mmpareto_jax.solvers import alpha_fair_weights, normalized, quadratic_form, root
+from mmpareto_jax.weightings._weighting import Weighting
+
+
+class NashMTLState(NamedTuple):
+    """State of :func:`nash_mtl`: the number of steps taken, and the weights between updates."""
+
+    step: jax.Array  # () int32
+    weights: jax.Array  # [K], before the norm is clipped
+
+
+def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
+    r"""Take the Nash bargaining solution between the objectives (Nash-MTL).
+
+    The weights solve :math:`M w = 1 / w` (elementwise) for the Gramian of the gradients as they
+    are, so the update is :math:`\sqrt K` long whatever the scale of the gradients: :math:`w^\top M
+    w = K`. Then the weights are scaled down where the norm of the update exceeds ``max_norm``, as
+    in the released code. With its default of 1 the update is always 1 long: the learning rate
+    alone decides the length of the step.
+
+    The update does not change with the unit of a loss either: a gradient a times as long has
+    a weight a times smaller.
+
+    The released code approaches the same equation by at most twenty successive linearizations of a
+    non-convex problem, each from the last step's weights, and stops early. Here the equation itself
+    is solved, by a convex problem, to working precision: the weights do not depend on those of
+    earlier steps. (The released code multiplies the losses of the heads by the weights too; in this
+    library parameters in no encoder have the gradient of the sum.)
+
+    They are zero at a Pareto stationary point, where the equation has no solution, and for a zero
+    gradient.
+
+    Args:
+      max_norm: The largest norm of the update; ``float("inf")`` for none. 1, the released code's,
+        by default.
+      update_every: The weights are computed anew every that many steps and kept in between; the
+        norm is clipped in each. 1, the released code's, by default.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` whose state has the step count and the weights.
+
+    Raises:
+      ValueError: If ``max_norm`` is not positive or ``update_every`` is less than 1.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.nash_mtl()
+      >>> gramian = jnp.diag(jnp.array([1.0, 4.0]))
+      >>> print(weighting.update(gramian, weighting.init(2))[0].round(4))
+      [0.7071 0.3536]
+
+    References:
+      Navon et al., `Multi-task learning as a bargaining game
+      <https://arxiv.org/abs/2202.01017>`_, 2022, Claim 3.1 and Algorithm 1; released code:
+      https://github.com/AvivNavon/nash-mtl.
+    """
+    check("max_norm", max_norm, "positive", lambda max_norm: max_norm > 0)
+    check_count("update_every", update_every, 1)
+
+    def init(num_objectives: int) -> NashMTLState:
+        return NashMTLState(step=jnp.zeros((), jnp.int32), weights=jnp.zeros(num_objectives))
+
+    def solve(gramian: jax.Array) -> jax.Array:
+        return alpha_fair_weights(gramian, alpha=1.0)
+
+    def update_norm(gramian: jax.Array, weights: jax.Array) -> jax.Array:
+        # In units of the longest gradient and the largest weight: kept weights may meet gradients
+        # of another scale, and the products would leave the range of the dtype.
+        unit = root(jnp.max(jnp.diagonal(gramian)))
+        largest = jnp.max(weights)
+        shares = weights / jnp.where(largest == 0, 1, largest)
+        return root(quadratic_form(normalized(gramian), shares)) * largest * unit
+
+    def update(
+        gramian: jax.Array, state: NashMTLState, **extra: Any
+    ) -> tuple[jax.Array, NashMTLState]:
+        del extra
+        weights = state.weights.astype(gramian.dtype)
+        if update_every == 1:
+            weights = solve(gramian)
+        else:
+            due = state.step % update_every == 0
+            weights = jax.lax.cond(due, solve, lambda _: weights, gramian)
+        norm = update_norm(gramian, weights)
+        longest = as_real(max_norm, gramian.dtype)
+        clipped = weights * jnp.where(norm > longest, longest / norm, 1)
+        kept = weights.astype(state.weights.dtype)
+        return clipped, NashMTLState(step=optax.safe_increment(state.step), weights=kept)
+
+    return Weighting(init, update)

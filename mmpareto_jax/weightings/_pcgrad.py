@@ -1,0 +1,84 @@
+"""PCGrad: projecting conflicting gradients."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax.weightings._weighting import Weighting
+
+
+class PCGradState(NamedTuple):
+    """State of :func:`pcgrad`: the key of the next step's orders."""
+
+    key: jax.Array  # [2] uint32
+
+
+def pcgrad(seed: int = 0) -> Weighting:
+    r"""Free each gradient of its conflicts with the others, and sum them (PCGrad).
+
+    Each :math:`g_i` meets the other gradients in a random order of its own; wherever
+    :math:`\langle g_i', g_j \rangle < 0` it is projected onto the normal plane of :math:`g_j`,
+
+    .. math:: g_i' \leftarrow g_i' - \frac{\langle g_i', g_j \rangle}{|g_j|^2} g_j .
+
+    The update is :math:`\sum_i g_i'`. With two objectives the order does not matter, and neither
+    gradient of the pair conflicts with the update; with more, a later projection may bring an
+    earlier conflict back, as in the published method.
+
+    Args:
+      seed: Seed of the orders. Every encoder draws the same ones.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` whose state is a random key.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.pcgrad()
+      >>> conflicting = jnp.array([[1.0, -1.0], [-1.0, 2.0]])
+      >>> print(weighting.update(conflicting, weighting.init(2))[0])
+      [2.  1.5]
+
+    References:
+      Yu et al., `Gradient surgery for multi-task learning <https://arxiv.org/abs/2001.06782>`_,
+      2020, Algorithm 1.
+    """
+
+    def init(num_objectives: int) -> PCGradState:
+        del num_objectives
+        return PCGradState(key=jax.random.PRNGKey(seed))
+
+    def update(
+        gramian: jax.Array, state: PCGradState, **extra: Any
+    ) -> tuple[jax.Array, PCGradState]:
+        del extra
+        key, now = jax.random.split(state.key)
+        orders = random_orders(now, gramian.shape[0])
+        rows = jnp.arange(gramian.shape[0])
+        squares = jnp.diagonal(gramian)
+
+        def meet(step: int, projected: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            """Let each gradient meet its next: g_i' = sum_k C_ik g_k, <g_i', g_k> = (C M)_ik."""
+            coefficients, products = projected
+            others = orders[:, step]
+            inner = products[rows, others]
+            # A square may be zero where the product is not: it is too small for its dtype.
+            conflict = (inner < 0) & (others != rows) & (squares[others] > 0)
+            square = jnp.where(conflict, squares[others], 1)
+            share = jnp.where(conflict, inner / square, 0)
+            return (
+                coefficients.at[rows, others].add(-share),
+                products - share[:, None] * gramian[others],
+            )
+
+        identity = jnp.eye(gramian.shape[0], dtype=gramian.dtype)
+        coefficients, _ = jax.lax.fori_loop(0, gramian.shape[0], meet, (identity, gramian))
+        return jnp.sum(coefficients, axis=0), PCGradState(key)
+
+    return Weighting(init, update)
+
+
+def random_orders(key: jax.Array, num_objectives: int) -> jax.Array:
+    """Draw for each objective an order of all objectives, ``[K, K]`` int32."""
+    return jnp.argsort(jax.random.uniform(key, (num_objectives, num_objectives)), axis=1)

@@ -1,0 +1,101 @@
+"""SDMGrad: direction-oriented multi-objective gradient descent."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._hyper_parameters import as_real, check, check_count
+from mmpareto_jax.solvers import project_on_simplex, root
+from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
+
+
+class SDMGradState(NamedTuple):
+    """State of :func:`sdmgrad`: where the descent of the weights stands."""
+
+    weights: jax.Array  # [K], on the simplex
+
+
+def sdmgrad(
+    lam: float = 0.3,
+    iterations: int = 20,
+    learning_rate: float = 10.0,
+    momentum: float = 0.5,
+    preference: PerObjective | None = None,
+) -> Weighting:
+    r"""Pull the min-norm combination towards a preferred one, by projected descent (SDMGrad).
+
+    Some steps of projected gradient descent with momentum, from the weights of the last step,
+    towards the minimizer over the simplex of
+
+    .. math:: \tfrac12 \left| \textstyle\sum_i (w_i + \lambda p_i) g_i \right|^2,
+
+    with the Gramian divided by the square of the mean norm. The update is :math:`\sum_i (w_i +
+    \lambda p_i) g_i / (1 + \lambda)`; the released code further multiplies it by K, to match a sum
+    of losses, and clips its norm to 1 (``optax.clip_by_global_norm`` after the aggregator).
+
+    **What this contract lacks:** the published method takes the Gramian of two independent batches,
+    :math:`G_1 G_2^\top`, which makes the descent unbiased, and combines the gradients of a third.
+    Here one batch serves for all three: it is the method's deterministic version. Called by hand,
+    ``update`` takes :math:`G_1 G_2^\top` as well and gives the published weights.
+
+    Args:
+      lam: The regularization :math:`\lambda`, at least zero. 0.3 by default, as in the released
+        code for Cityscapes and NYUv2.
+      iterations: Steps of descent at each call. 20 by default, as in the released code.
+      learning_rate: Of the descent. 10 by default, as in the released code (LibMTL has 5). At such
+        a rate the weights jump between corners of the simplex and do not settle; 0.5 converges.
+      momentum: Of the descent, from zero at each call. 0.5 by default, as in the released code.
+      preference: The weights p of the combination that it is drawn to, ``[K]``. :math:`1 / K` each
+        by default, the mean gradient, as in the paper's experiments and the released code.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` whose state is the weights on the simplex.
+
+    Raises:
+      ValueError: If ``lam`` is negative or ``iterations`` is no positive integer; from ``init``, if
+        ``preference`` does not have K entries.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.sdmgrad(lam=0.0, learning_rate=0.5)
+      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 3.0])), weighting.init(2))[0].round(2))
+      [0.75 0.25]
+
+    References:
+      Xiao et al., `Direction-oriented multi-objective learning
+      <https://arxiv.org/abs/2305.18409>`_, 2023, Algorithm 1.
+    """
+    check_count("iterations", iterations, 1)
+    check("lam", lam, "at least 0", lambda lam: lam >= 0)
+
+    def init(num_objectives: int) -> SDMGradState:
+        if preference is not None:
+            per_objective(preference, "preference", num_objectives)
+        return SDMGradState(weights=jnp.ones(num_objectives) / num_objectives)
+
+    def update(
+        gramian: jax.Array, state: SDMGradState, **extra: Any
+    ) -> tuple[jax.Array, SDMGradState]:
+        del extra
+        mean_norm = jnp.mean(root(jnp.clip(jnp.diagonal(gramian), 0)))
+        length = jnp.where(mean_norm == 0, 1, mean_norm)
+        scaled = gramian / length / length
+        pull, rate, inertia = (
+            as_real(value, gramian.dtype) for value in (lam, learning_rate, momentum)
+        )
+        even = jnp.full(gramian.shape[0], 1 / gramian.shape[0], gramian.dtype)
+        towards = pull * (even if preference is None else as_real(preference, gramian.dtype))
+
+        def descend(_: int, point: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            weights, velocity = point
+            velocity = inertia * velocity + jnp.sum(scaled * (weights + towards)[None, :], axis=1)
+            return project_on_simplex(weights - rate * velocity), velocity
+
+        start = state.weights.astype(gramian.dtype)
+        weights, _ = jax.lax.fori_loop(0, iterations, descend, (start, jnp.zeros_like(start)))
+        state = SDMGradState(weights.astype(state.weights.dtype))
+        return (weights + towards) / (1 + pull), state
+
+    return Weighting(init, update)

@@ -1,0 +1,36 @@
+"""The uniform baseline."""
+
+import jax
+import jax.numpy as jnp
+
+from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax.weightings._weighting import Weighting, stateless
+
+
+def uniform(scale: float = 1.0) -> Weighting:
+    r"""Give every objective the same weight: the gradient of ``scale`` times the summed losses.
+
+    With ``scale`` equal to MMPareto's gamma it is the ablation that tells how much of MMPareto's
+    effect is the magnitude alone ("uniform x gamma").
+
+    Args:
+      scale: The weight of each objective. 1, the paper's uniform baseline, by default.
+
+    Returns:
+      A :class:`~mmpareto_jax.Weighting` without state.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> import mmpareto_jax as mmp
+      >>> weighting = mmp.weightings.uniform()
+      >>> print(weighting.update(jnp.eye(3), weighting.init(3))[0])
+      [1. 1. 1.]
+
+    References:
+      Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Eq. 6.
+    """
+
+    def weights(gramian: jax.Array) -> jax.Array:
+        return jnp.full(gramian.shape[0], as_real(scale, gramian.dtype))
+
+    return stateless(weights)
