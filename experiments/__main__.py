@@ -12,7 +12,7 @@ from experiments.errors import UserError, of_system
 
 
 def main() -> None:
-    """Runs a verb; an error of the user's ends it with one line and status 2."""
+    """Run a verb; an error of the user's ends it with one line and status 2."""
     with interruption.told():
         try:
             _run()
@@ -109,11 +109,11 @@ VERBS: dict[str, Callable[[], Callable[..., None]]] = {
 
 
 def _not_asked() -> None:
-    """A verb that is not the one on the command line."""
+    """Stand for a verb that is not the one on the command line."""
 
 
 def _group(description: str, verbs: Mapping[str, Callable[..., None]]) -> Callable[..., None]:
-    """A verb that has verbs of its own, in the form that tyro reads: one argument of a union."""
+    """Make a verb of several verbs, in the form that tyro reads: one argument of a union."""
     import tyro
 
     choices = [
@@ -131,7 +131,7 @@ def _group(description: str, verbs: Mapping[str, Callable[..., None]]) -> Callab
 
 
 def _forget_output() -> None:
-    """Keeps Python from trying once more, at its end, to write what nobody reads."""
+    """Keep Python from trying once more, at its end, to write what nobody reads."""
     with suppress(OSError, ValueError):  # some streams are no files
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

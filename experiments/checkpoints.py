@@ -94,7 +94,7 @@ class Checkpoints:
         return self._manager.latest_step() is not None
 
     def save(self, state: TrainState, config: Config) -> None:
-        """Saves a state, in the background, under its step.
+        """Save a state, in the background, under its step.
 
         Raises:
           UserError: If it, or the one before, cannot be written.
@@ -108,7 +108,7 @@ class Checkpoints:
             )
 
     def config(self) -> Config:
-        """The configuration of the latest checkpoint.
+        """Return the configuration of the latest checkpoint.
 
         Raises:
           UserError: If there is no checkpoint, or it cannot be read.
@@ -124,7 +124,7 @@ class Checkpoints:
             ) from error
 
     def restore(self, template: TrainState, config: Config) -> TrainState:
-        """The latest state.
+        """Return the latest state.
 
         Args:
           template: A state of the same shapes, placed as the restored one is to be.
@@ -153,7 +153,7 @@ class Checkpoints:
         return self.folder / str(step)
 
     def _other_shapes(self, template: TrainState) -> str:
-        """The first array that the latest state has in another shape or not at all; else ""."""
+        """Name the first array that the latest state has in another shape or not at all."""
         try:
             saved = _shapes(self._manager.item_metadata(int(self._latest().name))["state"].tree)
         except Exception:  # it is damaged, which reading it tells
@@ -183,7 +183,7 @@ class Checkpoints:
 
     @contextmanager
     def _written(self) -> Iterator[None]:
-        """Turns what goes wrong in writing into a UserError."""
+        """Turn errors of writing into a UserError."""
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
@@ -196,7 +196,7 @@ class Checkpoints:
 
 
 def _silence_late_reads() -> None:
-    """Keeps off the screen that reads of other parts end when nobody waits for them any more."""
+    """Keep off the screen that reads of other parts end when nobody waits for them any more."""
     before = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
@@ -215,7 +215,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _reason(error: Exception) -> str:
-    """A few words: Orbax's own errors go on over pages."""
+    """Put an error into a few words, since Orbax's own go on over pages."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if of_the_system := quoted(error):

@@ -49,7 +49,7 @@ class Protocol:
         )
 
     def config(self, method: str) -> Config:
-        """The configuration of the runs of a method."""
+        """Return the configuration of the runs of a method."""
         return dataclasses.replace(
             PRESETS[self.dataset],
             method=method,
@@ -67,7 +67,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def over(cls, values: Any) -> "Spread":
-        """The spread of some values, with the deviation of a sample; 0 for one value.
+        """Return the spread of some values, with the deviation of a sample; 0 for one value.
 
         Example:
           >>> Spread.over([1.0, 2.0, 3.0])
@@ -83,7 +83,7 @@ def run_seeds(
     on_epoch: Callable[[], object],
     on_end: Callable[[TrainState], object] = lambda state: None,
 ) -> list[History]:
-    """The runs of one method, one after the other with one compiled program.
+    """Make the runs of one method, one after the other with one compiled program.
 
     Args:
       program: The method's program.
@@ -127,12 +127,12 @@ def conflicts(seeds: list[History], encoder: str) -> list[float] | None:
 
 
 def spread(values: list[float] | None) -> Spread | None:
-    """The spread of values that a method may not give."""
+    """Return the spread of values that a method may not give."""
     return None if values is None else Spread.over(values)
 
 
 def per_cent(share: Spread | None) -> str:
-    """A share in per cent, or a dash.
+    """Write a share in per cent, or a dash.
 
     Example:
       >>> per_cent(Spread(0.5, 0.25)), per_cent(None)

@@ -71,12 +71,12 @@ class Config:
         _require(0 < self.gamma < float("inf"), "gamma must be positive and finite", self.gamma)
 
     def to_json(self) -> dict[str, Any]:
-        """The configuration as plain JSON values."""
+        """Return the configuration as plain JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Config":
-        """The configuration that :meth:`to_json` wrote; what it lacks has its default.
+        """Read the configuration that :meth:`to_json` wrote; what it lacks has its default.
 
         Raises:
           UserError: If a setting is unknown, or its value is not of its type.
@@ -89,7 +89,7 @@ class Config:
 
 
 def _from_json(defaults: Any, values: Any) -> Any:
-    """The dataclass with other values than its defaults."""
+    """Return the dataclass with other values than its defaults."""
     if not isinstance(values, dict):
         raise UserError(f"expected settings by name, got {json.dumps(values)}")
     known = {field.name for field in dataclasses.fields(defaults)}
@@ -113,7 +113,7 @@ def _setting(name: str, default: Any, value: Any) -> Any:
 
 
 def differences(ours: Config, theirs: Config) -> list[str]:
-    """What differs between two configurations, apart from the number of epochs.
+    """List the differences between two configurations, apart from the number of epochs.
 
     Example:
         >>> differences(Config(seed=1), Config(seed=2))
@@ -128,5 +128,5 @@ def differences(ours: Config, theirs: Config) -> list[str]:
 
 
 def default_run_dir(config: Config) -> Path:
-    """The folder of a run whose user names none: ``runs/DATASET-METHOD-SEED``."""
+    """Return the folder of a run whose user names none: ``runs/DATASET-METHOD-SEED``."""
     return Path("runs", f"{config.dataset}-{config.method}-{config.seed}")

@@ -8,7 +8,7 @@ from experiments.prepare import WORKERS
 
 
 def description() -> str:
-    """The devices, the processor's architecture and how many of its cores may be used, in words.
+    """Describe the devices, the processor's architecture and how many of its cores may be used.
 
     The number of cores belongs to a result: XLA splits sums among them, so that runs on other
     numbers of cores differ in rounding, and training carries that on.

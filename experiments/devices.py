@@ -13,7 +13,7 @@ AXES = ("data", "model")
 
 
 def make_mesh(specification: str | None = None) -> Mesh:
-    """A mesh over all devices, of all processes.
+    """Return a mesh over all devices, of all processes.
 
     Args:
       specification: Sizes by axis, as in "data=4,model=2". Samples are spread over "data",
@@ -47,17 +47,17 @@ def make_mesh(specification: str | None = None) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """A whole copy on every device."""
+    """Return the sharding of a whole copy on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def over_samples(mesh: Mesh) -> NamedSharding:
-    """The leading axis, of samples, spread over "data"."""
+    """Return the sharding whose leading axis, of samples, is spread over "data"."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def of_state(mesh: Mesh, state: Any) -> Any:
-    """The shardings of a training state.
+    """Return the shardings of a training state.
 
     Kernels, the tensors that grow with the network, are spread over "model" by their last axis, of
     outputs, where that axis divides; so is their momentum. Everything else is replicated.
@@ -78,7 +78,7 @@ def of_state(mesh: Mesh, state: Any) -> Any:
 
 
 def place(tree: Any, shardings: Any) -> Any:
-    """Puts arrays that every process has on the mesh; a process feeds its own devices alone.
+    """Put arrays that every process has on the mesh; a process feeds its own devices alone.
 
     Args:
       tree: Arrays of the host, or of one device.

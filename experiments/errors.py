@@ -54,7 +54,7 @@ def quoted(error: Exception) -> OSError | None:
 
 
 def of_system(error: OSError, what: str = "") -> BreakError:
-    """The user's error for one of the system, such as a full disk.
+    """Return the user's error for one of the system, such as a full disk.
 
     Args:
       error: The system's.

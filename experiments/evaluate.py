@@ -10,7 +10,7 @@ Scores = dict[str, dict[str, float]]
 
 
 def scores(program: Program, state: TrainState) -> Scores:
-    """The scores of each trained head on the test set.
+    """Return the scores of each trained head on the test set.
 
     Args:
       program: The compiled program of the run.
@@ -30,5 +30,5 @@ def scores(program: Program, state: TrainState) -> Scores:
 
 
 def _exact(part: np.ndarray) -> type:
-    """The sums of a whole set can be too large for the 32 bits in which those of a batch are."""
+    """Return the dtype of the sums of a whole set, which may be too large for 32 bits."""
     return np.int64 if np.issubdtype(part.dtype, np.integer) else np.float64

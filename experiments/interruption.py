@@ -23,7 +23,7 @@ _advice: Callable[[], str] = str
 
 
 def advise(advice: Callable[[], str]) -> None:
-    """Sets what an interrupted command says of how to go on.
+    """Set what an interrupted command says of how to go on.
 
     Args:
       advice: Called when a signal has come; gives the second half of the line.
@@ -34,7 +34,7 @@ def advise(advice: Callable[[], str]) -> None:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turns a signal into one line and the status that shells expect: 130 for Ctrl-C, else 143.
+    """Turn a signal into one line and the status that shells expect: 130 for Ctrl-C, else 143.
 
     The block is left by a KeyboardInterrupt, so that what it opened is closed. If that takes longer
     than ``GRACE``, or at a second signal, the process ends at once. What is on disk is whole all
@@ -99,7 +99,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _send_again(number: int) -> None:
-    """Sends this process a signal once more, in a moment."""
+    """Send this process a signal once more, in a moment."""
     threading.Timer(0.02, os.kill, [os.getpid(), number]).start()
 
 
@@ -129,7 +129,7 @@ _OVER = 0
 
 
 def _end_in_time(reading: int) -> None:
-    """Ends the process where a signal does not end the block in time."""
+    """End the process where a signal does not end the block in time."""
     first, number = 0.0, 0
     while not number or time.monotonic() < first + GRACE:
         left = max(0, first + GRACE - time.monotonic()) if number else None

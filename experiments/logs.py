@@ -44,7 +44,7 @@ class RunLog:
         self._events.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Appends a record of :func:`experiments.train.train`."""
+        """Append a record of :func:`experiments.train.train`."""
         self._lines.write(json.dumps(record) + "\n")
         self._lines.flush()
         for name, value in _flatten(record):
@@ -53,7 +53,7 @@ class RunLog:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a ``metrics.jsonl``; a last line that a kill cut short is left out.
+    """Return the records of a ``metrics.jsonl``; a last line that a kill cut short is left out.
 
     Raises:
       UserError: If another line is damaged.
@@ -71,7 +71,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    """The numbers by path; TensorBoard has no place for a list."""
+    """Yield the numbers by path; TensorBoard has no place for a list."""
     flat: list[tuple[str, float]] = []
     for name, value in values.items():
         if isinstance(value, dict):

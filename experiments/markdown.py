@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells.
+    """Write a table of cells.
 
     Example:
       >>> print(grid(["a", "b"], [["1", "2"]]), end="")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def panels(count: int, rows: int = 1) -> tuple["Figure", Any]:
-    """A figure of ``rows`` times ``count`` panels, and these, ``[count]`` or ``[rows, count]``."""
+    """Return a figure of ``rows`` times ``count`` panels, and its panels."""
     from matplotlib.figure import Figure  # no pyplot: no display, no global state
 
     figure = Figure(figsize=(4 * count, 3.2 * rows), layout="constrained")
@@ -32,7 +32,7 @@ def band(
     colour: str,
     label: str,
 ) -> None:
-    """The mean of several runs as a line, their range as a band.
+    """Draw the mean of several runs as a line, their range as a band.
 
     Args:
       panel: Where it is drawn.
@@ -55,7 +55,7 @@ def not_run(panel: "Axes") -> None:
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Writes a figure as PNG and as SVG; the same figure gives the same files."""
+    """Write a figure as PNG and as SVG; the same figure gives the same files."""
     import matplotlib
 
     path.parent.mkdir(parents=True, exist_ok=True)

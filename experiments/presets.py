@@ -31,7 +31,7 @@ PRESETS: dict[str, Config] = {
 
 
 def of(arguments: Sequence[str]) -> Config:
-    """The preset of the data set that a command line names, or of the default one.
+    """Return the preset of the data set that a command line names, or of the default one.
 
     Args:
       arguments: The words of the command line.

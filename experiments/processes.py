@@ -8,7 +8,7 @@ from experiments.errors import UserError
 
 
 def join() -> None:
-    """Joins the other processes of a run; call it before anything uses a device.
+    """Join the other processes of a run; call it before anything uses a device.
 
     From JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID where they are set; what is
     not is asked of the cluster: Slurm, Open MPI, Kubernetes, Cloud TPU.

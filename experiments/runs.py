@@ -156,7 +156,7 @@ def evaluate(
 
 
 def _saved_steps(run_dir: Path) -> list[int]:
-    """The steps of the checkpoints of a run; found without Orbax, which takes long to import."""
+    """Return the steps of the checkpoints of a run, without Orbax, which takes long to import."""
     return sorted(int(path.name) for path in run_dir.glob("checkpoints/*") if path.name.isdigit())
 
 
@@ -182,7 +182,7 @@ def _the_way_on(run_dir: Path) -> str:
 
 @contextmanager
 def _the_way_on_told(run_dir: Path) -> Iterator[None]:
-    """Adds to an error that is not of the run's making how to go on."""
+    """Add to an error that is not of the run's making how to go on."""
     try:
         yield
     except OSError as error:
@@ -192,7 +192,7 @@ def _the_way_on_told(run_dir: Path) -> Iterator[None]:
 
 
 def _line(record: dict[str, Any]) -> str:
-    """The losses, and the first score of each head."""
+    """Put the losses and the first score of each head into a line."""
     losses = ", ".join(f"{head} {value:.4f}" for head, value in record["loss"].items())
     firsts = {head: next(iter(scores.items())) for head, scores in record["scores"].items()}
     scores = ", ".join(f"{head} {name} {value:.4f}" for head, (name, value) in firsts.items())

@@ -31,7 +31,7 @@ class WorkerError(BreakError):
 
 
 def end_with_parent(*_: Any) -> None:
-    """Makes this process end when its parent is gone, and leave Ctrl-C to the parent.
+    """Make this process end when its parent is gone, and leave Ctrl-C to the parent.
 
     A parent that is killed tells nobody, and a worker that waits for work or for room would wait
     for ever. A terminal sends Ctrl-C to all processes of a command.
@@ -50,7 +50,7 @@ def end_with_parent(*_: Any) -> None:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Keeps Ctrl-C from the processes that this thread starts, until they leave it to their parent.
+    """Keep Ctrl-C from processes that this thread starts, until they leave it to their parent.
 
     A process inherits what is blocked where it is started.
     """
@@ -107,7 +107,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
             self._ask(self._workers[index % len(self._workers)], item)
 
     def __next__(self) -> Result:
-        """The next result.
+        """Return the next result.
 
         Raises:
           WorkerError: If a process was killed or has not answered for ten minutes.
@@ -125,7 +125,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
         return result
 
     def check(self) -> None:
-        """Looks whether all processes are there, whosever result comes next.
+        """Check that all processes are there, whosever result comes next.
 
         Raises:
           WorkerError: If one was killed.
@@ -135,7 +135,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
                 raise worker.death()
 
     def close(self) -> None:
-        """Ends the processes, also while another thread waits for a result."""
+        """End the processes, also while another thread waits for a result."""
         self._closed = True
         for worker in self._workers:
             worker.process.kill()
@@ -217,7 +217,7 @@ def _context() -> Any:
 
 
 def _work(payload: bytes, connection: Connection) -> None:
-    """What a process does: answers each item with whether the function gave a result, and it."""
+    """Answer each item with whether the function gave a result, and with that result."""
     end_with_parent()
     answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
@@ -247,7 +247,7 @@ def _work(payload: bytes, connection: Connection) -> None:
 
 
 def _send(connection: Connection, ok: bool, result: Any) -> None:
-    """Sends an answer, with its arrays apart: they are not copied into the message."""
+    """Send an answer, with its arrays apart: they are not copied into the message."""
     arrays: list[pickle.PickleBuffer] = []
     try:
         message = pickle.dumps((ok, result), protocol=5, buffer_callback=arrays.append)

@@ -91,7 +91,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> N
 def build(
     protocol: Protocol, arrays: Splits, strategy: str
 ) -> tuple[Program, list[dict[str, Agreement]]]:
-    """The program of ``train --method mmpareto``, with its gradient from one of the strategies.
+    """Build the program of ``train --method mmpareto`` with the gradient of a strategy.
 
     Args:
       protocol: What to run.
@@ -176,7 +176,7 @@ def agreement(gradient: Any, exact: Any) -> Agreement:
 
 
 def by_seed(steps: list[dict[str, Agreement]], seeds: int) -> dict[str, Agreement]:
-    """The records of all steps as arrays ``[seeds, steps]`` by encoder."""
+    """Return the records of all steps as arrays ``[seeds, steps]`` by encoder."""
     stack: Callable[..., Any] = lambda *values: np.reshape(np.stack(values), (seeds, -1))  # noqa: E731
     return jax.tree.map(stack, *jax.device_get(steps))
 

@@ -53,7 +53,7 @@ def problem(
     axis_name: str | None = None,
     encoder: Any = ResNet18,
 ) -> Problem:
-    """The network and a batch of random inputs.
+    """Return the network and a batch of random inputs.
 
     Args:
       shapes: Shape of a batch of each modality: sound ``[B, H, W, 1]``, video ``[B, T, H, W, 3]``.

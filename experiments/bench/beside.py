@@ -139,7 +139,7 @@ def step_table(times: dict[str, np.ndarray]) -> str:
 
 
 def integration_table(times: dict[str, np.ndarray]) -> str:
-    """The released rule over ours, and both over streaming the bytes."""
+    """Return the released rule over ours, and both over streaming the bytes."""
     ours, released = times["ours"], times["released rule"]
     floor = times["read"] + times["read and write"]
     rows = [
@@ -159,7 +159,7 @@ def milliseconds(seconds: np.ndarray) -> str:
 
 
 def versions() -> str:
-    """The packages that were compared."""
+    """Name the packages that were compared."""
     installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
     names = ("jax", "torch", "torchjd", "LibMTL")
     return ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if n in installed)

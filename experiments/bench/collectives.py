@@ -55,7 +55,7 @@ class Collective(NamedTuple):
 
 
 def collectives(text: str, devices: int) -> list[Collective]:
-    """The collectives of a compiled program.
+    """Return the collectives of a compiled program.
 
     Args:
       text: Its HLO, as ``compiled.as_text()`` prints it.
@@ -95,7 +95,7 @@ def _collective(instruction: re.Match[str], devices: int) -> Collective:
 
 
 def _results(shape: str) -> str:
-    """The second entry of the tuple ``(operands, results, ...)`` of an asynchronous start."""
+    """Return the second entry of the tuple ``(operands, results, ...)`` of an async start."""
     entries = []
     depth = start = 0
     for i, character in enumerate(shape):

@@ -71,7 +71,7 @@ def measure(devices: int) -> dict[str, Any]:
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
-    """A row for each number of devices, and under them how far the steps are from one device's."""
+    """Write a row per number of devices, and how far the steps are from one device's."""
     rows = []
     for mesh in found:
         uniform = mesh["steps"]["uniform"]["bytes"]

@@ -50,7 +50,7 @@ class OneBlock(nnx.Module):
 
 
 def main() -> None:
-    """Prints the sizes, the bytes that each step moves, and how far its update is from one's."""
+    """Print the sizes, the bytes that each step moves, and how far its update is from one's."""
     mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
     report: dict[str, Any] = {"devices": mesh.size, "steps": {}}
     for name, program in programs(mesh.size, ResNet18).items():
@@ -78,7 +78,7 @@ class Program(NamedTuple):
     wrap: Callable[[training.Step, jax.sharding.Mesh], Any]
 
     def compile(self, mesh: jax.sharding.Mesh) -> Any:
-        """The step compiled for a mesh."""
+        """Return the step compiled for a mesh."""
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (self.state, self.batch)
         )
@@ -86,7 +86,7 @@ class Program(NamedTuple):
 
 
 def programs(devices: int, encoder: Any) -> dict[str, Program]:
-    """The ways to train on a batch of so many samples for each device."""
+    """Return the ways to train on a batch of so many samples for each device."""
     size = SAMPLES_PER_DEVICE * devices
     shapes = {"audio": (size, *AUDIO), "video": (size, *VIDEO)}
     problem = widest(audio_video.problem(shapes, encoder=encoder))
@@ -113,7 +113,7 @@ def programs(devices: int, encoder: Any) -> dict[str, Program]:
 
 
 def widest(problem: audio_video.Problem) -> audio_video.Problem:
-    """The problem in float64 where that is enabled."""
+    """Return the problem in float64 where that is enabled."""
     return jax.tree.map(
         lambda leaf: leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
         problem,
@@ -163,20 +163,20 @@ def on_shards(problem: training.Problem) -> tuple[training.Step, training.State]
 
 
 def under_jit(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """The step of the whole batch, which XLA partitions."""
+    """Return the step of the whole batch, which XLA partitions."""
     replicated, sharded = NamedSharding(mesh, P()), NamedSharding(mesh, P("data"))
     return jax.jit(step, in_shardings=(replicated, sharded), out_shardings=replicated)
 
 
 def in_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """The step that every device takes on its part of the batch."""
+    """Return the step that every device takes on its part of the batch."""
     return jax.jit(
         jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P(), check_vma=False)
     )
 
 
 def in_checked_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """The same where JAX averages the gradients, because the losses are averages."""
+    """Return the step in which JAX averages the gradients, because the losses are averages."""
     return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P()))
 
 

@@ -68,7 +68,7 @@ class Step(NamedTuple):
 
 
 def estimate(system: System) -> dict[str, Step]:
-    """What the step takes, for each way to train.
+    """Estimate the time of the step for each way to train.
 
     Example:
       >>> steps = estimate(System(parameters=1e9, objectives=2, chips=2, link_gbps=8))
@@ -117,7 +117,7 @@ def main(system: System, output: Path = Path("runs", "bench-estimate")) -> None:
 
 
 def markdown(system: System, steps: dict[str, Step]) -> str:
-    """A row for each way to train."""
+    """Write a row for each way to train."""
     rows = [
         [
             name,

@@ -81,7 +81,7 @@ def main(
 
 
 def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
-    """Samples per second and shares of time, one number a round.
+    """Measure samples per second and shares of time, one number a round.
 
     Args:
       splits: The data set, opened.
@@ -119,7 +119,7 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
 
 
 def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
-    """Samples per second of a pipeline, once the batches that it made ahead are used up."""
+    """Measure a pipeline's samples per second, once the batches made ahead are used up."""
     for batch in itertools.islice(batches, ahead):
         jax.block_until_ready(batch)
     start = time.perf_counter()
@@ -129,7 +129,7 @@ def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
 
 
 def trained(compiled: Program, batches: Iterator[Batch], protocol: Protocol) -> tuple[float, float]:
-    """Samples per second of training, and the share of the time in which it had no batch."""
+    """Measure training's samples per second, and the share of the time it had no batch."""
     state = compiled.initial_state(0)
     state, metrics = compiled.step(state, next(batches))
     jax.block_until_ready(metrics)

@@ -27,7 +27,7 @@ def weightings() -> Any:
 
 
 def backward(weighting: Any, model: LateFusion, **arguments: Any) -> Callable[[Any], None]:
-    """A function that fills ``.grad`` from a dict of losses.
+    """Return a function that fills ``.grad`` from a dict of losses.
 
     Both encoders are LibMTL's one set of shared parameters, trained by all three losses; it has no
     notion of several sets with objectives of their own.

@@ -132,7 +132,7 @@ METHODS = {
 
 
 def gradients(count: int) -> list[Array]:
-    """The fixed gradients for K objectives, of all scales: full rank first, then rank-deficient."""
+    """Return fixed gradients for K objectives, of all scales: full rank first, then deficient."""
     rng = np.random.default_rng([SEED, count])
     full = [rng.standard_normal((count, 2 * count)) for _ in range(FULL_RANK)]
     deficient = [
@@ -142,7 +142,7 @@ def gradients(count: int) -> list[Array]:
 
 
 def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """This library's weights for gradients of one K; UPGrad's one projection at a time, [K, K]."""
+    """Return our weights for gradients of one K; UPGrad's one projection at a time, [K, K]."""
     count = len(jacobians[0])
     weightings = {
         "min_norm": mmp.min_norm_weights,
@@ -229,7 +229,7 @@ _min_norm = jax.jit(mmp.min_norm_weights)
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table of the rows.
+    """Write a table of the rows.
 
     Example:
       >>> print(markdown([Row("cagrad", "mmpareto_jax", 420, 1e-16, 2e-15)]))

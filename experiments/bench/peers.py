@@ -61,7 +61,7 @@ def installed() -> bool:
 def program(
     peer: Peer, gramians: np.ndarray, gradients: np.ndarray, losses: np.ndarray
 ) -> Callable[[], Any]:
-    """A function that computes weights for the next of N inputs at each call, round and round.
+    """Return a function that computes weights for the next of N inputs, round and round.
 
     Sets PyTorch to one thread for the whole process: at these sizes more are never faster, and in
     a container that shares its cores they make a decomposition of a 32 x 32 matrix some hundred

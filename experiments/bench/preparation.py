@@ -105,7 +105,7 @@ def main(
 
 
 def measure(dataset: str, protocol: Protocol, given: Path | None) -> list[Preparation]:
-    """Prepares a data set with each number of workers.
+    """Prepare a data set with each number of workers.
 
     Args:
       dataset: Its name.
@@ -152,7 +152,7 @@ WRITERS: dict[str, Callable[[Path, Protocol], None]] = {
 
 
 def prepare(dataset: str, files: Path, prepared_dir: Path, workers: int) -> Preparation:
-    """Prepares a data set in a folder that does not have it, and measures that.
+    """Prepare a data set in a folder that does not have it, and measure that.
 
     Args:
       dataset: Its name.
@@ -171,7 +171,7 @@ def prepare(dataset: str, files: Path, prepared_dir: Path, workers: int) -> Prep
 
 
 def markdown(found: dict[str, list[Preparation]]) -> str:
-    """A row for each data set, with a dash for what was not measured."""
+    """Write a row for each data set, with a dash for what was not measured."""
     workers = sorted({each.workers for runs in found.values() for each in runs})
     head = ["data set", "samples", *(f"{number} workers, samples/s" for number in workers)]
     rows = [[dataset, *_cells(runs, workers)] for dataset, runs in found.items()]

@@ -17,7 +17,7 @@ class Ratio(NamedTuple):
 
     @classmethod
     def over_rounds(cls, numerator: np.ndarray, denominator: np.ndarray) -> "Ratio":
-        """The round-by-round ratio of two series of times.
+        """Return the round-by-round ratio of two series of times.
 
         Example:
           >>> Ratio.over_rounds(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]))

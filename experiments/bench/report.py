@@ -19,7 +19,7 @@ def ratio(value: Ratio) -> str:
 
 
 def save(output: Path, table: str, results: dict[str, Any]) -> None:
-    """Writes ``table.md`` and ``results.json``, and prints the table."""
+    """Write ``table.md`` and ``results.json``, and print the table."""
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / "table.md", table)
     write_whole(output / "results.json", json.dumps(results, indent=1) + "\n")

@@ -28,7 +28,7 @@ class Problem(NamedTuple):
         return self.losses_from_features(params, features, statistics, batch)
 
     def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, jax.Array]:
-        """The output of the encoder, ``[B, WIDTH]``."""
+        """Return the output of the encoder, ``[B, WIDTH]``."""
         del statistics
         x = batch["inputs"]
         for layer in params["encoder"].values():
@@ -48,7 +48,7 @@ class Problem(NamedTuple):
 
 
 def problem(layers: int) -> Problem:
-    """The network with so many layers, and a batch of random inputs and labels."""
+    """Return the network with so many layers, and a batch of random inputs and labels."""
     keys = iter(jax.random.split(jax.random.key(0), layers + 2 * len(HEADS) + 1))
     encoder = {
         f"layer {i:02}": {

@@ -123,7 +123,7 @@ class Memory(NamedTuple):
 
 
 def deep(layers: int) -> Memory:
-    """What the strategies cost on the shared encoder with so many layers."""
+    """Measure the strategies on the shared encoder with so many layers."""
     problem = shared_encoder.problem(layers)
     sizes = [FLOAT_BYTES * leaf.size for leaf in jax.tree.leaves(problem.params)]
     steps = compile_steps(problem, shared_encoder.ENCODERS)
@@ -133,7 +133,7 @@ def deep(layers: int) -> Memory:
 def compile_steps(
     problem: training.Problem, encoders: Mapping[str, mmp.Encoder]
 ) -> dict[str, tuple[Any, training.State]]:
-    """The compiled step of the uniform baseline and of each strategy, with its first state."""
+    """Compile the step of the uniform baseline and of each strategy, with its first state."""
     steps = {"uniform": training.uniform(problem)}
     for strategy in training.STRATEGIES:
         steps[strategy] = training.integrated(problem, encoders, strategy)
@@ -149,7 +149,7 @@ def cost(compiled: Any) -> Cost:
 
 
 def training_program(step: Any, state: training.State, batch: Any) -> Callable[[], Any]:
-    """A function that takes the next step at each call; a copy of the state is what it consumes."""
+    """Return a function that takes the next step at each call; it consumes a copy of the state."""
     state = jax.tree.map(jnp.copy, state)
 
     def program() -> Any:

@@ -28,7 +28,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps ``[B, channels, H, W]`` to ``[B, width, H / stride, W / stride]``."""
+        """Map ``[B, channels, H, W]`` to ``[B, width, H / stride, W / stride]``."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
@@ -81,7 +81,7 @@ class LateFusion(nn.Module):
 
 
 def batch_like(batch: Any) -> Any:
-    """A batch of our network in torch's layout, channels first, single images as one frame."""
+    """Return a batch of ours in torch's layout, channels first, single images as one frame."""
 
     def frames(images: Any) -> torch.Tensor:
         array = torch.from_numpy(images.copy())

@@ -19,7 +19,7 @@ GAMMA = 1.5
 
 
 def backward(model: LateFusion, losses: Mapping[str, torch.Tensor]) -> None:
-    """Fills ``.grad`` of all parameters."""
+    """Fill ``.grad`` of all parameters."""
     found: dict[str, dict[str, dict[str, torch.Tensor]]] = {name: {} for name in CHANNELS}
     for objective, loss in losses.items():
         loss.backward(retain_graph=True)
@@ -38,7 +38,7 @@ def backward(model: LateFusion, losses: Mapping[str, torch.Tensor]) -> None:
 
 
 def integrate(joint: Gradients, unimodal: Gradients) -> dict[str, torch.Tensor]:
-    """The update of one encoder from the gradients of its two objectives."""
+    """Return the update of one encoder from the gradients of its two objectives."""
     flat_joint = torch.cat([gradient.flatten() for gradient in joint.values()])
     flat_unimodal = torch.cat([gradient.flatten() for gradient in unimodal.values()])
     weights = (1.0, 1.0)

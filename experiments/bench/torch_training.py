@@ -38,7 +38,7 @@ def programs(batch: Any) -> dict[str, Callable[[], None]]:
 
 
 def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], None]:
-    """A function that takes the next step at each call."""
+    """Return a function that takes the next step at each call."""
     torch.manual_seed(0)
     model = LateFusion()
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
@@ -53,7 +53,7 @@ def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], 
 
 
 def plain(losses: dict[str, torch.Tensor]) -> None:
-    """The gradient of the sum of the losses."""
+    """Return the gradient of the sum of the losses."""
     torch.stack(list(losses.values())).sum().backward()
 
 

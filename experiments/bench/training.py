@@ -107,7 +107,7 @@ def integrated(
 
 
 def apply(state: State, grads: Any, statistics: Any, integration: Any) -> State:
-    """The state after a step of SGD along these gradients."""
+    """Return the state after a step of SGD along these gradients."""
     updates, opt_state = SGD.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return State(params, statistics, opt_state, integration)

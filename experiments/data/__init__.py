@@ -113,7 +113,7 @@ DATASETS = {
 
 
 def named(name: str) -> DataSet:
-    """The data set of a name.
+    """Return the data set of a name.
 
     Raises:
         UserError: there is none.

@@ -139,7 +139,7 @@ def _format(frame: "av.AudioFrame") -> tuple[int, str, str]:
 
 
 def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
-    """The mean of the channels of frames of one format, float32 [samples]."""
+    """Return the mean of the channels of frames of one format, float32 [samples]."""
     import av
 
     if not RATES[0] <= frames[0].sample_rate <= RATES[1]:
@@ -153,7 +153,7 @@ def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
 
 
 def _channels(frame: "av.AudioFrame") -> np.ndarray:
-    """The samples of a packed frame, [samples, channels]."""
+    """Return the samples of a packed frame, [samples, channels]."""
     return frame.to_ndarray().reshape(frame.samples, -1)
 
 
@@ -243,7 +243,7 @@ def _symmetric_hann() -> np.ndarray:
 
 @functools.cache
 def _mel_filters(bins: int) -> np.ndarray:
-    """The weight of each frequency of the spectrum in each filter, float32 [257, bins]."""
+    """Return the weight of each frequency of the spectrum in each filter, float32 [257, bins]."""
     frequencies = np.arange(FFT // 2 + 1) * (FILTERBANK_RATE / FFT)
     low, high = _mel(np.array([LOW_FREQUENCY, FILTERBANK_RATE / 2]))
     edges = np.linspace(low, high, bins + 2)

@@ -42,7 +42,7 @@ class DataSet:
     transforms: str | None = None
 
     def inputs(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """What a model reads of a batch of samples."""
+        """Return the arrays of a batch of samples that a model reads."""
         return {name: scale(batch[name]) for name, scale in self.modalities.items()}
 
 
@@ -54,7 +54,7 @@ def multimodal(
     num_classes: int,
     **source: Any,
 ) -> DataSet:
-    """A set of one label and several modalities, each with an encoder and a head of its own.
+    """Describe a set of one label and several modalities, each with an encoder and a head.
 
     The joint loss and its own loss train an encoder.
 
@@ -80,7 +80,7 @@ def multitask(
     heads: Mapping[str, Task],
     **source: Any,
 ) -> DataSet:
-    """A set of several tasks on one input: the losses of all train one shared encoder.
+    """Describe a set of several tasks on one input, whose losses train one shared encoder.
 
     Args:
         name: as in `DataSet`, and so are the next four.

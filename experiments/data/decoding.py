@@ -109,7 +109,7 @@ def in_order(
 
 
 def _alone(function: Callable[[Item], Result], item: Item) -> Result | ClipError:
-    """The result for an item from a process of its own."""
+    """Return the result for an item from a process of its own."""
     with closing(Mapped(function, [item], number=1, ahead=1)) as results:
         try:
             return next(results)
@@ -241,7 +241,7 @@ def _before(end: float, decoded: Iterable[Decoded]) -> Iterator[Decoded]:
 def _decoded(
     container: "av.container.InputContainer", kind: Literal["audio", "video"], start: float = 0.0
 ) -> Iterator[Decoded]:
-    """The frames of a stream, from a place before `start` if the file lets itself be searched."""
+    """Yield the frames of a stream, from a place before `start` if the file can be searched."""
     import av
 
     stream: Any = container.streams.best(kind)
@@ -317,7 +317,7 @@ def lasts_longer(path: Path, seconds: float) -> bool:
 
 
 def _timed(container: "av.container.InputContainer") -> list[Any]:
-    """The streams of sound and pictures that take time."""
+    """Return the streams of sound and pictures that take time."""
     streams = [stream for stream in container.streams if stream.type in ("audio", "video")]
     return [stream for stream in streams if not _is_cover(stream)]
 
@@ -340,5 +340,5 @@ def _origin(container: "av.container.InputContainer") -> Fraction:
 
 
 def _step(stream: Any) -> Fraction:
-    """The unit of a stream's times, in seconds."""
+    """Return the unit of a stream's times, in seconds."""
     return Fraction(stream.time_base.numerator, stream.time_base.denominator)

@@ -69,7 +69,7 @@ def _held(path: Path, wait: bool) -> IO[str]:
 
 
 def _remove_if_empty(path: Path, made: list[Path]) -> None:
-    """Removes the file and the folders that were made for it, where nothing else is in them."""
+    """Remove the file and the folders that were made for it, where nothing else is in them."""
     with suppress(OSError):
         if made and list(path.parent.iterdir()) == [path]:
             path.unlink()

@@ -13,7 +13,7 @@ SEED = 0
 
 
 def count(split: Fields | Samples) -> int:
-    """The number of samples of a split.
+    """Return the number of samples of a split.
 
     Example:
         >>> count({"label": np.zeros(3)})

@@ -128,7 +128,7 @@ def shown(image: "Image.Image") -> "Image.Image":
 
 
 def _transparent(image: "Image.Image") -> Any:
-    """The transparent colour of a PNG file, if any, in the numbers that Pillow makes of its pixels.
+    """Return the transparent color of a PNG file, if any, in Pillow's numbers.
 
     Where the file has fewer or more than 8 bits, Pillow scales its pixels and not that colour.
     """

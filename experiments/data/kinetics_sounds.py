@@ -153,7 +153,7 @@ def clips(data_dir: str | Path | None) -> Found:
 
 
 def _videos(folder: Path) -> dict[str, Path]:
-    """The videos by name."""
+    """Return the videos by name."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
     return {path.stem: path for path in reversed(paths) if not path.name.startswith(".")}
 

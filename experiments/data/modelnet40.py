@@ -108,7 +108,7 @@ def _check_classes(folder: Path) -> None:
 
 
 def _views(folder: Path) -> dict[str, dict[int, Path]]:
-    """The files of a class in a split, by object and by number of the view."""
+    """Return the files of a class in a split, by object and by number of the view."""
     views: dict[str, dict[int, Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix not in (".png", ".jpg"):

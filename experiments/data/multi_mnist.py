@@ -81,7 +81,7 @@ def side_by_side(images: np.ndarray, labels: np.ndarray, rng: np.random.Generato
 
 
 def _partners(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A permutation that gives each image a partner of another class, int64 [N].
+    """Return a permutation that gives each image a partner of another class, int64 [N].
 
     It is a random one in which every image with a partner of its class swaps partners with a random
     image with which both are served. There is one, as long as no class has more than half.

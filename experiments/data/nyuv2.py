@@ -203,7 +203,7 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any
 
 
 def _nearest(size: int, cropped: int) -> np.ndarray:
-    """The pixel of a crop in which the centre of each pixel of the resized crop lies."""
+    """Return the pixel of a crop in which the center of each pixel of the resized crop lies."""
     return ((np.arange(size) + 0.5) * cropped / size).astype(np.int64)
 
 

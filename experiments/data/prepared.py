@@ -105,7 +105,7 @@ def is_prepared(builder: str, prepared_dir: str | Path) -> bool:
 
 
 def skipped(opened: "PreparedFromFiles") -> str:
-    """What a prepared set leaves out, in a line; empty if nothing.
+    """Say in a line what a prepared set leaves out; return "" if it is nothing.
 
     Args:
         opened: the builder of a prepared set.
@@ -206,12 +206,12 @@ def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:
 
 
 def _shape(feature: Any, value: Any) -> tuple[int, ...]:
-    """That of the feature, or of one sample's value where the feature leaves it open."""
+    """Return the shape of a feature, or of one sample's value where the feature leaves it open."""
     return np.shape(value) if None in feature.shape else feature.shape
 
 
 def _dtype(feature: Any) -> np.dtype:
-    """That of the feature, but for labels, which TFDS calls int64 and the arrays keep in int32."""
+    """Return the dtype of a feature; int32 for labels, which TFDS calls int64."""
     import tensorflow_datasets as tfds
 
     return np.dtype(np.int32 if isinstance(feature, tfds.features.ClassLabel) else feature.np_dtype)

@@ -38,7 +38,7 @@ class Samples:
         return len(self.examples)
 
     def subset(self, rows: np.ndarray) -> "Samples":
-        """The samples of some indices, [N], in that order."""
+        """Return the samples of some indices, [N], in that order."""
         return replace(self, examples=_Subset(self.examples, rows))
 
     def training_batch(
@@ -82,7 +82,7 @@ class _Subset(Sequence[Example]):
 
 
 def samples(opened: "PreparedFromFiles", split: str, transforms: str) -> Samples:
-    """The samples of a split of a prepared set.
+    """Return the samples of a split of a prepared set.
 
     Args:
         opened: the builder of the prepared set.
@@ -117,7 +117,7 @@ class _Stored(Sequence[Example]):
 
 
 def _examples(opened: "PreparedFromFiles", split: str) -> Sequence[Example]:
-    """The examples of a split, with images left as encoded bytes."""
+    """Return the examples of a split, with images left as encoded bytes."""
     import tensorflow_datasets as tfds
 
     class Encoded(tfds.decode.SkipDecoding):

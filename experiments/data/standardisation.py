@@ -4,7 +4,7 @@ import numpy as np
 
 
 def moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the standard deviation of each feature.
+    """Return the mean and the standard deviation of each feature.
 
     Args:
         rows: features, [M, D].

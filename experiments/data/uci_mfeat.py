@@ -76,14 +76,14 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
 
 
 def _split() -> dict[str, np.ndarray]:
-    """The rows of each split, in ascending order."""
+    """Return the rows of each split, in ascending order."""
     rng = np.random.default_rng(SEED)
     is_test = np.concatenate([rng.permutation(CLASS_SIZE) < TEST_SIZE for _ in range(NUM_CLASSES)])
     return {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
 
 
 def _read(path: Path, width: int) -> np.ndarray:
-    """The numbers in a file, float64 [2000, width]."""
+    """Read the numbers in a file, float64 [2000, width]."""
     refuse_pointer(path)
     try:
         lines = path.read_text("ascii").splitlines()

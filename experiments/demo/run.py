@@ -72,7 +72,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
 
 
 def steps_per_second(programs: dict[str, Program]) -> dict[str, list[float]]:
-    """Steps per second of each program, one number a round; in a round the programs take turns."""
+    """Time each program in steps per second, one number a round; in a round they take turns."""
     states, batches = {}, {}
     for method, compiled in programs.items():
         state = compiled.initial_state(0)

@@ -45,7 +45,7 @@ def rows(
 
 
 def markdown(rows: list[Row]) -> str:
-    """The rows as a Markdown table; accuracies and shares in per cent."""
+    """Write the rows as a Markdown table; accuracies and shares in per cent."""
     lines = [
         "| method | joint acc. | gray acc. | colour acc. | conflict, gray | conflict, colour "
         "| steps/s over uniform |",

@@ -15,7 +15,7 @@ __all__ = ["Batch", "Batches", "Feed", "build"]
 
 
 def build(splits: Splits, batch_size: int, mesh: Mesh, workers: int) -> Feed:
-    """The feed of a data set.
+    """Return the feed of a data set.
 
     Args:
       splits: Sets by name, "train" among them, as :func:`experiments.data.load` returns them.

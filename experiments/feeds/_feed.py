@@ -17,10 +17,10 @@ class Batches(Protocol):
         """Itself."""
 
     def __next__(self) -> Batch:
-        """The next batch."""
+        """Return the next batch."""
 
     def close(self) -> None:
-        """Ends what makes the batches."""
+        """End what makes the batches."""
 
 
 class Feed(Protocol):
@@ -35,7 +35,7 @@ class Feed(Protocol):
         """By field, the shape of one sample."""
 
     def training(self, key: jax.Array, steps: range) -> Batches:
-        """The batches of some steps. An epoch visits samples once, in an order of its own.
+        """Yield the batches of some steps. An epoch visits samples once, in an order of its own.
 
         Args:
           key: Decides the order and all randomness of the samples.
@@ -44,7 +44,7 @@ class Feed(Protocol):
         """
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
-        """A set once, in its order: batches, and which of their samples count, bool ``[B]``.
+        """Yield a set once, in its order: batches, and which of their samples count, bool ``[B]``.
 
         The last batch is filled up with samples that do not count. Samples are as in the test, also
         those of the training set.

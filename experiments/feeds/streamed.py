@@ -123,7 +123,7 @@ class _Ahead(Iterator[Batch]):
         return batch
 
     def close(self) -> None:
-        """Ends what makes the batches."""
+        """End what makes the batches."""
         self._closed = True
         self._made.close()
         while self._thread.is_alive():  # it may wait for room

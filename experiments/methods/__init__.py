@@ -54,7 +54,7 @@ METHODS: dict[str, Callable[..., Method]] = {**INTEGRATIONS, **BALANCING}
 
 
 def build(config: Config) -> Method:
-    """The method that a configuration names.
+    """Return the method that a configuration names.
 
     Raises:
       UserError: If no method has that name, or it has no option of a name.
@@ -74,7 +74,7 @@ def build(config: Config) -> Method:
 
 
 def _options(config: Config, signature: inspect.Signature) -> dict[str, Any]:
-    """The keyword arguments of a method's factory that a configuration gives."""
+    """Return the keyword arguments of a method's factory that a configuration gives."""
     names = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
     options = {}
     for option in config.options:

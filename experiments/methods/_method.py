@@ -110,7 +110,7 @@ class Method(NamedTuple):
 
 
 def every_loss(forward: Pass, state: State) -> tuple[Losses, Signals]:
-    """The losses of all heads, each an objective, and no signals."""
+    """Return the losses of all heads, each an objective, and no signals."""
     del state
     return dict(forward.losses), ()
 
@@ -118,7 +118,7 @@ def every_loss(forward: Pass, state: State) -> tuple[Losses, Signals]:
 def every_objective(
     aggregator: Callable[[Mapping[str, Encoder]], optax.GradientTransformation],
 ) -> Method:
-    """A method that differentiates each loss, and trains an encoder with all that it serves."""
+    """Make a method that trains an encoder with the gradients of all losses that it serves."""
     return Method(
         objectives=every_loss,
         encoder_objectives=lambda heads: heads,

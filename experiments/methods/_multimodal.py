@@ -4,7 +4,7 @@ from experiments.errors import NotApplicableError
 
 
 def modalities(method: str, heads: tuple[str, ...]) -> tuple[str, ...]:
-    """The heads of single modalities, in their order.
+    """Return the heads of single modalities, in their order.
 
     Args:
       method: Its name, for the message.

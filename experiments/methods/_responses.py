@@ -9,7 +9,7 @@ from experiments.methods._method import Pass
 
 
 def joint_logits(forward: Pass, present: Collection[str]) -> jax.Array:
-    """The joint logits ``[B, classes]`` from the modalities present, of all others zeros.
+    """Return the joint logits ``[B, classes]`` with zeros in place of absent modalities.
 
     The zeros stand for the representations that the heads read, so this works for every fusion.
     """

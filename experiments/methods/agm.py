@@ -116,7 +116,7 @@ def init(problem: Problem) -> Scores:
 def after_step(
     state: Scores, scores: dict[str, jax.Array], gradients: object, params: object
 ) -> Scores:
-    """The means with the scores of one more step."""
+    """Return the means with the scores of one more step."""
     del gradients, params
     steps = state.steps + 1
     means = {name: mean + (scores[name] - mean) / steps for name, mean in state.means.items()}
@@ -137,7 +137,7 @@ def responses(forward: Pass) -> dict[str, jax.Array]:
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """The mean over a batch, a scalar, of probabilities that are at least 1e-8."""
+    """Return the mean over a batch, a scalar, of probabilities that are at least 1e-8."""
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return jnp.mean(jnp.minimum(losses, -jnp.log(SMALLEST_PROBABILITY)))
 
@@ -172,7 +172,7 @@ def coefficients(
 def modulated(
     logits: jax.Array, responses: Mapping[str, jax.Array], kappa: Mapping[str, jax.Array]
 ) -> jax.Array:
-    """The logits, through which the gradient of each response counts ``kappa`` times.
+    """Return the logits, through which the gradient of each response counts ``kappa`` times.
 
     The responses add up to the logits, so that what is added has the value zero and the missing
     ``kappa - 1`` of the gradient.

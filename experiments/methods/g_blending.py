@@ -110,7 +110,7 @@ def g_blending(
 def blend(
     state: Blend, train: Losses, held_out: Losses, least_overfitting: float
 ) -> dict[str, jax.Array]:
-    """The weights by head, from the losses at the last checkpoint and at this one.
+    """Return the weights by head, from the losses at the last checkpoint and at this one.
 
     Args:
       state: With the losses at the last checkpoint.
@@ -170,7 +170,7 @@ def _weighted(forward: Pass, state: Blend) -> dict[str, jax.Array]:
 
 
 def _measure(tasks: Mapping[str, Task]) -> Callable[[Pass, jax.Array], LossSums]:
-    """The sums of the losses of single samples, of which some only fill up the batch."""
+    """Sum the losses of single samples, of which some only fill up the batch."""
 
     def measure(forward: Pass, counted: jax.Array) -> LossSums:
         losses = {}

@@ -129,7 +129,7 @@ def greedy(
 
 
 def mu(gradient: Any, params: Any) -> jax.Array:
-    """The squared norm of a gradient over that of the parameters, both trees.
+    """Return the squared norm of a gradient over that of the parameters, both trees.
 
     Example:
       >>> float(mu({"kernel": jnp.array([3.0, 4.0])}, {"kernel": jnp.array([10.0, 0.0])}))
@@ -139,7 +139,7 @@ def mu(gradient: Any, params: Any) -> jax.Array:
 
 
 def still(gradients: Any, rest: Mapping[str, jax.Array]) -> Any:
-    """The gradients of all parameters, with none for the encoders that rest.
+    """Return the gradients of all parameters, with none for the encoders that rest.
 
     Where the streams exchange, a resting encoder has a gradient through the other's representation.
     """

@@ -115,7 +115,7 @@ def coefficients(scores: Mapping[str, jax.Array], alpha: float) -> dict[str, jax
 
 
 def scaled(encoders: Mapping[str, Any], factors: Mapping[str, jax.Array]) -> dict[str, Any]:
-    """The gradients of each encoder times its factor."""
+    """Return the gradients of each encoder times its factor."""
     return {
         name: jax.tree.map(lambda gradient, factor=factors[name]: factor * gradient, encoder)
         for name, encoder in encoders.items()
@@ -123,13 +123,13 @@ def scaled(encoders: Mapping[str, Any], factors: Mapping[str, jax.Array]) -> dic
 
 
 def sampling_noise(gradients: Any, key: jax.Array) -> Any:
-    """Normal noise, in each tensor as large as the standard deviation of the gradient's entries."""
+    """Draw normal noise as large, in each tensor, as the deviation of the gradient's entries."""
     leaves, structure = jax.tree.flatten(gradients)
     keys = jax.tree.unflatten(structure, list(jax.random.split(key, len(leaves))))
     return jax.tree.map(lambda g, k: _spread(g) * jax.random.normal(k, g.shape), gradients, keys)
 
 
 def _spread(gradient: jax.Array) -> jax.Array:
-    """The unbiased standard deviation of the entries, 0 of a single one."""
+    """Return the unbiased standard deviation of the entries, 0 of a single one."""
     deviations = gradient - jnp.mean(gradient)
     return jnp.sqrt(jnp.sum(deviations**2) / max(gradient.size - 1, 1))

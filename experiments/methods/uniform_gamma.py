@@ -6,7 +6,7 @@ from experiments.methods.uniform import scaled_sum
 
 
 def uniform_gamma(config: Config) -> Method:
-    """The uniform baseline with the encoders' gradient times gamma.
+    """Return the uniform baseline with the encoders' gradient times gamma.
 
     The ablation that tells how much of MMPareto's gain is the magnitude alone.
     """

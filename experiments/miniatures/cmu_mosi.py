@@ -37,7 +37,7 @@ def contents(
     text_width: int = 300,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What is pickled.
+    """Return the object that is pickled.
 
     With 300 wide text it is like `mosi_data.pkl`: `labels` [N, 1, 1] and `id` bytes [N, 3]. With
     768 wide text it is like `aligned_50.pkl`: `regression_labels` [N], texts and other labels.

@@ -99,7 +99,7 @@ def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np
 def plain(
     colour: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
-    """The same picture in one colour, again and again."""
+    """Yield a picture in one color, again and again."""
     return np.broadcast_to(np.array(colour, np.uint8), (count, height, width, 3))
 
 
@@ -118,7 +118,7 @@ def stripes(
 
 
 def hue(share: float) -> tuple[float, float, float]:
-    """A colour from the circle of hues, red at 0 and again at 1; each channel of 255.
+    """Return a color from the circle of hues, red at 0 and again at 1; each channel of 255.
 
     Example:
         >>> [round(channel) for channel in hue(0.5)]

@@ -23,7 +23,7 @@ def write(folder: Path, *, seed: int = 0) -> None:
 
 
 def splits(*, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The images, uint8 [N, 28, 28], and labels, uint8 [N], that are written."""
+    """Return the images, uint8 [N, 28, 28], and labels, uint8 [N], that are written."""
     rng = np.random.default_rng(seed)
     return {
         split: (
@@ -35,7 +35,7 @@ def splits(*, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """The SHA-256 of what is compressed in each file, to stand in for the real ones."""
+    """Return the SHA-256 of what is compressed in each file, to stand in for the real ones."""
     return {
         name: hashlib.sha256(gzip.decompress((folder / name).read_bytes())).hexdigest()
         for names in FILES.values()

@@ -67,5 +67,5 @@ def write(
 
 
 def gray(label: int, number: int, place: int) -> int:
-    """The gray of an object's view: `place` of the view, counted from 0."""
+    """Return the gray of an object's view: `place` of the view, counted from 0."""
     return (label * 6 + number * 2 + place * 19) % 255

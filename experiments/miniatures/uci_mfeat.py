@@ -24,5 +24,5 @@ def write(folder: Path, *, samples: int = 2000, seed: int = 0) -> None:
 
 
 def read(folder: Path, view: str) -> np.ndarray:
-    """The numbers in a file, by NumPy."""
+    """Read the numbers in a file, by NumPy."""
     return np.loadtxt(folder / f"mfeat-{view}")

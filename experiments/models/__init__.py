@@ -66,7 +66,7 @@ MODELS: dict[str, Model] = {
 
 
 def named(config: Config) -> Model:
-    """The model that a configuration names.
+    """Return the model that a configuration names.
 
     Raises:
       UserError: If no model or no fusion has that name, or the model does not fit the data set, or
@@ -106,7 +106,7 @@ def named(config: Config) -> Model:
 
 
 def build(config: Config, shapes: Shapes, outputs: Mapping[str, int], seed: int) -> nnx.Module:
-    """The network of a configuration, with its initial parameters.
+    """Return the network of a configuration, with its initial parameters.
 
     Args:
       config: What model, with what fusion and what pretrained weights.

@@ -68,7 +68,7 @@ class LateFusion(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Inputs by modality to representations ``[B, features]`` by modality."""
+        """Map inputs by modality to representations ``[B, features]`` by modality."""
         return {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
 
     def classify(

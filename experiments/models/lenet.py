@@ -123,5 +123,5 @@ def _pool(x: jax.Array) -> jax.Array:
 
 
 def _left(length: int) -> int:
-    """What two convolutions and pools leave of a side of the image."""
+    """Return the size that two convolutions and pools leave of a side of the image."""
     return ((length - 4) // 2 - 4) // 2

@@ -76,7 +76,7 @@ class BottleneckTransformer(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Inputs ``[B, *shape]`` to class tokens after the exchange ``[B, width]``, by modality."""
+        """Map inputs ``[B, *shape]`` to class tokens after the exchange ``[B, width]``."""
         tokens = {name: self.encoders[name].embed(inputs[name]) for name in self.modalities}
         layers = {name: self.encoders[name].layers for name in self.modalities}
         for index in range(self.single_layers):

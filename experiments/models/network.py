@@ -14,7 +14,7 @@ class Network(nnx.Module):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Inputs by modality to representations by encoder.
+        """Map inputs by modality to representations by encoder.
 
         Args:
           inputs: With a leading axis of B samples.
@@ -35,5 +35,5 @@ class Network(nnx.Module):
     def __call__(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Inputs by modality to outputs by head; ``rngs`` as for :meth:`encode`."""
+        """Map inputs by modality to outputs by head; ``rngs`` as for :meth:`encode`."""
         return self.classify(self.encode(inputs, rngs=rngs), rngs=rngs)

@@ -44,7 +44,7 @@ class BasicBlock(nnx.Module):
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps ``[B, H, W, channels]`` to ``[B, H / stride, W / stride, width]``."""
+        """Map ``[B, H, W, channels]`` to ``[B, H / stride, W / stride, width]``."""
         shortcut = x if self.projection is None else self.projection(x)
         x = nnx.relu(self.norm1(self.conv1(x)))
         return nnx.relu(self.norm2(self.conv2(x)) + shortcut)
@@ -85,7 +85,7 @@ class ResNet18(nnx.Module):
         self.blocks = nnx.List(blocks)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Inputs to representations ``[B, 512]``.
+        """Map inputs to representations ``[B, 512]``.
 
         Args:
           inputs: Images ``[B, H, W, channels]`` or frames ``[B, T, H, W, channels]``; the

@@ -34,7 +34,7 @@ class ConvBlock(nnx.Module):
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps ``[B, H, W, channels]`` to ``[B, H, W, width]``."""
+        """Map ``[B, H, W, channels]`` to ``[B, H, W, width]``."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = nnx.relu(norm(conv(x)))
         return x
@@ -96,7 +96,7 @@ class SegNetHead(nnx.Module):
         self.conv2 = _conv(width, channels, 1, rngs)
 
     def __call__(self, features: jax.Array) -> jax.Array:
-        """Maps ``[B, H, W, width]`` to ``[B, H, W, channels]``."""
+        """Map ``[B, H, W, width]`` to ``[B, H, W, channels]``."""
         return self.conv2(self.conv1(features))
 
 
@@ -157,7 +157,7 @@ class SegNet(Network):
 
 
 def max_pool_with_places(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The maximum of each 2x2 window and where it stands.
+    """Return the maximum of each 2x2 window and where it stands.
 
     The gradient goes to that place alone. Of equal values the first counts, row by row.
 

@@ -58,7 +58,7 @@ class TransformerLayer(nnx.Module):
         self.dense2 = nnx.Linear(size.mlp, size.width, kernel_init=init, rngs=rngs)
 
     def __call__(self, tokens: jax.Array, present: jax.Array | None = None) -> jax.Array:
-        """Maps tokens ``[B, N, width]`` to tokens of the same shape.
+        """Map tokens ``[B, N, width]`` to tokens of the same shape.
 
         Args:
           tokens: The tokens.
@@ -109,14 +109,14 @@ class VisionTransformer(nnx.Module):
         self.norm = nnx.LayerNorm(size.width, epsilon=1e-6, rngs=rngs)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Inputs ``[B, *shape]`` to representations ``[B, width]``."""
+        """Map inputs ``[B, *shape]`` to representations ``[B, width]``."""
         tokens = self.embed(inputs)
         for layer in self.layers:
             tokens = layer(tokens)
         return self.represent(tokens)
 
     def embed(self, inputs: jax.Array) -> jax.Array:
-        """Inputs ``[B, *shape]`` to tokens ``[B, 1 + patches, width]``, the class token first."""
+        """Map inputs ``[B, *shape]`` to tokens ``[B, 1 + patches, width]``, class token first."""
         batch = inputs.shape[0]
         frames = jnp.reshape(inputs, (-1, *inputs.shape[-3:]))
         patches = self.embedding(frames)

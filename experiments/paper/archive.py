@@ -62,11 +62,11 @@ class Archive:
         self._places = places
 
     def records(self, items: Iterable[Item]) -> Records:
-        """What is on disk of some items."""
+        """Read the records of those items that are on disk."""
         return {item: _read(self._path(item)) for item in items if self._path(item).exists()}
 
     def finish(self, items: Iterable[Item]) -> dict[str, str]:
-        """Makes what is missing of some items; what a kill interrupts goes on at the next call.
+        """Make what is missing of some items; what a kill interrupts goes on at the next call.
 
         Runs of one program follow each other, so that it is compiled once. Commands that run at
         the same time share the work.
@@ -136,7 +136,7 @@ class Archive:
             self._write(item, {"seconds": time.perf_counter() - start, "measured": measured})
 
     def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
-        """The state at the end of a run, from the last checkpoint on."""
+        """Return the state at the end of a run, from the last checkpoint on."""
         from experiments.checkpoints import Checkpoints  # orbax takes a while to import
 
         folder = self._runs / run.name
@@ -158,7 +158,7 @@ class Archive:
                 return train(compiled, state, run.epochs, save, trace.add)
 
     def _log(self, run: Run) -> list[Record]:
-        """The records of all epochs of a run."""
+        """Return the records of all epochs of a run."""
         folder = self._runs / run.name
         epochs = logs.read(folder / "metrics.jsonl")
         if [record["epoch"] for record in epochs] != list(range(1, run.epochs + 1)):
@@ -180,7 +180,7 @@ class Archive:
 
 
 def _after(run: Run, epochs: int, compiled: Program) -> TrainState:
-    """The state that a run has after its first epochs."""
+    """Return the state that a run has after its first epochs."""
     return train(compiled, compiled.initial_state(run.seed), epochs, lambda state, record: None)
 
 

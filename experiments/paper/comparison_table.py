@@ -83,7 +83,7 @@ class Block:
     published: Mapping[str, Sequence[float | None]]
 
     def paper(self, method: str, column: Column) -> float | None:
-        """The paper's number, if it has one."""
+        """Return the paper's number, if it has one."""
         numbers = self.published.get(method)
         return None if numbers is None else numbers[self.columns.index(column)]
 
@@ -97,7 +97,7 @@ JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
 
 
 def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
-    """The table of some data sets.
+    """Write the table of some data sets.
 
     Args:
       title: Of the table.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def draw(panel: "Axes", records: list[Record], encoders: tuple[str, ...]) -> None:
-    """The cosine over the iterations, a line an encoder, a band for the seeds' range.
+    """Draw the cosine over the iterations, a line an encoder, a band for the seeds' range.
 
     Args:
       panel: Where to draw.
@@ -44,7 +44,7 @@ def share(records: list[Record], encoder: str, epochs: slice = slice(None)) -> l
 
 
 def words(records: list[Record], setting: str, encoders: tuple[str, ...]) -> str:
-    """The shares over all steps and over those of the first epoch, encoder by encoder."""
+    """Return the shares over all steps and over those of the first epoch, encoder by encoder."""
     return "; ".join(
         f"{setting}, {name} {spread(share(records, name))} % of all steps and "
         f"{spread(share(records, name, slice(1)))} % in the first epoch"

@@ -21,7 +21,7 @@ class Scope(NamedTuple):
     """Only these, of the methods that it compares; none means all."""
 
     def setting(self, name: str) -> Setting:
-        """The setting of a name."""
+        """Return the setting of a name."""
         return SETTINGS[self.preset][name]
 
     def chosen(self, methods: tuple[str, ...]) -> tuple[str, ...]:

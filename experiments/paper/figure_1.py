@@ -34,7 +34,7 @@ SINGLE = "single loss"
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Runs of the methods on both sets, and gradients at fixed parameters."""
+    """List the runs of the methods on both sets, and the gradients at fixed parameters."""
     every = tuple(dict.fromkeys((*METHODS, *ALONE.values())))
     seeds = range(scope.seeds)
     setting, tasks = scope.setting(SETTING), scope.setting(TASKS)
@@ -59,7 +59,7 @@ Bars = dict[str, dict[str, dict[int, float]]]
 
 
 def bars(scope: Scope, records: Records) -> Bars:
-    """What panel c shows; "single loss" first."""
+    """Return the values of panel c; "single loss" first."""
     single = {
         head: accuracies(records, _runs(scope, SETTING, method), head)
         for head, method in ALONE.items()
@@ -77,7 +77,7 @@ def _bars_of(scope: Scope, records: Records, setting: str, heads: tuple[str, ...
 
 
 def text(scope: Scope, records: Records) -> str:
-    """The caption and the numbers of panel c."""
+    """Write the caption and the numbers of panel c."""
     found = [records[run] for run in _runs(scope, SETTING, "uniform") if run in records]
     encoders = tuple(scope.setting(SETTING).encoders)
     conflicts = conflict.words(found, SETTING, encoders) if found else "–"
@@ -111,7 +111,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """The four panels."""
+    """Draw the four panels."""
     figure, axes = panels(4)
     found = [records[run] for run in _runs(scope, SETTING, "uniform") if run in records]
     if found:
@@ -128,7 +128,7 @@ def draw(scope: Scope, records: Records) -> "Figure":
 
 
 def _draw_bars(panel: "Axes", values: Bars) -> None:
-    """A group of bars a head, a bar a method, the seeds as dots."""
+    """Draw a group of bars for each head, a bar for each method, the seeds as dots."""
     heads = list(next(iter(values.values())))
     width = 0.8 / len(values)
     every = [100 * value for by in values.values() for of in by.values() for value in of.values()]

@@ -36,7 +36,7 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def integrated(case: str) -> dict[str, np.ndarray]:
-    """What each method makes of the gradients of a case, by the library."""
+    """Integrate the gradients of a case by each method of the library."""
     gradients = jnp.array(CASES[case])
     found = {}
     for name, weighting in METHODS.items():
@@ -46,7 +46,7 @@ def integrated(case: str) -> dict[str, np.ndarray]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """The norm of each integrated gradient and its inner products with the two it is made of."""
+    """Return the norm of each integrated gradient and its inner products with its two parts."""
     del scope, records
     rows = [
         [

@@ -28,7 +28,7 @@ FIRST, LAST = {0: "o", 1: "s"}, "^"
 
 
 def text(scope: Scope, records: Records) -> str:
-    """The caption, with how many of the measured k are above the thresholds."""
+    """Write the caption, with how many of the measured k are above the thresholds."""
     noises = noise.of_records(scope, records)
     missing = dict.fromkeys(each.setting for each in noises if not each.seeds)
     sentences = [
@@ -45,7 +45,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """The curve, and on it the k of every encoder."""
+    """Draw the curve, and on it the k of every encoder."""
     from matplotlib.figure import Figure  # no pyplot: no display, no global state
 
     noises = [each for each in noise.of_records(scope, records) if each.spread(_k)]

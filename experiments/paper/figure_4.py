@@ -40,7 +40,7 @@ def _found(scope: Scope, records: Records, name: str) -> list[Record]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """The caption, with the share of steps in conflict."""
+    """Write the caption, with the share of steps in conflict."""
     shares = [
         conflict.words(found, name, tuple(scope.setting(name).encoders))
         for name in SETTINGS
@@ -54,7 +54,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """A column a data set."""
+    """Draw a column for each data set."""
     figure, axes = panels(len(SETTINGS), rows=2)
     for (name, encoder), (above, below) in zip(SETTINGS.items(), axes.T, strict=True):
         found = _found(scope, records, name)

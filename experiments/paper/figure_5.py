@@ -28,7 +28,7 @@ def _needs(scope: Scope) -> list[Item]:
 
 
 def _measured(scope: Scope, records: Records, setting: str, method: str) -> list[Record]:
-    """The landscapes that are there, one a seed."""
+    """Return the landscapes that are there, one a seed."""
     items = [flatness.at_end(run, "landscape") for run in flatness.runs(scope, setting, method)]
     there = [record for item in items if (record := flatness.found(records, item)) is not None]
     return [record["measured"] for record in there]

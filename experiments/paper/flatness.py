@@ -21,7 +21,7 @@ SEEDS = 3
 
 
 def compared(scope: Scope) -> tuple[str, ...]:
-    """The methods that are asked for."""
+    """Return the methods that are asked for."""
     return scope.chosen(tuple(METHODS))
 
 
@@ -31,11 +31,11 @@ def runs(scope: Scope, setting: str, method: str) -> list[Run]:
 
 
 def at_end(run: Run, kind: str) -> Measurement:
-    """What is measured at the end of a run."""
+    """List the measurements at the end of a run."""
     return Measurement(run, kind, run.epochs)
 
 
 def found(records: Records, item: Item) -> dict[str, Any] | None:
-    """The record of a run or a measurement; None if it is not there or was refused."""
+    """Return the record of a run or a measurement; None if it is not there or was refused."""
     record = records.get(item)
     return None if record is None or "refused" in record else record

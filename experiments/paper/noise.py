@@ -33,17 +33,17 @@ class Noise(NamedTuple):
     seeds: tuple[Measured, ...]
 
     def values(self, value: Callable[[Measured], float | None]) -> list[float]:
-        """A value of each seed that has it."""
+        """Return the values of the seeds that have one."""
         return [number for each in self.seeds if (number := value(each)) is not None]
 
     def spread(self, value: Callable[[Measured], float | None]) -> Spread | None:
-        """The spread of a value over the seeds; None if no seed has it."""
+        """Return the spread of a value over the seeds; None if no seed has it."""
         values = self.values(value)
         return Spread.over(values) if values else None
 
 
 def needs(scope: Scope) -> list[Item]:
-    """The measurements, before training, after the first epoch and after the last."""
+    """Return the measurements, before training, after the first epoch and after the last."""
     return [
         _measurement(scope, name, epoch, seed)
         for name in SETTINGS

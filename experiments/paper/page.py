@@ -49,7 +49,7 @@ def section(
 
 
 def file_name(name: str) -> str:
-    """The name of an exhibit's files, without its ending.
+    """Return the name of an exhibit's files, without its ending.
 
     Example:
       >>> file_name("figure 1")
@@ -67,7 +67,7 @@ def is_drawn(exhibit: Exhibit, scope: Scope, records: Records) -> bool:
 
 
 def command(name: str, scope: Scope) -> str:
-    """What makes an exhibit, or the report.
+    """Return the command that makes an exhibit, or the report.
 
     Example:
       >>> command("table 3", Scope("quick", 5, ("uniform", "pcgrad")))
@@ -78,7 +78,7 @@ def command(name: str, scope: Scope) -> str:
 
 
 def markdown(scope: Scope, sections: Iterable[str], protocol: str = PROTOCOL) -> str:
-    """The whole report in Markdown.
+    """Write the whole report in Markdown.
 
     Args:
       scope: How much was asked for.
@@ -100,7 +100,7 @@ def markdown(scope: Scope, sections: Iterable[str], protocol: str = PROTOCOL) ->
 
 
 def html(page: str) -> str:
-    """A page of :func:`markdown` for a browser: one file, with a table of contents.
+    """Render a page of :func:`markdown` for a browser: one file, with a table of contents.
 
     Images and links stay relative: the page belongs into the folder of the Markdown.
     """
@@ -159,7 +159,7 @@ def _provenance(name: str, scope: Scope, used: list[Record]) -> str:
 
 
 def _named(missing: list[Item], needed: list[Item], lacking: Mapping[str, str]) -> Iterator[str]:
-    """The missing items in words: a setting of which nothing is there as a whole."""
+    """Name the missing items in words; a setting of which nothing is there, as a whole."""
     for setting, items in _grouped(missing, lambda item: _run(item).setting.name).items():
         reason = lacking.get(setting)
         if len(items) == sum(_run(item).setting.name == setting for item in needed):

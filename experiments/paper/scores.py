@@ -22,7 +22,7 @@ def last(record: Record) -> dict[str, dict[str, float]]:
 
 
 def best(record: Record) -> dict[str, dict[str, float]]:
-    """The scores of the epoch with the best joint accuracy, or the best mean over the tasks.
+    """Return the scores of the epoch with the best joint accuracy, or the best mean over the tasks.
 
     It is selected on the test set, as the code released with the paper does.
     """
@@ -80,7 +80,7 @@ def spread(values: Sequence[float], scale: float = 100, digits: int = 1) -> str:
 
 
 def difference(found: Difference, scale: float = 100, digits: int = 1) -> str:
-    """A difference with its interval, in bold if it does not contain zero.
+    """Write a difference with its interval, in bold if it does not contain zero.
 
     Example:
       >>> difference(Difference(0.02, 0.01)), difference(Difference(-0.02, 0.03))
@@ -93,7 +93,7 @@ def difference(found: Difference, scale: float = 100, digits: int = 1) -> str:
 
 
 def paired(first: dict[int, Any], second: dict[int, Any]) -> tuple[list[Any], list[Any]]:
-    """The values of the seeds that both have.
+    """Return the values of the seeds that both have.
 
     Example:
       >>> paired({0: 1.0, 1: 2.0}, {1: 5.0, 2: 7.0})

@@ -56,7 +56,7 @@ class Setting:
         return data.named(self.config.dataset).encoders
 
     def lacks(self, data_dir: Path) -> str | None:
-        """What it needs and is not there; None if it can be run."""
+        """Say what it needs and lacks; return None if it can be run."""
         folder = data_dir / self.files
         if self.config.dataset not in WITHOUT_FILES | DOWNLOADED and not folder.is_dir():
             return f"no folder {self.files} in the folder of data"

@@ -32,7 +32,7 @@ def _runs(scope: Scope, name: str) -> list[Run]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """A row per data set and encoder."""
+    """Write a table with a row per data set and encoder."""
     rows = []
     for name in SETTINGS:
         found = [records[run] for run in _runs(scope, name) if run in records]
@@ -65,19 +65,19 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def iterations(record: Record, encoder: str, tolerance: float) -> float:
-    """The first step at which a quarter of an epoch ends below the tolerance; inf if none does."""
+    """Return the first step at which a quarter of an epoch ends below the tolerance, or inf."""
     parts, steps = _parts(record, encoder)
     below = np.flatnonzero(parts < tolerance)
     return float(steps[below[0]]) if len(below) else float("inf")
 
 
 def smallest(record: Record, encoder: str) -> float:
-    """The smallest part of the first norm that a run comes to."""
+    """Return the smallest part of the first norm that a run comes to."""
     return float(_parts(record, encoder)[0].min())
 
 
 def _parts(record: Record, encoder: str) -> tuple[np.ndarray, np.ndarray]:
-    """The norms over the first one, and the steps at which their quarters end."""
+    """Return the norms over the first one, and the steps at which their quarters end."""
     norms: list[float] = []
     steps: list[float] = []
     for epoch in record["epochs"]:

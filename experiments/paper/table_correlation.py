@@ -17,7 +17,7 @@ ENCODERS = ("gray", "colour")
 
 
 def needs(scope: Scope) -> list[Item]:
-    """The methods at every correlation."""
+    """Return the methods at every correlation."""
     return [
         run
         for correlation in CORRELATIONS
@@ -32,7 +32,7 @@ def _runs(scope: Scope, correlation: float, method: str) -> list[Run]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """A row per correlation."""
+    """Write a table with a row per correlation."""
     rows = []
     for correlation in CORRELATIONS:
         runs = {method: _runs(scope, correlation, method) for method in METHODS}

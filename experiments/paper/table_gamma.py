@@ -38,7 +38,7 @@ def mmpareto(setting: Setting, gamma: float, seed: int) -> Run:
 
 
 def scaled(setting: Setting, gamma: float, seed: int) -> Run:
-    """The uniform baseline with its encoders' gradient times gamma."""
+    """Return the uniform baseline with its encoders' gradient times gamma."""
     if gamma == 1:
         return Run(setting, "uniform", seed, GAMMA)
     return Run(setting, "uniform-gamma", seed, gamma)
@@ -48,7 +48,7 @@ BOTH = (mmpareto, scaled)
 
 
 def text(scope: Scope, records: Records) -> str:
-    """A table per data set, a row per gamma, and one of all settings at the paper's gamma."""
+    """Write a table per data set, a row per gamma, and one of all settings at the paper's gamma."""
 
     def row(name: str, head: str, gamma: float) -> list[str]:
         return _row(scope, records, name, head, gamma)

@@ -16,7 +16,7 @@ Value = Callable[[Measured], float | None]
 
 
 def longer(measured: Measured) -> float | None:
-    """The mean norm of the unimodal gradient over that of the joint one."""
+    """Return the mean norm of the unimodal gradient over that of the joint one."""
     joint, unimodal = (measured["norms"][name] for name in ("joint", "unimodal"))
     if None in joint or None in unimodal:
         return None
@@ -24,7 +24,7 @@ def longer(measured: Measured) -> float | None:
 
 
 def over_uniform(method: str, kind: str = "variance") -> Value:
-    """The noise of a method over that of the uniform sum.
+    """Return the noise of a method over that of the uniform sum.
 
     Args:
       method: A key of the measured variances.
@@ -47,7 +47,7 @@ COLUMNS: dict[str, Value] = {
 
 
 def text(scope: Scope, records: Records) -> str:
-    """The table, and under it what it answers to the questions of the paper."""
+    """Write the table, and under it what it answers to the questions of the paper."""
     noises = noise.of_records(scope, records)
     head = ["setting", "encoder", "epoch", "seeds", *COLUMNS]
     table = grid(head, [_row(each) for each in noises])
@@ -75,7 +75,7 @@ def _cell(spread: Spread | None) -> str:
 
 
 def _answers(noises: list[Noise]) -> list[str]:
-    """A sentence for each question, from the means over seeds."""
+    """Write a sentence for each question, from the means over seeds."""
 
     def above(column: str, threshold: float) -> str:
         return noise.count(noises, COLUMNS[column], lambda mean: mean > threshold)

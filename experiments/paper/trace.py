@@ -23,11 +23,11 @@ class Trace:
         self._steps: list[dict[str, mmp.Diagnostics]] = []
 
     def add(self, metrics: Metrics) -> None:
-        """A step."""
+        """Add a step."""
         self._steps.append(metrics["encoders"])
 
     def take(self) -> dict[str, dict[str, list[Any]]]:
-        """The means over the parts of the steps since the last call.
+        """Return the means over the parts of the steps since the last call.
 
         Returns:
           For each encoder of several objectives, a list each, a number for each part: ``cosine``

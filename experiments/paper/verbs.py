@@ -19,7 +19,7 @@ Verb = Callable[..., None]
 
 
 def verbs(kind: str) -> dict[str, Verb]:
-    """The verbs of a kind, "table" or "figure", by what comes after it on the command line."""
+    """Return the verbs of a kind, "table" or "figure", by the word that follows it."""
     names = [name.removeprefix(f"{kind} ") for name in EXHIBITS if name.startswith(f"{kind} ")]
     return {name: _verb(f"{kind} {name}") for name in names}
 
@@ -70,7 +70,7 @@ def report(scope: Scope, places: Places) -> None:
 def _publish(
     name: str, scope: Scope, folder: Path, records: Records, lacking: Mapping[str, str]
 ) -> str:
-    """Writes the text of an exhibit, which it returns, and its picture, if it has one."""
+    """Write the text of an exhibit, which it returns, and its picture, if it has one."""
     exhibit = EXHIBITS[name]
     path = folder / page.file_name(name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -93,7 +93,7 @@ def main(
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:
-    """The methods to run: those named and the reference, or all.
+    """Return the methods to run: those named and the reference, or all.
 
     Raises:
       UserError: If there is no method of a name.
@@ -110,7 +110,7 @@ def chosen(names: tuple[str, ...]) -> list[str]:
 
 
 def outcome(seeds: list[History]) -> Outcome:
-    """What the runs of a method, one a seed, came to."""
+    """Summarize the runs of a method, one a seed."""
     losses = [[list(record["loss"].values()) for record in run] for run in seeds]
     return Outcome(
         joint=accuracies(seeds, "joint"),
@@ -123,7 +123,7 @@ def outcome(seeds: list[History]) -> Outcome:
 
 
 def markdown(outcomes: dict[str, Outcome]) -> str:
-    """The outcomes as a Markdown table, and among them that of the reference."""
+    """Write the outcomes as a Markdown table, and among them that of the reference."""
     lines = [
         "| method | joint acc. | gray acc. | colour acc. | joint acc. over uniform "
         "| conflict, gray | conflict, colour | diverged |",
@@ -149,7 +149,7 @@ def _differences(ours: list[float] | None, theirs: list[float] | None) -> list[f
 
 
 def _flags(protocol: Protocol, methods: tuple[str, ...]) -> list[str]:
-    """What was not left at its default, as the command line has it."""
+    """Return the options that were not left at their defaults, as the command line has them."""
     fields: dict[str, Any] = dataclasses.asdict(Protocol())
     changed = [
         f"--{name.replace('_', '-')} {value}"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def masked_mean(mask: jax.Array, values: jax.Array) -> jax.Array:
-    """The mean of the values in a mask; 0 where it is empty.
+    """Return the mean of the values in a mask; 0 where it is empty.
 
     Example:
       >>> masked_mean(jnp.array([True, False]), jnp.array([2.0, 7.0]))

@@ -18,10 +18,10 @@ class Task(Protocol):
         """The channels that the head puts out."""
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """The mean loss of a batch, a scalar."""
+        """Return the mean loss of a batch, a scalar."""
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> Any:
-        """What the scores are made of, to be added up over the batches of a set.
+        """Return the sums of a batch that the scores are made of, added up over a set.
 
         Args:
           outputs: Of the head, with a leading axis of B samples.
@@ -30,4 +30,4 @@ class Task(Protocol):
         """
 
     def scores(self, sums: Any) -> Mapping[str, float]:
-        """The scores by name, from NumPy sums over a whole set."""
+        """Return the scores by name, from NumPy sums over a whole set."""

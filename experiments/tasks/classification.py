@@ -27,7 +27,7 @@ class Classification:
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, targets))
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:
-        """The confusion matrix, int32 ``[num_outputs, num_outputs]``, of labels by predictions."""
+        """Return the confusion matrix of labels by predictions, int32 ``[classes, classes]``."""
         return confusion(self.num_outputs, targets, jnp.argmax(outputs, -1), counted)
 
     def scores(self, sums: np.ndarray) -> dict[str, float]:

@@ -30,7 +30,7 @@ class Depth:
         return masked_mean(targets > 0, jnp.abs(outputs - targets))
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:
-        """Number of pixels, sum of their absolute and of their relative errors, float32 ``[3]``."""
+        """Return the number of pixels and the sums of absolute and relative errors, ``[3]``."""
         pixels = counted[:, None, None, None] & (targets > 0)
         errors = jnp.where(pixels, jnp.abs(outputs - targets), 0)
         relative = errors / jnp.where(pixels, targets, 1)

@@ -35,7 +35,7 @@ class Segmentation:
         )
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:
-        """The confusion matrix of the pixels with a label, of labels by predictions."""
+        """Return the confusion matrix of the pixels with a label, of labels by predictions."""
         pixels = counted[:, None, None] & (targets >= 0)
         return confusion(self.num_outputs, targets, jnp.argmax(outputs, -1), pixels)
 

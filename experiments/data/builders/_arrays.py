@@ -40,7 +40,7 @@ def _encoded(value: np.ndarray) -> object:
 
 
 def png(pixels: np.ndarray) -> io.BytesIO:
-    """The PNG file of an image, uint8 [H, W, 1 or 3]."""
+    """Return the PNG file of an image, uint8 [H, W, 1 or 3]."""
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         file, "PNG", compress_level=1

@@ -16,7 +16,7 @@ from experiments.errors import UserError
 
 
 def features(classes: Sequence[str]) -> dict[str, Any]:
-    """The features of a clip of one of several classes."""
+    """Return the features of a clip of one of several classes."""
     return {
         "waveform": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="bytes"),
         "frames": tfds.features.Sequence(

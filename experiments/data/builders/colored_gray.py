@@ -8,7 +8,7 @@ from experiments.data.colored_gray import MEAN_COLOURS
 
 
 def features(side: int) -> dict[str, Any]:
-    """The features of square images of `side` pixels."""
+    """Return the features of square images of `side` pixels."""
     return {
         "gray": tfds.features.Image(shape=(side, side, 1)),
         "colour": tfds.features.Image(shape=(side, side, 3)),

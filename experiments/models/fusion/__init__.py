@@ -24,7 +24,7 @@ FUSIONS: dict[str, Callable[..., nnx.Module]] = {
 
 
 def constructor(name: str) -> Callable[..., nnx.Module]:
-    """The fusion class of that name.
+    """Return the fusion class of that name.
 
     Raises:
       UserError: If no fusion has that name.

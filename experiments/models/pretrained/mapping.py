@@ -15,17 +15,17 @@ _LISTED = 5
 
 
 def unchanged(tensor: np.ndarray) -> np.ndarray:
-    """A tensor that is laid out alike in both, such as a bias."""
+    """Return a tensor as it is, such as a bias: both lay it out alike."""
     return tensor
 
 
 def linear(weight: np.ndarray) -> np.ndarray:
-    """The kernel ``[in, out]`` of a weight ``[out, in]``."""
+    """Return the kernel ``[in, out]`` of a weight ``[out, in]``."""
     return np.transpose(weight, (1, 0))
 
 
 def convolution(weight: np.ndarray) -> np.ndarray:
-    """The kernel ``[height, width, in, out]`` of a weight ``[out, in, height, width]``."""
+    """Return the kernel ``[height, width, in, out]`` of a weight ``[out, in, height, width]``."""
     return np.transpose(weight, (2, 3, 1, 0))
 
 
@@ -50,7 +50,7 @@ def load(
     skipped: Callable[[str], bool] = lambda _: False,
     kept: Iterable[str] = (),
 ) -> None:
-    """Sets all parameters and batch statistics of a module, or none if anything is wrong.
+    """Set all parameters and batch statistics of a module, or none if anything is wrong.
 
     Args:
       module: The module, changed in place. Its dtypes stay.

@@ -14,7 +14,7 @@ from experiments.models.resnet18 import BLOCKS_PER_STAGE, ResNet18
 
 
 def load_resnet18(model: nnx.Module, path: Path) -> None:
-    """Loads one file of weights into every encoder of a model of ResNet-18s, in place.
+    """Load one file of weights into every encoder of a model of ResNet-18s, in place.
 
     The file holds the state dict of ``torchvision.models.resnet18``. Its classifier (``fc``) is
     left out. An encoder of one channel gets the kernel of the first convolution summed over the

@@ -12,7 +12,7 @@ _ZIP = b"PK\x03\x04"
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a file, by name.
+    """Read the tensors of a file, by name.
 
     What the file is follows from its content, not from its name: safetensors, or the zip archive
     that ``torch.save`` writes. PyTorch is not needed, and nothing in the file is ever executed.

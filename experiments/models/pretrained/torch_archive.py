@@ -35,7 +35,7 @@ _WRAPPERS = ("state_dict", "model")
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of an archive, by name.
+    """Read the tensors of an archive, by name.
 
     The archive holds a state dict, or a dict that has it under ``state_dict`` or ``model``.
 

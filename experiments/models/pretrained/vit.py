@@ -16,7 +16,7 @@ from experiments.models.vit import VisionTransformer
 
 
 def load_vit(model: nnx.Module, path: Path) -> None:
-    """Loads one file of weights into every stream of the model, in place.
+    """Load one file of weights into every stream of the model, in place.
 
     A stream of eight layers takes the first eight blocks of the twelve of ViT-B/16. Later blocks
     and the classifier (``head``) are left out; the bottleneck tokens and the heads of the model
