@@ -19,14 +19,17 @@ CACHE = "JAX_COMPILATION_CACHE_DIR"
 # Here and not in a hook: conftest files of the folders below import JAX, which reads them then.
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
+FLAGS = ["--xla_backend_optimization_level=1"]
 if tuple(map(int, version("jax").split(".")[:2])) < (0, 12):
-    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+# Beside those that are set, such as the number of devices of a test run that a test starts.
+given = os.environ.get("XLA_FLAGS", "").split()
+os.environ["XLA_FLAGS"] = " ".join([*given, *(flag for flag in FLAGS if flag not in given)])
 
 
 def pytest_configure(config):
     if CACHE not in os.environ:
-        os.environ[CACHE] = str(config.cache.mkdir("jax-compilations"))
+        os.environ[CACHE] = str(config.rootpath / ".pytest_cache" / "jax-compilations")
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 
