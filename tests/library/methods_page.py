@@ -4,8 +4,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import mmpareto_jax as mmp
-
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
 
 
@@ -43,15 +41,4 @@ def rows(section):
     return found
 
 
-WEIGHTINGS, COORDINATEWISE = map(rows, PAGE.split("## Coordinate by coordinate"))
-
-
-def make(name, num_objectives, variant=None):
-    """The weighting with its defaults, or the variant that a promise speaks of."""
-    if name == "constant":
-        return mmp.weightings.constant([1.0 + i for i in range(num_objectives)])
-    if variant == "no conflict for c >= 1":
-        return mmp.weightings.cagrad(c=1.0)
-    if variant == "a slow descent":
-        return mmp.weightings.sdmgrad(learning_rate=0.5)
-    return getattr(mmp.weightings, name)()
+WEIGHTING_ROWS, COORDINATEWISE_ROWS = map(rows, PAGE.split("## Coordinate by coordinate"))

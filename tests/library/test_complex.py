@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiling import quick_jit
-from methods_page import WEIGHTINGS, make
+from promises import WEIGHTINGS, make
 
 import mmpareto_jax as mmp
 

@@ -1,4 +1,4 @@
-"""What every weighting and aggregator must do, and what docs/methods.md promises of each.
+"""What every weighting and aggregator must do, and what each promises (promises.py).
 
 For each number of objectives all Gramians go through a weighting in one batch, with their variants:
 scaled by 1e-24 and 1e24, permuted, each gradient scaled by itself. The tests read the results.
@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 from compiling import quick_jit
-from methods_page import COORDINATEWISE, WEIGHTINGS, make
+from promises import COORDINATEWISE, PROMISES, WEIGHTINGS, Promise, make, make_variant
 
 import mmpareto_jax as mmp
 
@@ -65,12 +65,22 @@ INDEPENDENT = (random, conflicting, badly_scaled)
 FAMILIES = (*INDEPENDENT, rank_deficient, duplicated, one_zero, all_zero)
 
 
+class Variants(NamedTuple):
+    """An array ``[N, ...]`` for each way in which the N cases are given."""
+
+    plain: np.ndarray
+    small: np.ndarray  # Gramians times 2^-80
+    large: np.ndarray  # Gramians times 2^80
+    permuted: np.ndarray  # the objectives in another order
+    rescaled: np.ndarray  # each gradient times a factor of its own
+
+
 class Batch(NamedTuple):
-    """Gramians and losses; the variants of case i are i + CASES, i + 2 CASES, ... later."""
+    """Gradients of several families, and their Gramians and losses in all variants."""
 
     families: list  # [N] of the functions above
-    gramians: np.ndarray  # [5 N, K, K] float32: as they are, small, large, permuted, rescaled
-    losses: np.ndarray  # [5 N, K]
+    gramians: Variants  # [N, K, K] float32
+    losses: Variants  # [N, K]
     gradients: list  # [N] of [K, P] float64
     permutations: np.ndarray  # [N, K]
     factors: np.ndarray  # [N, K]
@@ -87,12 +97,12 @@ def batch(count):
     losses = rng.uniform(0.1, 3, (len(families), count)).astype(np.float32)
     permuted = np.stack([m[np.ix_(p, p)] for m, p in zip(gramians, permutations, strict=True)])
     rescaled = gramians * factors[:, :, None] * factors[:, None, :]
-    variants = [gramians, gramians * 2.0**-80, gramians * 2.0**80, permuted, rescaled]
     shuffled = np.take_along_axis(losses, permutations, axis=1)
+    variants = Variants(gramians, gramians * 2.0**-80, gramians * 2.0**80, permuted, rescaled)
     return Batch(
         families,
-        np.concatenate(variants).astype(np.float32),
-        np.concatenate([losses, losses, losses, shuffled, losses]),
+        Variants(*(each.astype(np.float32) for each in variants)),
+        Variants(losses, losses, losses, shuffled, losses),
         gradients,
         permutations,
         factors,
@@ -100,15 +110,15 @@ def batch(count):
 
 
 class Outcome(NamedTuple):
-    """Weights of the first and of the second step, by variant."""
+    """Weights ``[N, K]`` of the first and of the second step."""
 
-    first: np.ndarray  # [5, N, K]
-    second: np.ndarray
+    first: Variants
+    second: Variants
 
 
 @cache
-def outcome(name, count, variant=None):
-    weighting = make(name, count, variant)
+def outcome(name, count, as_variant=False):
+    weighting = make_variant(name) if as_variant else make(name, count)
     cases = batch(count)
 
     def two_steps(gramian, losses):
@@ -118,8 +128,9 @@ def outcome(name, count, variant=None):
 
         return jax.lax.scan(step, weighting.init(count), jnp.stack([losses, 0.9 * losses**1.2]))[1]
 
-    steps = quick_jit(jax.vmap(two_steps, out_axes=1))(cases.gramians, cases.losses)
-    return Outcome(*np.asarray(steps, float).reshape(2, 5, -1, count))
+    together = map(np.concatenate, (cases.gramians, cases.losses))  # one program for all
+    steps = np.asarray(quick_jit(jax.vmap(two_steps, out_axes=1))(*together), float)
+    return Outcome(*(Variants(*np.split(step, len(Variants._fields))) for step in steps))
 
 
 def size_without_cancellation(gradients, weights):
@@ -134,25 +145,27 @@ def size_without_cancellation(gradients, weights):
 @all_weightings
 @pytest.mark.parametrize("count", COUNTS)
 def test_weights_are_finite_at_any_scale_and_rank(name, count):
-    for weights in outcome(name, count):
-        assert np.all(np.isfinite(weights))
+    for step in outcome(name, count):
+        for weights in step:
+            assert np.all(np.isfinite(weights))
 
 
 @all_weightings
 def test_one_objective_keeps_its_direction(name):
     moving = np.array([family not in (all_zero, one_zero) for family in batch(1).families])
-    assert np.all(outcome(name, 1).first[:, moving] > 0)
+    for weights in outcome(name, 1).first:
+        assert np.all(weights[moving] > 0)
 
 
 # ---------------------------------------------------------------- promises
 
 
-def conflicts(name, count, variant=None, families=FAMILIES):
+def conflicts(name, count, as_variant=False, families=FAMILIES):
     """The worst (M w)_i over the cases, relative to its size without cancellation, or zero."""
     cases = batch(count)
     worst = 0.0
     for family, gradients, weights in zip(
-        cases.families, cases.gradients, outcome(name, count, variant).first[0], strict=True
+        cases.families, cases.gradients, outcome(name, count, as_variant).first.plain, strict=True
     ):
         scale = size_without_cancellation(gradients, weights)
         slopes = gradients @ (weights @ gradients)
@@ -167,24 +180,25 @@ TOLERANCE = 2e-4
 
 @all_weightings
 def test_conflict_is_as_promised(name):
-    promises = [p for p in WEIGHTINGS[name].promises if p.startswith("no conflict")]
-    match promises:
-        case ["no conflict"]:
+    match [promise for promise in PROMISES[name] if promise.startswith("no conflict")]:
+        case [Promise.NO_CONFLICT]:
             assert all(conflicts(name, count) > -TOLERANCE for count in PROMISED_AT)
-        case ["no conflict if independent"]:
+        case [Promise.NO_CONFLICT_IF_INDEPENDENT]:
             sound = [conflicts(name, count, families=INDEPENDENT) for count in PROMISED_AT]
             assert min(sound) > -TOLERANCE
             assert min(conflicts(name, count) for count in PROMISED_AT) < -TOLERANCE
-        case ["no conflict at K = 2"]:
+        case [Promise.NO_CONFLICT_OF_TWO]:
             assert conflicts(name, 2) > -TOLERANCE
             assert conflicts(name, 8) < -TOLERANCE
-        case ["no conflict for c >= 1"]:
-            assert all(conflicts(name, count, *promises) > -TOLERANCE for count in PROMISED_AT)
+        case [Promise.NO_CONFLICT_IN_A_WIDE_BALL]:
+            assert all(
+                conflicts(name, count, as_variant=True) > -TOLERANCE for count in PROMISED_AT
+            )
             assert min(conflicts(name, count) for count in PROMISED_AT) < -TOLERANCE
         case []:
             assert min(conflicts(name, count) for count in PROMISED_AT) < -TOLERANCE
-        case _:
-            raise AssertionError(f"a promise that no test knows: {promises}")
+        case promises:
+            raise AssertionError(f"no test knows the promise of all of {promises}")
 
 
 def close(actual, expected):
@@ -195,11 +209,11 @@ def close(actual, expected):
 @all_weightings
 def test_weights_are_blind_to_a_common_scale_as_promised(name):
     linear = [
-        np.all(close(step[1], step[0])) and np.all(close(step[2], step[0]))
+        np.all(close(step.small, step.plain)) and np.all(close(step.large, step.plain))
         for count in PROMISED_AT
         for step in outcome(name, count)
     ]
-    assert all(linear) if "linear" in WEIGHTINGS[name].promises else not all(linear)
+    assert all(linear) == (Promise.LINEAR in PROMISES[name])
 
 
 def well_conditioned(count):
@@ -208,15 +222,13 @@ def well_conditioned(count):
 
 @all_weightings
 def test_weights_follow_a_permutation_as_promised(name):
-    # At the published rate each call of sdmgrad multiplies rounding errors by a thousand.
-    variant = "a slow descent" if name == "sdmgrad" else None
     equivariant = []
     for count in PROMISED_AT:
         cases, here = batch(count), well_conditioned(count)
-        for step in outcome(name, count, variant):
-            permuted = np.take_along_axis(step[0], cases.permutations, axis=1)
-            equivariant.append(np.all(close(step[3], permuted)[here]))
-    assert all(equivariant) if "equivariant" in WEIGHTINGS[name].promises else not all(equivariant)
+        for step in outcome(name, count, as_variant=name == "sdmgrad"):
+            permuted = np.take_along_axis(step.plain, cases.permutations, axis=1)
+            equivariant.append(np.all(close(step.permuted, permuted)[here]))
+    assert all(equivariant) == (Promise.EQUIVARIANT in PROMISES[name])
 
 
 @all_weightings
@@ -227,17 +239,16 @@ def test_the_direction_is_unit_free_as_promised(name):
         for index in np.flatnonzero(well_conditioned(count)):
             gradients = cases.gradients[index]
             directions = [
-                weights[0, index] @ gradients,
-                weights[4, index] @ (cases.factors[index][:, None] * gradients),
+                weights.plain[index] @ gradients,
+                weights.rescaled[index] @ (cases.factors[index][:, None] * gradients),
             ]
             units = [direction / np.linalg.norm(direction) for direction in directions]
             unit_free.append(np.allclose(*units, atol=1e-3))
             on_one_line.append(np.isclose(abs(np.dot(*units)), 1, atol=1e-5))
-    promises = WEIGHTINGS[name].promises
-    if "unit-free line if independent" in promises:
+    if Promise.UNIT_FREE_LINE in PROMISES[name]:
         assert all(on_one_line)
     else:
-        assert all(unit_free) if "unit-free" in promises else not all(unit_free)
+        assert all(unit_free) == (Promise.UNIT_FREE in PROMISES[name])
 
 
 # ---------------------------------------------------------------- transformations
@@ -251,7 +262,7 @@ def stepped(name, count=3):
 @all_weightings
 def test_scan_does_what_a_loop_does(name):
     cases = batch(3)
-    steps = (jnp.asarray(cases.gramians[:4]), jnp.asarray(cases.losses[:4]))
+    steps = (jnp.asarray(cases.gramians.plain[:4]), jnp.asarray(cases.losses.plain[:4]))
     step = quick_jit(stepped(name))
     state = make(name, 3).init(3)
     scan = quick_jit(lambda state, steps: jax.lax.scan(stepped(name), state, steps))

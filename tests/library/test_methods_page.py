@@ -6,7 +6,8 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
-from methods_page import COORDINATEWISE, WEIGHTINGS, make
+from methods_page import COORDINATEWISE_ROWS, WEIGHTING_ROWS
+from promises import COORDINATEWISE, PROMISES, WEIGHTINGS, make
 
 import mmpareto_jax as mmp
 
@@ -14,15 +15,20 @@ FACTORIES = dict(inspect.getmembers(mmp.weightings, inspect.isfunction)) | {
     "grad_drop": mmp.grad_drop,
     "trimmed_mean": mmp.trimmed_mean,
 }
-ROWS = WEIGHTINGS | COORDINATEWISE
+ROWS = WEIGHTING_ROWS | COORDINATEWISE_ROWS
 all_methods = pytest.mark.parametrize("name", ROWS)
 all_weightings = pytest.mark.parametrize("name", WEIGHTINGS)
 
 
 def test_the_page_has_a_row_for_every_method_and_no_other():
     assert set(ROWS) == set(FACTORIES)
-    assert list(WEIGHTINGS) == sorted(WEIGHTINGS)
-    assert set(COORDINATEWISE) == {"grad_drop", "trimmed_mean"}
+    assert list(WEIGHTING_ROWS) == sorted(WEIGHTING_ROWS) == list(WEIGHTINGS)
+    assert list(COORDINATEWISE_ROWS) == list(COORDINATEWISE)
+
+
+@all_weightings
+def test_the_row_has_the_promises_that_the_tests_hold(name):
+    assert ROWS[name].promises == PROMISES[name]
 
 
 @all_methods
