@@ -1,10 +1,12 @@
-# make demo    trains five methods on real digits and prints the comparison (4 minutes on two cores)
-# make test    lint, types and the tests (about 20 minutes on two cores)
-# make test-all  the slow tests too
+# make demo         trains five methods on real digits and prints the comparison (4 minutes on two cores)
+# make test         lint, types and the tests (about 20 minutes on two cores)
+# make test-all     the slow tests too
 # make test-oldest  the tests on Python 3.11 with every dependency at its lower bound
 # make test-newest  the tests on the newest Python found with the newest of every dependency
-# make format  formats the code and mends what lint can mend
-# make clean   removes the virtual environments and caches
+# make format       formats the code and mends what lint can mend
+# make lint         format, lint and types alone
+# make clean        removes the virtual environments and caches
+# make help         this list
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,7 +15,10 @@ PYTEST := -m pytest -n auto --dist worksteal
 TESTS ?=
 PRE ?=
 
-.PHONY: demo test test-all test-oldest test-newest lint format clean
+.PHONY: help demo test test-all test-oldest test-newest lint format clean
+
+help:
+	@sed -n "s/^# \(make .*\)/\1/p" $(MAKEFILE_LIST)
 
 demo: $(VENV)/experiments
 	$(BIN)/python -m experiments demo
