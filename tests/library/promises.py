@@ -15,7 +15,7 @@ class Promise(StrEnum):
     LINEAR = "linear"
     EQUIVARIANT = "equivariant"
     UNIT_FREE = "unit-free"
-    UNIT_FREE_LINE = "unit-free line if independent"
+    UNIT_FREE_UP_TO_SIGN = "unit-free up to sign if independent"
     NO_CONFLICT = "no conflict"
     NO_CONFLICT_IF_INDEPENDENT = "no conflict if independent"
     NO_CONFLICT_OF_TWO = "no conflict at K = 2"
@@ -35,7 +35,7 @@ PROMISES: dict[str, set[Promise]] = {
     "geometric_mean": {P.LINEAR, P.EQUIVARIANT},
     "gradnorm": {P.EQUIVARIANT},
     "gradvac": {P.NO_CONFLICT_OF_TWO, P.LINEAR},
-    "imtl_g": {P.LINEAR, P.UNIT_FREE_LINE, P.EQUIVARIANT},
+    "imtl_g": {P.LINEAR, P.UNIT_FREE_UP_TO_SIGN, P.EQUIVARIANT},
     "krum": {P.LINEAR},
     "mean": {P.LINEAR, P.EQUIVARIANT},
     "metabalance": {P.LINEAR},
