@@ -4,15 +4,16 @@ JAX promotes neither ranks nor dtypes silently, so that the library and the expe
 programs that forbid it. One compilation cache serves all, for many tests compile the same programs,
 and it stays in ``.pytest_cache`` for the next run: half of a first run's time goes into compiling.
 
-Programs run for a moment only, so the compiler optimizes them little. Before jax 0.12, XLA can also
-write loops without its fusion emitters, in fewer passes. What is computed stays the same, up to the
-rounding of sums whose order is the compiler's.
+Programs run for a moment only, so the compiler optimizes them little. Before jax 0.11.1, XLA can
+also write loops without its fusion emitters, in fewer passes. What is computed is the same, up to
+the rounding of sums whose order is the compiler's.
 """
 
 import os
 from importlib.metadata import version
 
 import pytest
+from packaging.version import Version
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -20,7 +21,7 @@ CACHE = "JAX_COMPILATION_CACHE_DIR"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 FLAGS = ["--xla_backend_optimization_level=1"]
-if tuple(map(int, version("jax").split(".")[:2])) < (0, 12):
+if Version(version("jax")) < Version("0.11.1"):
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 # Beside those that are set, such as the number of devices of a test run that a test starts.
 given = os.environ.get("XLA_FLAGS", "").split()
