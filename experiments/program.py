@@ -17,7 +17,7 @@ from experiments import devices, feeds, methods, models
 from experiments.config import Config
 from experiments.data import DATASETS, Splits
 from experiments.data.holding_out import hold_out
-from experiments.feeds import Batch, Feed
+from experiments.feeds import Batch, Feed, OnDevice
 from experiments.methods import Losses, Pass, Problem
 from experiments.models.network import Network
 from experiments.tasks import Task
@@ -57,6 +57,10 @@ class Program(NamedTuple):
     """What the method does between epochs; consumes the state."""
     step: Callable[[TrainState, Batch], tuple[TrainState, dict[str, Any]]]
     """From a state and a batch to the next state and metrics; consumes the state."""
+    epoch: Callable[[TrainState], tuple[TrainState, dict[str, Any]]] | None
+    """The steps of a whole epoch in one call, whose metrics are stacked ``[steps, ...]``: from the
+    state before the epoch, which it consumes. For a data set that lies on an accelerator, where a
+    call for each step takes longer than the step; else None."""
     losses: Callable[[TrainState, Batch], Losses]
     """From a state and a batch to the loss of each head, trained or not, in evaluation mode (no
     dropout, fixed batch statistics); differentiable in the parameters."""
@@ -73,6 +77,7 @@ def build(
     splits: Splits,
     mesh: Mesh | None = None,
     workers: int = 0,
+    whole_epochs: bool | None = None,
 ) -> Program:
     """Brings the data to the devices and builds the functions of a run.
 
@@ -82,6 +87,8 @@ def build(
       mesh: Of axes "data" and "model", see :func:`experiments.devices.make_mesh`; by default all
         devices are "data".
       workers: Processes that make the batches of a set that does not fit in memory.
+      whole_epochs: Take the steps of an epoch in one call, if the data set lies on the devices; by
+        default on accelerators alone, since XLA's loops are slower on a CPU.
 
     Raises:
       UserError: If the model or the method is unknown, or does not fit the data set, or the batch
@@ -90,6 +97,8 @@ def build(
     dataset = DATASETS[config.dataset]
     method = methods.build(config)
     mesh = mesh or devices.make_mesh()
+    if whole_epochs is None:
+        whole_epochs = jax.default_backend() != "cpu"
     if method.held_out:
         splits = hold_out(splits, method.held_out)
     feed = feeds.build(splits, config.optimisation.batch_size, mesh, workers)
@@ -164,8 +173,7 @@ def build(
     def initial_state(seed: int) -> TrainState:
         return devices.place(new_state(config, seed), shardings)
 
-    @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, replicated))
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Any]]:
+    def next_state(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Any]]:
         key = jax.random.fold_in(state.key, state.step)
         for_dropout, for_method = (jax.random.fold_in(key, use) for use in (DROPOUT, METHOD))
         objective_grads = mmp.value_and_objective_grads(objectives, encoders, has_aux=True)
@@ -178,7 +186,7 @@ def build(
         )
         integrated = method.modulate(integrated, signals, state.method, for_method)
         updates, optimisation = optimiser.update(integrated, optimisation, state.params)
-        next_state = TrainState(
+        following = TrainState(
             step=state.step + 1,
             key=state.key,
             params=optax.apply_updates(state.params, updates),
@@ -186,7 +194,23 @@ def build(
             method=method.after_step(state.method, signals, gradients, state.params),
             opt_state=(aggregation, optimisation),
         )
-        return next_state, {"loss": losses, "encoders": mmp.diagnostics(aggregation)}
+        return following, {"loss": losses, "encoders": mmp.diagnostics(aggregation)}
+
+    compiled = functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, replicated))
+    step = compiled(next_state)
+
+    @compiled
+    def steps(state: TrainState, samples: Batch, order: jax.Array) -> tuple[TrainState, Any]:
+        assert isinstance(feed, OnDevice)
+        gather = feed.gather
+        return jax.lax.scan(
+            lambda state, rows: next_state(state, gather(samples, rows)), state, order
+        )
+
+    def epoch(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        assert isinstance(feed, OnDevice)
+        number = int(state.step) // feed.steps_per_epoch
+        return steps(state, feed.samples, feed.order(state.key, number))
 
     @functools.partial(jax.jit, out_shardings=replicated)
     def measure(state: TrainState, batch: Batch, counted: jax.Array) -> Any:
@@ -233,7 +257,17 @@ def build(
         targets = {task.target: batch[task.target] for task in dataset.heads.values()}
         return evaluated(state, batch).representations, targets
 
-    return Program(feed, tasks, initial_state, before_epoch, step, losses, sums, represent)
+    return Program(
+        feed=feed,
+        tasks=tasks,
+        initial_state=initial_state,
+        before_epoch=before_epoch,
+        step=step,
+        epoch=epoch if whole_epochs and isinstance(feed, OnDevice) else None,
+        losses=losses,
+        sums=sums,
+        represent=represent,
+    )
 
 
 def _batch_stats(model: nnx.Module) -> Any:

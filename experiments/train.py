@@ -44,15 +44,24 @@ def train(
     with closing(feed.training(state.key, steps)) as batches:
         for epoch in range(steps.start // feed.steps_per_epoch, epochs):
             state = program.before_epoch(state)
-            state, record = _epoch(program, state, batches, on_step)
+            start = time.perf_counter()
+            if program.epoch is None:
+                state, metrics, waiting = _steps(program, state, batches, on_step)
+            else:
+                state, metrics, waiting = _whole_epoch(program, state, on_step)
+            record = _record(state, metrics, time.perf_counter() - start, waiting)
             on_epoch(state, {"epoch": epoch + 1, **record, "scores": scores(program, state)})
     return state
 
 
-def _epoch(
+def _steps(
     program: Program, state: TrainState, batches: Batches, on_step: Callable[[Metrics], object]
-) -> tuple[TrainState, dict[str, Any]]:
-    start = time.perf_counter()
+) -> tuple[TrainState, Metrics, float]:
+    """Take the steps of an epoch one by one.
+
+    Returns:
+      The state after it, the metrics, stacked ``[steps, ...]``, and the seconds of waiting.
+    """
     waiting = 0.0
     metrics = []
     for _ in range(program.feed.steps_per_epoch):
@@ -63,10 +72,27 @@ def _epoch(
         metrics.append(step_metrics)
         jax.block_until_ready(metrics[-RUN_AHEAD:][0])
         on_step(step_metrics)
-    metrics = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
-    return state, {
+    stacked = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
+    return state, stacked, waiting
+
+
+def _whole_epoch(
+    program: Program, state: TrainState, on_step: Callable[[Metrics], object]
+) -> tuple[TrainState, Metrics, float]:
+    """Take the steps of an epoch in one call; returns what ``_steps`` returns."""
+    assert program.epoch is not None
+    state, stacked = program.epoch(state)
+    stacked = jax.device_get(stacked)
+    leaves, structure = jax.tree.flatten(stacked)
+    for values in zip(*leaves, strict=True):
+        on_step(jax.tree.unflatten(structure, values))
+    return state, stacked, 0.0
+
+
+def _record(state: TrainState, metrics: Metrics, seconds: float, waiting: float) -> dict[str, Any]:
+    return {
         "step": int(state.step),
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
         "waiting": waiting,
         "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
         "encoders": {

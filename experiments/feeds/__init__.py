@@ -11,7 +11,7 @@ from experiments.errors import UserError
 from experiments.feeds._feed import Batch, Batches, Feed
 from experiments.feeds.on_device import OnDevice
 
-__all__ = ["Batch", "Batches", "Feed", "build"]
+__all__ = ["Batch", "Batches", "Feed", "OnDevice", "build"]
 
 
 def build(splits: Splits, batch_size: int, mesh: Mesh, workers: int) -> Feed:

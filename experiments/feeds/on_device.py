@@ -43,8 +43,22 @@ class OnDevice:
         def select(fields: Batch, order: jax.Array | np.ndarray, row: int) -> Batch:
             return {name: field[order[row]] for name, field in fields.items()}
 
+        def gather(fields: Batch, rows: jax.Array) -> Batch:
+            batch = {name: field[rows] for name, field in fields.items()}
+            return jax.lax.with_sharding_constraint(batch, over_samples)
+
         self._draw_order = draw_order
         self._select = select
+        self.gather = gather
+
+    @property
+    def samples(self) -> Batch:
+        """The training set, an array per field."""
+        return self._sets["train"]
+
+    def order(self, key: jax.Array, epoch: int) -> jax.Array:
+        """Return the rows of the batches of an epoch, int ``[steps, B]``."""
+        return self._draw_order(np.asarray(key), epoch)
 
     def training(self, key: jax.Array, steps: range) -> Batches:
         """As in :class:`Feed`."""

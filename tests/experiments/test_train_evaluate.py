@@ -1,5 +1,6 @@
 """The training loop and the evaluation."""
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -27,6 +28,28 @@ def trained(digits):
         on_step=lambda metrics: steps.append(1),
     )
     return compiled, state, records, len(steps)
+
+
+def test_an_epoch_in_one_call_is_its_steps(digits, trained):
+    _, state, records, _ = trained
+    config = Config(optimisation=Optimisation(epochs=2, batch_size=320, learning_rate=0.05))
+    compiled = program.build(config, digits, whole_epochs=True)
+    whole, metrics = [], []
+    end = train(
+        compiled,
+        compiled.initial_state(0),
+        2,
+        on_epoch=lambda state, record: whole.append(record),
+        on_step=metrics.append,
+    )
+    chex.assert_trees_all_close(end, state, rtol=1e-4, atol=1e-5)
+    assert [record["step"] for record in whole] == [4, 8]
+    for ours, theirs in zip(whole, records, strict=True):
+        assert ours.keys() == theirs.keys()
+        chex.assert_trees_all_close(ours["loss"], theirs["loss"], rtol=1e-4)
+    assert len(metrics) == 8
+    losses = np.mean([float(step["loss"]["joint"]) for step in metrics[4:]])
+    np.testing.assert_allclose(losses, whole[1]["loss"]["joint"], rtol=1e-6)
 
 
 def test_each_epoch_leaves_a_record(trained):
