@@ -208,9 +208,31 @@ def test_the_report_is_what_the_records_say(tmp_path, monkeypatch):
         assert (rebuilt / picture.name).exists()
 
 
+@pytest.mark.parametrize("number", [3, 5])
+def test_tables_of_the_papers_size_are_what_the_records_say(number, tmp_path, monkeypatch):
+    from experiments.paper import verbs
+    from experiments.paper.archive import Places
+    from experiments.paper.exhibit import Scope
+
+    committed = ROOT / "results" / "paper" / "paper"
+    shutil.copytree(committed, tmp_path / "results" / "paper" / "paper")
+    (tmp_path / "results" / "paper" / "paper" / f"table-{number}.md").unlink()
+    monkeypatch.chdir(tmp_path)
+    table = verbs.verbs("table")[str(number)]
+    table(Scope("paper", 3), Places(results_dir=Path("results", "paper")), run=False)
+    name = f"table-{number}.md"
+    rebuilt = tmp_path / "results" / "paper" / "paper" / name
+    assert rebuilt.read_text() == (committed / name).read_text()
+
+
 @pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)"))
 def test_links_lead_to_files(document, path):
-    assert (document.parent / path).exists()
+    file, _, section = path.partition("#")
+    target = document.parent / file if file else document
+    assert target.exists()
+    headings = re.findall(r"(?m)^#+ (.*)", target.read_text()) if section else []
+    slugs = [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+    assert not section or section in slugs
 
 
 def test_make_help_lists_every_target():
