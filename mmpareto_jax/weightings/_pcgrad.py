@@ -57,14 +57,15 @@ def pcgrad(seed: int = 0) -> Weighting:
         orders = random_orders(now, gramian.shape[0])
         rows = jnp.arange(gramian.shape[0])
         squares = jnp.diagonal(gramian)
+        smallest = jnp.finfo(gramian.dtype).tiny  # of the normal numbers
 
         def meet(step: int, projected: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             """Let each gradient meet its next: g_i' = sum_k C_ik g_k, <g_i', g_k> = (C M)_ik."""
             coefficients, products = projected
             others = orders[:, step]
             inner = products[rows, others]
-            # A square may be zero where the product is not: it is too small for its dtype.
-            conflict = (inner < 0) & (others != rows) & (squares[others] > 0)
+            # A square may be too small for its dtype where the product is not.
+            conflict = (inner < 0) & (others != rows) & (squares[others] >= smallest)
             square = jnp.where(conflict, squares[others], 1)
             share = jnp.where(conflict, inner / square, 0)
             return (

@@ -48,14 +48,14 @@ def finish(*started):
 
 
 def state_of(run_dir, arguments):
-    """The step and the arrays of the last checkpoint, on one device."""
+    """The last checkpoint, on one device, and the parameters at the beginning."""
     files = arguments[arguments.index("--data-dir") + 1] if "--data-dir" in arguments else None
     with Checkpoints(run_dir) as checkpoints:
         config = checkpoints.config()
         compiled = program.build(config, data.load(config.dataset, files))
         state = checkpoints.restore(compiled.initial_state(1), config)
     assert all(leaf.sharding.num_devices == 1 for leaf in jax.tree.leaves(state))
-    return int(state.step), jax.device_get(state)
+    return jax.device_get((state, compiled.initial_state(config.seed).params))
 
 
 def records(run_dir):
@@ -63,20 +63,24 @@ def records(run_dir):
 
 
 def assert_same_run(ours, theirs, epochs, arguments):
-    """Losses, accuracies and state agree; a sample or two may fall on the other side."""
+    """Losses, accuracies and state agree; a sample or two may fall on the other side.
+
+    Parameters are compared by how far each tensor has moved. Number by number they may differ by
+    more than rounding: where a ReLU's input is zero but for rounding, its derivative is 0 in one
+    run and 1 in the other, for one of the 320 samples of a batch.
+    """
     assert [record["epoch"] for record in records(ours)] == list(range(1, epochs + 1))
     for left, right in zip(records(ours), records(theirs), strict=True):
         for head, loss in left["loss"].items():
             assert loss == pytest.approx(right["loss"][head], rel=1e-5)
             accuracies = [record["scores"][head]["accuracy"] for record in (left, right)]
             assert accuracies[0] == pytest.approx(accuracies[1], abs=0.005)
-    (step, state), (_, expected) = (state_of(run, arguments) for run in (ours, theirs))
-    assert step == 4 * epochs
+    (state, initial), (expected, _) = (state_of(run, arguments) for run in (ours, theirs))
+    assert int(state.step) == 4 * epochs
     np.testing.assert_array_equal(state.key, expected.key)
-    for left, right in zip(
-        jax.tree.leaves(state.params), jax.tree.leaves(expected.params), strict=True
-    ):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+    trees = map(jax.tree.leaves, (state.params, expected.params, initial))
+    for left, right, start in zip(*trees, strict=True):
+        assert np.linalg.norm(left - right) <= 1e-3 * np.linalg.norm(right - start)
 
 
 @pytest.fixture(scope="module", params=SETS)

@@ -196,7 +196,8 @@ def test_every_way_from_losses_gives_the_gradient_of_both_parts(in_complex_and_i
     np.testing.assert_allclose(found["net"], np.asarray(x) - 1j * np.asarray(y), rtol=1e-4)
     np.testing.assert_allclose(found["head"], expected["head"], rtol=1e-4)
     if way != "jax.grad":
-        np.testing.assert_allclose(found["head"], in_complex_and_in_parts[0]["jax.grad"]["head"])
+        plain = in_complex_and_in_parts[0]["jax.grad"]["head"]
+        np.testing.assert_allclose(found["head"], plain, rtol=1e-6)  # sums in another order
 
 
 def given_and_gradients():
