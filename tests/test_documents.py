@@ -190,10 +190,10 @@ def test_the_numbers_of_a_claim_are_in_the_tables_that_it_names(section):
 
 
 def test_the_report_is_what_the_records_say(tmp_path, monkeypatch):
-    from experiments.paper import verbs
-    from experiments.paper.archive import Places
-    from experiments.paper.exhibit import Scope
-    from experiments.paper.exhibits import EXHIBITS
+    from experiments.reports.archive import Places
+    from experiments.reports.paper import verbs
+    from experiments.reports.paper.exhibit import Scope
+    from experiments.reports.paper.exhibits import EXHIBITS
 
     committed = ROOT / "results" / "paper" / "quick"
     rebuilt = tmp_path / "results" / "paper" / "quick"
@@ -210,9 +210,9 @@ def test_the_report_is_what_the_records_say(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [3, 5])
 def test_tables_of_the_papers_size_are_what_the_records_say(number, tmp_path, monkeypatch):
-    from experiments.paper import verbs
-    from experiments.paper.archive import Places
-    from experiments.paper.exhibit import Scope
+    from experiments.reports.archive import Places
+    from experiments.reports.paper import verbs
+    from experiments.reports.paper.exhibit import Scope
 
     committed = ROOT / "results" / "paper" / "paper"
     shutil.copytree(committed, tmp_path / "results" / "paper" / "paper")
@@ -263,8 +263,9 @@ def test_the_rivals_are_those_of_the_library():
 
 
 def test_the_method_of_the_guide_is_short_and_trains(monkeypatch):
-    from experiments import data, methods, program
+    from experiments import data, methods
     from experiments.config import Config, Optimisation
+    from experiments.engine import program
 
     (block,) = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-method.md").read_text(), flags=re.DOTALL

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.data import (
+from experiments.data._dataset import DataSet, multimodal, multitask
+from experiments.data.media.scaling import as_stored, imagenet, unit
+from experiments.data.sets import (
     cg_digits,
     cg_mnist,
     cmu_mosi,
@@ -12,17 +14,15 @@ from experiments.data import (
     modelnet40,
     multi_mnist,
     nyuv2,
-    prepared,
     uci_mfeat,
 )
-from experiments.data.dataset import DataSet, multimodal, multitask
-from experiments.data.fields import Fields
-from experiments.data.samples import Samples, samples
-from experiments.data.scaling import as_stored, imagenet, unit
+from experiments.data.storage import prepared
+from experiments.data.storage.fields import Batch, Fields
+from experiments.data.storage.samples import Samples, samples
 from experiments.errors import UserError
 from experiments.tasks import Classification, Depth, Segmentation
 
-__all__ = ["DATASETS", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
+__all__ = ["DATASETS", "Batch", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
 Splits = Mapping[str, Fields] | Mapping[str, Samples]
 """The sets "train" and "test", in memory or read from disk."""

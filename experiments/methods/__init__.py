@@ -25,7 +25,17 @@ from experiments.methods.uniform import uniform
 from experiments.methods.uniform_gamma import uniform_gamma
 from experiments.methods.unimodal import unimodal
 
-__all__ = ["BALANCING", "INTEGRATIONS", "METHODS", "Losses", "Method", "Pass", "Problem", "build"]
+__all__ = [
+    "BALANCING",
+    "INTEGRATIONS",
+    "METHODS",
+    "TITLES",
+    "Losses",
+    "Method",
+    "Pass",
+    "Problem",
+    "build",
+]
 
 INTEGRATIONS: dict[str, Callable[..., Method]] = {
     "joint": joint,
@@ -51,6 +61,26 @@ BALANCING: dict[str, Callable[..., Method]] = {
 
 METHODS: dict[str, Callable[..., Method]] = {**INTEGRATIONS, **BALANCING}
 """Every method, by name."""
+
+TITLES = {
+    "joint": "one joint loss",
+    "uniform": "uniform baseline",
+    "uniform-gamma": "uniform x gamma (ours)",
+    "pareto": "conventional Pareto",
+    "gradnorm": "GradNorm",
+    "pcgrad": "PCGrad",
+    "metabalance": "MetaBalance",
+    "mmpareto": "MMPareto",
+    "mmpareto-released": "MMPareto, released rule (ours)",
+    "unimodal": "each modality by itself",
+    "pretrain-finetune": "unimodal pre-trained & fine-tuned",
+    "g-blending": "G-Blending",
+    "ogm-ge": "OGM-GE",
+    "greedy": "Greedy",
+    "pmr": "PMR",
+    "agm": "AGM",
+}
+"""What tables and figures call the methods of the paper; "ours" marks those it does not have."""
 
 
 def build(config: Config) -> Method:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from experiments.feeds import Batch
+from experiments.data import Batch
 from mmpareto_jax import Encoder
 
 Losses = Mapping[str, jax.Array]

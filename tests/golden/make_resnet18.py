@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "experiments" / "models"))
+sys.path.insert(0, str(HERE.parent / "support"))
 
 from resnet18_weights import images, weight  # noqa: E402
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
-from experiments.data.fields import Fields
+from experiments.data.storage.fields import Fields
 
 
 class PreparedFromArrays(PreparedFromFiles):

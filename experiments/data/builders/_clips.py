@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import decoding
 from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
-from experiments.data.clips import ClipError
+from experiments.data.media import decoding
+from experiments.data.media.clips import ClipError
 from experiments.errors import UserError
 
 

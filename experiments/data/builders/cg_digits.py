@@ -1,9 +1,9 @@
 """The builder of colored-and-gray digits."""
 
-from experiments.data import cg_digits
 from experiments.data.builders._arrays import PreparedFromArrays
 from experiments.data.builders.colored_gray import features
-from experiments.data.fields import Fields
+from experiments.data.sets import cg_digits
+from experiments.data.storage.fields import Fields
 
 
 class CgDigits(PreparedFromArrays):

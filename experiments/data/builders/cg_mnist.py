@@ -1,9 +1,9 @@
 """The builder of colored-and-gray MNIST."""
 
-from experiments.data import cg_mnist
 from experiments.data.builders._arrays import PreparedFromArrays
 from experiments.data.builders.colored_gray import features
-from experiments.data.fields import Fields
+from experiments.data.sets import cg_mnist
+from experiments.data.storage.fields import Fields
 
 
 class CgMnist(PreparedFromArrays):

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import cmu_mosi
 from experiments.data.builders._arrays import PreparedFromArrays
-from experiments.data.fields import Fields
+from experiments.data.sets import cmu_mosi
+from experiments.data.storage.fields import Fields
 
 # Length and width differ among the files in circulation. Most of the numbers are padding.
 _SEQUENCE = tfds.features.Tensor(

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from experiments.data.colored_gray import MEAN_COLOURS
+from experiments.data.sets._colored_gray import MEAN_COLOURS
 
 
 def features(side: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The builder of CREMA-D."""
 
-from experiments.data import crema_d
 from experiments.data.builders._clips import PreparedFromClips, features
-from experiments.data.clips import Clip
+from experiments.data.media.clips import Clip
+from experiments.data.sets import crema_d
 
 
 class CremaD(PreparedFromClips):

@@ -1,8 +1,8 @@
 """The builder of Kinetics-Sounds."""
 
-from experiments.data import kinetics_sounds
 from experiments.data.builders._clips import PreparedFromClips, features
-from experiments.data.kinetics_sounds import Segment
+from experiments.data.sets import kinetics_sounds
+from experiments.data.sets.kinetics_sounds import Segment
 
 
 class KineticsSounds(PreparedFromClips):

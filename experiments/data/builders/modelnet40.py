@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from experiments.data import modelnet40
 from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
-from experiments.data.images import ImageError, decoded
+from experiments.data.media.images import ImageError, decoded
+from experiments.data.sets import modelnet40
+from experiments.data.storage.lfs import refuse_pointer
 from experiments.errors import UserError
-from experiments.lfs import refuse_pointer
 
 
 class Modelnet40(PreparedFromFiles):

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from experiments.data import multi_mnist
 from experiments.data.builders._arrays import PreparedFromArrays
-from experiments.data.fields import Fields
+from experiments.data.sets import multi_mnist
+from experiments.data.storage.fields import Fields
 
 
 class MultiMnist(PreparedFromArrays):

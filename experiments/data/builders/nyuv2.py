@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import nyuv2
 from experiments.data.builders._arrays import png
 from experiments.data.builders._prepared_from_files import Example, PreparedFromFiles
+from experiments.data.sets import nyuv2
 from experiments.errors import UserError
 
 

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import uci_mfeat
 from experiments.data.builders._arrays import PreparedFromArrays
-from experiments.data.fields import Fields
+from experiments.data.sets import uci_mfeat
+from experiments.data.storage.fields import Fields
 
 
 class UciMfeat(PreparedFromArrays):

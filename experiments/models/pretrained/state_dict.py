@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.data.storage.lfs import refuse_pointer
 from experiments.errors import UserError
-from experiments.lfs import refuse_pointer
 from experiments.models.pretrained import torch_archive
 
 _ZIP = b"PK\x03\x04"

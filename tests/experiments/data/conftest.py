@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.data import mnist
-from experiments.miniatures import mnist as miniature_mnist
+from experiments.data.miniatures import mnist as miniature_mnist
+from experiments.data.sets import _mnist as mnist
 
 
 @pytest.fixture

@@ -1,0 +1,39 @@
+"""The command line: ``python -m benchmarks VERB``; each verb is the module of its name."""
+
+import functools
+import importlib
+
+from experiments.command_line import Verb, run, run_and_leave
+
+VERBS = (
+    "step",
+    "weightings",
+    "optimality",
+    "strategies",
+    "communication",
+    "features",
+    "peers",
+    "estimate",
+    "input",
+    "preparation",
+    "methods",
+)
+
+
+def load(verb: str) -> Verb:
+    """Import a verb."""
+    main: Verb = importlib.import_module(f"benchmarks.{verb}").main
+    return main
+
+
+def main() -> None:
+    """Run the verb that the command line names."""
+    run(
+        "python -m benchmarks",
+        "What the library costs, and how well its solvers solve.",
+        {verb: functools.partial(load, verb) for verb in VERBS},
+    )
+
+
+if __name__ == "__main__":
+    run_and_leave(main)

@@ -1,0 +1,78 @@
+"""Training steps in torch: plain, with TorchJD, with LibMTL and by the released code's rule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torchjd.aggregation
+from torchjd import autojac
+
+from benchmarks._problems import libmtl, torch_released
+from benchmarks._problems.audio_video import CHANNELS
+from benchmarks._problems.torch_audio_video import LateFusion
+
+Backward = Callable[[Any], None]
+"""Fills ``.grad`` of all parameters from a dict of losses."""
+
+
+def programs(batch: Any) -> dict[str, Callable[[], None]]:
+    """Functions that take one step of SGD with momentum each, every one on a network of its own."""
+    backwards: dict[str, Callable[[LateFusion], Backward]] = {
+        "torch": lambda model: plain,
+        "TorchJD MGDA": lambda model: by_torchjd(model, torchjd.aggregation.MGDA(), None),
+        "TorchJD MGDA, loss by loss": lambda model: by_torchjd(
+            model, torchjd.aggregation.MGDA(), 1
+        ),
+        "TorchJD PCGrad, loss by loss": lambda model: by_torchjd(
+            model, torchjd.aggregation.PCGrad(), 1
+        ),
+        "released rule": lambda model: lambda losses: torch_released.backward(model, losses),
+    }
+    weightings = libmtl.weightings()
+    if weightings is not None:
+        backwards["LibMTL MGDA"] = lambda model: libmtl.backward(
+            weightings.MGDA, model, mgda_gn="none"
+        )
+        backwards["LibMTL PCGrad"] = lambda model: libmtl.backward(weightings.PCGrad, model)
+    return {name: program(make, batch) for name, make in backwards.items()}
+
+
+def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], None]:
+    """Return a function that takes the next step at each call."""
+    torch.manual_seed(0)
+    model = LateFusion()
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    backward = make(model)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        backward(model.losses(batch))
+        optimiser.step()
+
+    return step
+
+
+def plain(losses: dict[str, torch.Tensor]) -> None:
+    """Return the gradient of the sum of the losses."""
+    torch.stack(list(losses.values())).sum().backward()
+
+
+def by_torchjd(model: LateFusion, aggregator: Any, chunk_size: int | None) -> Backward:
+    """Per encoder the Jacobian of its two losses, aggregated; the heads get the plain gradient.
+
+    ``chunk_size`` losses are pulled back at once: all by default, in ``torch.vmap``.
+    """
+
+    def backward(losses: dict[str, torch.Tensor]) -> None:
+        for name in CHANNELS:
+            parameters = list(model.encoders[name].parameters())
+            autojac.backward(
+                [losses["joint"], losses[name]],
+                inputs=parameters,
+                retain_graph=True,
+                parallel_chunk_size=chunk_size,
+            )
+            autojac.jac_to_grad(parameters, aggregator)
+        torch.stack(list(losses.values())).sum().backward(inputs=list(model.heads.parameters()))
+
+    return backward

@@ -1,0 +1,92 @@
+"""The verb ``communication``: bytes that the devices of data parallelism exchange in a step.
+
+Counted from the collectives of the compiled step (see :mod:`benchmarks._collectives`), for
+virtual devices of the CPU: the ResNet-18 audio-video network with small inputs, whose size matters
+for nothing but the statistics of its batch normalisation, which are exchanged as well. The uniform
+baseline, the naive step (gradients of each objective averaged, then integrated), and the gramian
+and features strategies are partitioned by XLA under ``jit``; the gramian strategy also runs in
+``shard_map`` on losses that are averaged over devices. The exact integration on shards is
+``mmp.mmpareto(encoders, average_over="data")`` in ``shard_map``.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _report
+from experiments.engine.devices import description
+from experiments.markdown import grid
+
+COMMAND = "python -m benchmarks communication"
+NAMES = ("naive", "gramian under jit", "gramian in shard_map", "exact on shards", "features")
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What is compiled."""
+
+    devices: tuple[int, ...] = (8, 64, 256)
+    """Numbers of virtual devices. On eight or fewer a small step runs too, to compare."""
+
+
+def main(protocol: Protocol, output: Path = Path("runs", "bench-communication")) -> None:
+    """Count the bytes that data-parallel steps exchange, over the uniform step's.
+
+    Args:
+      protocol: What to compile.
+      output: Folder for the table, as Markdown and JSON.
+    """
+    from tqdm import tqdm
+
+    found = [measure(devices) for devices in tqdm(protocol.devices, unit="mesh")]
+    table = "\n".join(
+        [
+            "Bytes that a device sends in a step, over those of the uniform step:\n",
+            markdown(found),
+            f"`{COMMAND}`: {found[0]['parameters'] / 1e6:.1f} million parameters, virtual devices, "
+            f"compiled on {description()}; collectives counted as rings.\n",
+        ]
+    )
+    _report.save(output, table, {"command": COMMAND, "device": description(), "meshes": found})
+
+
+def measure(devices: int) -> dict[str, Any]:
+    """Bytes that the steps move on so many virtual devices; from a process of its own."""
+    flags = (
+        f"--xla_force_host_platform_device_count={devices} "
+        "--xla_backend_optimization_level=0"  # of machine code, which is not looked at
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks._problems.data_parallel"],
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def markdown(found: list[dict[str, Any]]) -> str:
+    """Write a row per number of devices, and how far the steps are from one device's."""
+    rows = []
+    for mesh in found:
+        uniform = mesh["steps"]["uniform"]["bytes"]
+        ratios = [f"{mesh['steps'][name]['bytes'] / uniform:.3f}" for name in NAMES]
+        rows.append([str(mesh["devices"]), f"{uniform / 1e6:.1f} MB", *ratios])
+    text = grid(["devices", "uniform step", *NAMES], rows)
+    for mesh in found:
+        deviations = {
+            name: step["deviation"] for name, step in mesh["steps"].items() if "deviation" in step
+        }
+        if deviations:
+            listed = ", ".join(f"{name} {value:.0e}" for name, value in deviations.items())
+            text += (
+                f"\nThe update on {mesh['devices']} devices against that on one, norm of the "
+                "difference over norm, with one residual block in place of ResNet-18, float64: "
+                f"{listed}.\n"
+            )
+    return text

@@ -1,0 +1,182 @@
+"""The verb ``input``: whether training waits for data."""
+
+import dataclasses
+import itertools
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from benchmarks import _report, preparation
+from experiments import data, presets
+from experiments.data import Splits
+from experiments.data.miniatures import crema_d
+from experiments.engine import devices, feeds, program
+from experiments.engine.devices import description
+from experiments.engine.feeds import Batch
+from experiments.engine.feeds.streamed import AHEAD
+from experiments.engine.program import Program
+from experiments.engine.timing import Ratio
+from experiments.markdown import grid
+
+COMMAND = "python -m benchmarks input"
+DATASET = "crema-d"
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What is measured."""
+
+    clips: int = 240
+    """Clips that are made in CREMA-D's layout and at its sizes, where there is no archive: one for
+    each of six emotions and as many actors as that takes."""
+    model: str = "resnet18"
+    """Backbone of the step that is fed."""
+    batch_size: int = 4
+    """Samples per step; the default is for machines of two cores."""
+    steps: int = 6
+    """Steps of one measurement."""
+    workers: tuple[int, ...] = (0, 1, 2)
+    """Numbers of worker processes that are compared; 0 makes batches in threads."""
+    rounds: int = 3
+    """Repeats; in each, the numbers of workers take turns."""
+
+
+def main(
+    protocol: Protocol, data_dir: Path | None = None, output: Path = Path("runs", "bench-input")
+) -> None:
+    """Measure the input pipeline of CREMA-D against the training step.
+
+    Args:
+      protocol: What is measured.
+      data_dir: Folder of CREMA-D's archive; by default clips of its sizes are made.
+      output: Folder for the table, as Markdown and JSON.
+    """
+    with tempfile.TemporaryDirectory() as room:
+        if data_dir is None:
+            data_dir = Path(room, "archive")
+            actors = range(1000, 1000 + protocol.clips // len(crema_d.EMOTIONS))
+            crema_d.write(data_dir, actors=actors, **crema_d.AS_PUBLISHED)
+        decoding = {}
+        for workers in protocol.workers:
+            prepared_dir = Path(room, f"prepared-{workers}")
+            run = preparation.prepare(DATASET, data_dir, prepared_dir, workers)
+            decoding[workers] = run.samples / run.seconds
+        splits = data.load(DATASET, prepared_dir=Path(room, f"prepared-{protocol.workers[0]}"))
+        rates = measure(splits, protocol)
+    device = description()
+    table = _table(decoding, rates, protocol, device)
+    results = {
+        "command": COMMAND,
+        "protocol": dataclasses.asdict(protocol),
+        "device": device,
+        "clips per second of preparation": decoding,
+        "by round": rates,
+    }
+    _report.save(output, table, results)
+
+
+def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
+    """Measure samples per second and shares of time, one number a round.
+
+    Args:
+      splits: The data set, opened.
+      protocol: What is measured.
+
+    Returns:
+      Samples per second of "step" (on a batch that is there) and, for each number W of workers, of
+      "pipeline W" (batches that nothing is done with) and "training W" (steps on the batches of
+      the pipeline); and "waiting W", the share of the time of training in which there was no batch.
+    """
+    preset = presets.PRESETS[DATASET]
+    optimisation = dataclasses.replace(preset.optimisation, batch_size=protocol.batch_size)
+    config = dataclasses.replace(preset, model=protocol.model, optimisation=optimisation)
+    compiled = program.build(config, splits)
+    mesh = devices.make_mesh()
+    pipelines = {
+        workers: feeds.build(splits, protocol.batch_size, mesh, workers)
+        for workers in protocol.workers
+    }
+    key = jax.random.PRNGKey(0)
+    with closing(compiled.feed.training(key, range(1))) as batches:
+        there = itertools.repeat(next(batches))
+    rates: dict[str, list[float]] = defaultdict(list)
+    for _ in range(protocol.rounds):
+        rates["step"].append(trained(compiled, there, protocol)[0])
+        for workers, feed in pipelines.items():
+            ahead = AHEAD * (1 + workers) + 2
+            with closing(feed.training(key, range(ahead + protocol.steps))) as batches:
+                rates[f"pipeline {workers}"].append(drained(batches, ahead, protocol))
+            with closing(feed.training(key, range(1 + protocol.steps))) as batches:
+                rate, waiting = trained(compiled, batches, protocol)
+            rates[f"training {workers}"].append(rate)
+            rates[f"waiting {workers}"].append(waiting)
+    return dict(rates)
+
+
+def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
+    """Measure a pipeline's samples per second, once the batches made ahead are used up."""
+    for batch in itertools.islice(batches, ahead):
+        jax.block_until_ready(batch)
+    start = time.perf_counter()
+    for batch in itertools.islice(batches, protocol.steps):
+        jax.block_until_ready(batch)
+    return protocol.steps * protocol.batch_size / (time.perf_counter() - start)
+
+
+def trained(compiled: Program, batches: Iterator[Batch], protocol: Protocol) -> tuple[float, float]:
+    """Measure training's samples per second, and the share of the time it had no batch."""
+    state = compiled.initial_state(0)
+    state, metrics = compiled.step(state, next(batches))
+    jax.block_until_ready(metrics)
+    waiting = 0.0
+    start = time.perf_counter()
+    for _ in range(protocol.steps):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waiting += time.perf_counter() - asked
+        state, metrics = compiled.step(state, batch)
+        jax.block_until_ready(metrics)
+    seconds = time.perf_counter() - start
+    return protocol.steps * protocol.batch_size / seconds, waiting / seconds
+
+
+def _table(
+    decoding: dict[int, float], rates: dict[str, list[float]], protocol: Protocol, device: str
+) -> str:
+    step = np.array(rates["step"])
+    rows = []
+    for workers, clips in decoding.items():
+        pipeline, training = (
+            np.array(rates[f"{name} {workers}"]) for name in ("pipeline", "training")
+        )
+        waiting = 100 * np.array(rates[f"waiting {workers}"])
+        rows.append(
+            [
+                str(workers),
+                f"{clips:.0f}",
+                f"{np.median(pipeline):.0f} ({pipeline.min():.0f} to {pipeline.max():.0f})",
+                str(Ratio.over_rounds(pipeline, step)),
+                str(Ratio.over_rounds(training, step)),
+                f"{np.median(waiting):.1f} % ({waiting.min():.1f} to {waiting.max():.1f})",
+            ]
+        )
+    head = [
+        "workers",
+        "preparation, clips/s",
+        "pipeline, samples/s",
+        "pipeline over step",
+        "training over step",
+        "share of training that waits",
+    ]
+    return grid(head, rows) + (
+        f"\n`{COMMAND}` on {device}, {protocol.rounds} rounds: median (minimum to maximum); a "
+        f"sample is one spectrogram and two images. The step is that of {protocol.model} with "
+        f"MMPareto on {protocol.batch_size} samples that are there, "
+        f"{np.median(step):.1f} samples/s.\n"
+    )

@@ -1,0 +1,267 @@
+"""The verb ``optimality``: how well weights solve the problem that defines their method.
+
+Residuals are relative and evaluated in NumPy float64 on the same Gramians for this library and,
+where it is installed, for TorchJD with its defaults. Each sees the scale of the weights: a multiple
+of a solution is none. The gradients have seven scales, from a thousandth to a thousand.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+import mmpareto_jax as mmp
+from benchmarks import _report
+from experiments.engine.devices import description
+
+COMMAND = "python -m benchmarks optimality"
+
+Array = NDArray[np.float64]
+Residual = Callable[[Array, Array], float]
+
+COUNTS = (2, 4, 8)
+FULL_RANK = 100
+RANK_DEFICIENT = 40
+SCALES = 10.0 ** np.arange(-3, 4)
+SEED = 0
+CAGRAD_RADIUS = 0.5
+
+
+class Row(NamedTuple):
+    """The residuals of one method of one library, over all Gramians on which it is defined."""
+
+    method: str
+    library: str
+    cases: int
+    median: float
+    worst: float
+
+
+class Method(NamedTuple):
+    """A method: its residual, and whether only where no point is Pareto stationary."""
+
+    residual: Residual
+    needs_ascent: bool = False
+
+
+def main(output: Path = Path("runs", "bench-optimality")) -> None:
+    """Measure how near to the solution of its problem each solver comes.
+
+    Args:
+      output: Folder for the table, as Markdown and JSON.
+    """
+    rows = measure()
+    table = f"{markdown(rows).rstrip()}\n\n`{COMMAND}` on {description()}.\n"
+    results = {
+        "command": COMMAND,
+        "device": description(),
+        "rows": [row._asdict() for row in rows],
+    }
+    _report.save(output, table, results)
+
+
+def simplex_residual(gramian: Array, weights: Array) -> float:
+    r"""Min-norm point: the larger of the gap and of the distance to the simplex.
+
+    The gap is :math:`\max(0, w'Mw - \min_i (Mw)_i) / \sum_{ij} w_i |M_{ij}| w_j`.
+
+    Example:
+      >>> simplex_residual(np.eye(2), np.array([0.5, 0.5]))
+      0.0
+    """
+    products = gramian @ weights
+    size = float(np.abs(weights) @ np.abs(gramian) @ np.abs(weights))
+    gap = _ratio(weights @ products - products.min(), size)
+    return max(gap, abs(float(weights.sum()) - 1), -float(weights.min()))
+
+
+def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> float:
+    r"""Projection of :math:`G'u`: the largest violation of three conditions.
+
+    Those are ``v >= u``, ``Mv >= 0`` and ``(v - u)'Mv = 0``. Each objective counts in units of its
+    norm; the first two are over :math:`s = \sum_i |v_i| |g_i|`, the third is over its square.
+    """
+    norms = np.sqrt(np.diag(gramian))
+    size = float(np.abs(weights) @ norms)
+    added = (weights - preference) * norms
+    cosines = gramian @ weights / norms
+    slackness = float(np.abs(added) @ np.abs(cosines))
+    return max(_ratio(-added.min(), size), _ratio(-cosines.min(), size), _ratio(slackness, size**2))
+
+
+def conflict_averse_residual(gramian: Array, weights: Array) -> float:
+    r"""CAGrad: the duality gap of the direction, and how far it leaves the ball.
+
+    The gap is between the value over the simplex of what the weights add to the mean, and the
+    smallest inner product of the direction of these weights with a gradient, the direction pulled
+    into the ball. What it went too far counts by what it adds to that value. Both are over the
+    radius times :math:`\sum_i w_i |g_i|`, w on the simplex.
+    """
+    count = len(gramian)
+    mean = np.full(count, 1 / count)
+    radius = CAGRAD_RADIUS * np.sqrt(mean @ gramian @ mean)
+    added = np.clip(weights - mean, 0, None)
+    if not added.any():
+        return 1.0
+    length = np.sqrt(max(added @ gramian @ added, 0))
+    simplex = added / added.sum()
+    distance = np.sqrt(max((weights - mean) @ gramian @ (weights - mean), 0))
+    inside = mean + (weights - mean) * min(1, radius / max(distance, np.finfo(float).tiny))
+    bound = simplex @ gramian @ mean + radius * length / added.sum()
+    size = radius * (simplex @ np.sqrt(np.diag(gramian)))
+    gap = _ratio(bound - (gramian @ inside).min(), size)
+    return max(gap, _ratio((distance - radius) * length / added.sum(), size))
+
+
+def fair_residual(gramian: Array, weights: Array) -> float:
+    r"""FairGrad, alpha = 1, and Nash-MTL without clipping: :math:`\max_i |w_i (Mw)_i - 1|`.
+
+    Example:
+      >>> fair_residual(np.diag([1.0, 4.0]), np.array([1.0, 0.5]))
+      0.0
+    """
+    return float(np.max(np.abs(weights * (gramian @ weights) - 1)))
+
+
+def _ratio(numerator: Any, denominator: Any) -> float:
+    return float(max(numerator, 0) / denominator) if denominator > 0 else 0.0
+
+
+def _mean_residual(gramian: Array, weights: Array) -> float:
+    return dual_cone_residual(gramian, np.full(len(gramian), 1 / len(gramian)), weights)
+
+
+def _upgrad_residual(gramian: Array, projections: Array) -> float:
+    preferences = np.eye(len(gramian)) / len(gramian)
+    pairs = zip(preferences, projections, strict=True)
+    return max(dual_cone_residual(gramian, u, v) for u, v in pairs)
+
+
+METHODS = {
+    "min_norm": Method(simplex_residual),
+    "cagrad": Method(conflict_averse_residual),
+    "dual_proj": Method(_mean_residual),
+    "upgrad": Method(_upgrad_residual),
+    "fairgrad": Method(fair_residual, needs_ascent=True),
+    "nash_mtl": Method(fair_residual, needs_ascent=True),
+}
+
+
+def gradients(count: int) -> list[Array]:
+    """Return fixed gradients for K objectives, of all scales: full rank first, then deficient."""
+    rng = np.random.default_rng([SEED, count])
+    full = [rng.standard_normal((count, 2 * count)) for _ in range(FULL_RANK)]
+    deficient = [
+        rng.standard_normal((count, int(rng.integers(1, count)))) for _ in range(RANK_DEFICIENT)
+    ]
+    return [SCALES[i % len(SCALES)] * g for i, g in enumerate(full + deficient)]
+
+
+def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    """Return our weights for gradients of one K; UPGrad's one projection at a time, [K, K]."""
+    count = len(jacobians[0])
+    weightings = {
+        "min_norm": mmp.min_norm_weights,
+        "cagrad": _weights_of(mmp.weightings.cagrad(CAGRAD_RADIUS), count),
+        "dual_proj": _weights_of(mmp.weightings.dual_proj(), count),
+        "upgrad": lambda m: mmp.solvers.dual_cone_weights(m, jnp.eye(count) / count),
+        "fairgrad": _weights_of(mmp.weightings.fairgrad(), count),
+        "nash_mtl": _weights_of(mmp.weightings.nash_mtl(float("inf")), count),
+    }
+    with jax.enable_x64(True):
+        solve = jax.jit(jax.vmap(lambda m: {name: w(m) for name, w in weightings.items()}))
+        found = jax.tree.map(np.asarray, solve(np.stack([g @ g.T for g in jacobians])))
+    for i in range(len(jacobians)):
+        yield {name: weights[i] for name, weights in found.items()}
+
+
+def _weights_of(weighting: mmp.Weighting, count: int) -> Callable[[jax.Array], jax.Array]:
+    return lambda gramian: weighting.update(gramian, weighting.init(count))[0]
+
+
+def _torchjd(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    """TorchJD's weights, by its weightings and its projector, with its defaults."""
+    torch: Any = importlib.import_module("torch")
+    aggregation: Any = importlib.import_module("torchjd.aggregation")
+    nash: Any = importlib.import_module("torchjd.aggregation._nash_mtl")
+    projector = importlib.import_module("torchjd._linalg._dual_cone").QuadprogProjector()
+    count = len(jacobians[0])
+    weightings = {
+        "min_norm": aggregation.MGDAWeighting(),
+        "cagrad": aggregation.CAGradWeighting(CAGRAD_RADIUS),
+        "dual_proj": aggregation.DualProjWeighting(),
+        "fairgrad": aggregation.FairGradWeighting(1.0),
+    }
+    for jacobian in jacobians:
+        gramian = torch.from_numpy(jacobian @ jacobian.T)
+        found = {name: weighting(gramian).numpy() for name, weighting in weightings.items()}
+        # Private, since the public weighting gives only the sum of the projections.
+        preferences = torch.eye(count, dtype=torch.float64) / count
+        found["upgrad"] = projector(preferences, gramian).numpy()
+        # Anew for each, since it starts from the weights of the step before. Nothing is clipped:
+        # the equation is that of the weights before.
+        bargain = nash._NashMTLWeighting(count, 0.0, 1, 20)
+        found["nash_mtl"] = bargain(torch.from_numpy(jacobian)).numpy()
+        yield found
+
+
+def measure() -> list[Row]:
+    """Median and worst residual of each method of each library at hand.
+
+    FairGrad and Nash-MTL are measured where their equation has a solution: where the min-norm
+    point of the normalised gradients is not zero.
+    """
+    libraries = {"mmpareto_jax": _ours}
+    if importlib.util.find_spec("torchjd") is not None:
+        libraries["TorchJD"] = _torchjd
+    rows = []
+    for library, solve in libraries.items():
+        residuals: dict[str, list[float]] = {name: [] for name in METHODS}
+        for count in COUNTS:
+            given = gradients(count)
+            for jacobian, found in zip(given, solve(given), strict=True):
+                gramian = jacobian @ jacobian.T
+                ascent = _has_ascent(gramian)
+                for name, method in METHODS.items():
+                    if ascent or not method.needs_ascent:
+                        residuals[name].append(method.residual(gramian, found[name]))
+        for name, values in residuals.items():
+            rows.append(
+                Row(name, library, len(values), float(np.median(values)), float(np.max(values)))
+            )
+    return rows
+
+
+def _has_ascent(gramian: Array) -> bool:
+    """Whether some direction ascends on every objective."""
+    norms = np.sqrt(np.diag(gramian))
+    with jax.enable_x64(True):
+        cosines = gramian / np.outer(norms, norms)
+        nearest = _min_norm(cosines)
+        return not bool(mmp.solvers.is_stationary(jnp.asarray(cosines), nearest))
+
+
+_min_norm = jax.jit(mmp.min_norm_weights)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Write a table of the rows.
+
+    Example:
+      >>> print(markdown([Row("cagrad", "mmpareto_jax", 420, 1e-16, 2e-15)]))
+      | method | library | Gramians | median residual | worst |
+      |---|---|---|---|---|
+      | cagrad | mmpareto_jax | 420 | 1.0e-16 | 2.0e-15 |
+    """
+    lines = ["| method | library | Gramians | median residual | worst |", "|---|---|---|---|---|"]
+    order = list(METHODS)
+    for row in sorted(rows, key=lambda row: order.index(row.method)):
+        lines.append(
+            f"| {row.method} | {row.library} | {row.cases} | {row.median:.1e} | {row.worst:.1e} |"
+        )
+    return "\n".join(lines)

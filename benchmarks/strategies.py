@@ -1,0 +1,190 @@
+"""The verb ``strategies``: operations, memory and time of the step of each strategy.
+
+Operations and temporary bytes are those that XLA states for the compiled step, donated buffers and
+SGD with momentum included. Two networks: ResNet-18 on sound and on video with the input sizes of
+the paper, two encoders of two objectives each; and one deep encoder, whose parameters outweigh its
+activations, under eight objectives.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+import mmpareto_jax as mmp
+from benchmarks import _report
+from benchmarks._problems import audio_video, shared_encoder, training
+from experiments.engine.devices import description
+from experiments.engine.timing import Ratio, flops, times_in_turns
+from experiments.markdown import grid
+
+COMMAND = "python -m benchmarks strategies"
+AUDIO = (257, 188, 1)
+VIDEO = (2, 224, 224, 3)
+FLOAT_BYTES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What is measured, and how often."""
+
+    batch_size: int = 4
+    """Samples of sound and video."""
+    layers: tuple[int, ...] = (8, 16)
+    """Depths of the shared encoder."""
+    rounds: int = 5
+    """Rounds that count in the timing; in each the strategies take turns."""
+
+
+class Cost(NamedTuple):
+    """What XLA says of a compiled step."""
+
+    flops: float
+    temporary_bytes: int
+
+
+def main(protocol: Protocol, output: Path = Path("runs", "bench-strategies")) -> None:
+    """Compare the three strategies with the plain step: operations, memory, time.
+
+    Args:
+      protocol: What to measure.
+      output: Folder for the table, as Markdown and JSON.
+    """
+    fusion, times = late_fusion(protocol)
+    memory = {layers: deep(layers) for layers in protocol.layers}
+    table = "\n".join(
+        [
+            f"ResNet-18 on sound {_by(AUDIO)} and on video {_by(VIDEO)}, batch "
+            f"{protocol.batch_size}, over the uniform step:\n",
+            _late_fusion_table(fusion, times),
+            f"One encoder of layers of {shared_encoder.WIDTH}, {len(shared_encoder.HEADS)} "
+            f"objectives, batch {shared_encoder.BATCH_SIZE}: temporary bytes beyond the uniform "
+            "step's, in gradients of the whole network:\n",
+            _memory_table(memory),
+            f"`{COMMAND}` on {description()}; wall time in {protocol.rounds} rounds: median "
+            "(minimum to maximum).\n",
+        ]
+    )
+    results = {
+        "command": COMMAND,
+        "device": description(),
+        "protocol": dataclasses.asdict(protocol),
+        "late fusion": {name: cost._asdict() for name, cost in fusion.items()},
+        "wall time over uniform": {name: ratio._asdict() for name, ratio in times.items()},
+        "shared encoder": {
+            layers: {
+                "gradient bytes": found.gradient_bytes,
+                "largest tensor bytes": found.largest_bytes,
+                "steps": {name: cost._asdict() for name, cost in found.costs.items()},
+            }
+            for layers, found in memory.items()
+        },
+    }
+    _report.save(output, table, results)
+
+
+def late_fusion(protocol: Protocol) -> tuple[dict[str, Cost], dict[str, Ratio]]:
+    """Costs of the steps of the audio-video network, and their wall times over the uniform one."""
+    size = protocol.batch_size
+    problem = audio_video.problem({"audio": (size, *AUDIO), "video": (size, *VIDEO)})
+    compiled = compile_steps(problem, audio_video.ENCODERS)
+    times = times_in_turns(
+        {
+            name: training_program(step, state, problem.batch)
+            for name, (step, state) in compiled.items()
+        },
+        protocol.rounds,
+    )
+    ratios: dict[str, Ratio] = {
+        name: Ratio.over_rounds(times[name], times["uniform"]) for name in training.STRATEGIES
+    }
+    return {name: cost(step) for name, (step, _) in compiled.items()}, ratios
+
+
+class Memory(NamedTuple):
+    """Costs of the steps of the deep encoder, and the sizes that they are compared with."""
+
+    costs: dict[str, Cost]
+    gradient_bytes: int
+    largest_bytes: int
+
+    def excess(self, name: str) -> float:
+        """Temporary bytes of a step beyond those of the uniform one, in gradients."""
+        beyond = self.costs[name].temporary_bytes - self.costs["uniform"].temporary_bytes
+        return beyond / self.gradient_bytes
+
+    @property
+    def allowed(self) -> float:
+        """1.2 gradients and K times the largest tensor, in gradients: the aim for "gramian"."""
+        return 1.2 + len(shared_encoder.HEADS) * self.largest_bytes / self.gradient_bytes
+
+
+def deep(layers: int) -> Memory:
+    """Measure the strategies on the shared encoder with so many layers."""
+    problem = shared_encoder.problem(layers)
+    sizes = [FLOAT_BYTES * leaf.size for leaf in jax.tree.leaves(problem.params)]
+    steps = compile_steps(problem, shared_encoder.ENCODERS)
+    return Memory({name: cost(step) for name, (step, _) in steps.items()}, sum(sizes), max(sizes))
+
+
+def compile_steps(
+    problem: training.Problem, encoders: Mapping[str, mmp.Encoder]
+) -> dict[str, tuple[Any, training.State]]:
+    """Compile the step of the uniform baseline and of each strategy, with its first state."""
+    steps = {"uniform": training.uniform(problem)}
+    for strategy in training.STRATEGIES:
+        steps[strategy] = training.integrated(problem, encoders, strategy)
+    return {
+        name: (jax.jit(step, donate_argnums=0).lower(state, problem.batch).compile(), state)
+        for name, (step, state) in steps.items()
+    }
+
+
+def cost(compiled: Any) -> Cost:
+    """Operations and temporary bytes of a compiled program."""
+    return Cost(flops(compiled), compiled.memory_analysis().temp_size_in_bytes)
+
+
+def training_program(step: Any, state: training.State, batch: Any) -> Callable[[], Any]:
+    """Return a function that takes the next step at each call; it consumes a copy of the state."""
+    state = jax.tree.map(jnp.copy, state)
+
+    def program() -> Any:
+        nonlocal state
+        state = step(state, batch)
+        return state
+
+    return program
+
+
+def _late_fusion_table(costs: dict[str, Cost], times: dict[str, Ratio]) -> str:
+    uniform = costs["uniform"]
+    rows = [
+        [
+            name,
+            f"{costs[name].flops / uniform.flops:.4f}",
+            f"{costs[name].temporary_bytes / uniform.temporary_bytes:.2f}",
+            str(times[name]),
+        ]
+        for name in training.STRATEGIES
+    ]
+    return grid(["strategy", "FLOPs", "temporary bytes", "wall time"], rows)
+
+
+def _memory_table(memory: dict[int, Memory]) -> str:
+    rows = [
+        [
+            str(layers),
+            *(f"{found.excess(name):.2f}" for name in training.STRATEGIES),
+            f"{found.allowed:.2f}",
+        ]
+        for layers, found in memory.items()
+    ]
+    return grid(["layers", *training.STRATEGIES, "aim for gramian"], rows)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,193 @@
+"""The verb ``weightings``: from a Gramian to weights, ours and TorchJD's.
+
+The protocol, written down before the runs. For each number of objectives K a fixed set of random
+Gramians of gradients (Cholesky factors of them where an implementation wants gradients, so that
+none pays for parameters) and of losses, float32, the same for all implementations. A call computes
+the weights of one Gramian, with the state carried on from call to call. In each round our jitted
+function and TorchJD's implementation take turns, each calling once per Gramian; a first round,
+which compiles and warms up, is not counted. Dispatch is included for both, since that is what a
+user pays. PyTorch runs on one thread, on which it is fastest at these sizes. The ratio is TorchJD's
+time over ours, round by round. The times in microseconds are those of this machine in these
+minutes.
+"""
+
+import dataclasses
+import importlib.metadata
+import inspect
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import mmpareto_jax as mmp
+from benchmarks import _report
+from benchmarks._problems import torchjd
+from experiments.engine.devices import description
+from experiments.engine.timing import Ratio, times_in_turns
+
+COMMAND = "python -m benchmarks weightings"
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What is measured, and how often."""
+
+    objectives: tuple[int, ...] = (2, 4, 8, 32)
+    """Numbers of objectives, K."""
+    gramians: int = 8
+    """Different Gramians per K: calls per round of each implementation."""
+    rounds: int = 10
+    """Rounds that count."""
+
+
+class Row(NamedTuple):
+    """One weighting at one number of objectives."""
+
+    weighting: str
+    objectives: int
+    microseconds: float  # ours per call, median over the rounds
+    peer: str | None  # TorchJD's class, None where there is none or TorchJD is not installed
+    peer_microseconds: float | None
+    ratio: Ratio | None  # TorchJD's time over ours
+
+
+def main(
+    protocol: Protocol,
+    output: Path = Path("runs", "bench-weightings"),
+) -> None:
+    """Time every weighting, beside TorchJD's implementation where that is installed.
+
+    Args:
+      protocol: What to measure.
+      output: Folder for the table, as Markdown and JSON.
+    """
+    rows = measure(protocol)
+    caption = (
+        f"`{COMMAND}` on {description()}, {_versions()}: {protocol.rounds} rounds of "
+        f"{protocol.gramians} Gramians each; ratios are medians (minimum to maximum)."
+    )
+    table = "\n".join([markdown(rows), caption, ""])
+    results = {
+        "command": COMMAND,
+        "protocol": dataclasses.asdict(protocol),
+        "device": description(),
+        "versions": _versions(),
+        "rows": [{**row._asdict(), "ratio": row.ratio and row.ratio._asdict()} for row in rows],
+    }
+    _report.save(output, table, results)
+
+
+def measure(protocol: Protocol) -> list[Row]:
+    """Time each weighting of the library at each number of objectives."""
+    from tqdm import tqdm
+
+    names = [
+        name for name in mmp.weightings.__all__ if inspect.isfunction(getattr(mmp.weightings, name))
+    ]
+    cases = list(itertools.product(names, protocol.objectives))
+    return [_row(name, size, protocol) for name, size in tqdm(cases, unit="case")]
+
+
+def _row(name: str, num_objectives: int, protocol: Protocol) -> Row:
+    gramians, gradients, losses = inputs(num_objectives, protocol.gramians)
+    programs = {"ours": program(name, gramians, losses)}
+    peer = torchjd.PEERS.get(name)
+    if peer and peer.fewest <= num_objectives and torchjd.installed():
+        programs["peer"] = torchjd.program(peer, gramians, gradients, losses)
+    times = times_in_turns(programs, protocol.rounds, calls=protocol.gramians)
+    if "peer" not in times:
+        return Row(name, num_objectives, _microseconds(times["ours"]), None, None, None)
+    return Row(
+        name,
+        num_objectives,
+        _microseconds(times["ours"]),
+        peer.name if peer else None,
+        _microseconds(times["peer"]),
+        Ratio.over_rounds(times["peer"], times["ours"]),
+    )
+
+
+def inputs(num_objectives: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random Gramians ``[count, K, K]``, gradients with these Gramians, and losses ``[count, K]``.
+
+    The Gramians are those of standard normal gradients with 2 K entries: of rank K, and half of
+    their inner products are negative.
+    """
+    rng = np.random.default_rng(num_objectives)
+    gradients = rng.normal(size=(count, num_objectives, 2 * num_objectives))
+    gramians = gradients @ np.swapaxes(gradients, 1, 2)
+    factors = np.linalg.cholesky(gramians)
+    losses = rng.uniform(0.5, 2.0, size=(count, num_objectives))
+    return gramians.astype(np.float32), factors.astype(np.float32), losses.astype(np.float32)
+
+
+def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[], jax.Array]:
+    """Return a function that computes our weights for the next Gramian, round and round."""
+    num_objectives = losses.shape[1]
+    make: Callable[..., mmp.Weighting] = getattr(mmp.weightings, name)
+    weighting = make(jnp.ones(num_objectives)) if name == "constant" else make()
+    update: Any = jax.jit(
+        lambda gramian, state, losses: weighting.update(gramian, state, losses=losses)
+    )
+    samples = itertools.cycle(list(zip(jnp.asarray(gramians), jnp.asarray(losses), strict=True)))
+    state = weighting.init(num_objectives)
+
+    def weights() -> jax.Array:
+        nonlocal state
+        gramian, values = next(samples)
+        result, state = update(gramian, state, values)
+        return result
+
+    return weights
+
+
+def markdown(rows: list[Row]) -> str:
+    """Write the ratios, and under them the times."""
+    by_name: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        by_name.setdefault(row.weighting, {})[row.objectives] = row
+    sizes = list(dict.fromkeys(row.objectives for row in rows))
+    columns = " | ".join(f"K = {size}" for size in sizes)
+    lines = ["TorchJD's time over ours:", ""]
+    lines += [
+        f"| weighting | TorchJD | off the device | {columns} |",
+        "|---" * (3 + len(sizes)) + "|",
+    ]
+    for name, cells in by_name.items():
+        peer = next((row.peer for row in cells.values() if row.peer), None)
+        off_device = torchjd.PEERS[name].off_device if peer else ""
+        ratios = [_ratio(cells[size].ratio) for size in sizes]
+        lines.append(f"| {' | '.join([name, peer or '–', off_device or '–', *ratios])} |")
+    lines += ["", "Microseconds per call, ours and TorchJD's:", ""]
+    lines += [f"| weighting | {columns} |", "|---" * (1 + len(sizes)) + "|"]
+    for name, cells in by_name.items():
+        lines.append(f"| {' | '.join([name, *[_times(cells[size]) for size in sizes]])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return "–"
+    return f"{_short(ratio.median)} ({_short(ratio.minimum)} to {_short(ratio.maximum)})"
+
+
+def _times(row: Row) -> str:
+    theirs = "–" if row.peer_microseconds is None else f"{row.peer_microseconds:.0f}"
+    return f"{row.microseconds:.0f}, {theirs}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 100 else f"{number:.0f}"
+
+
+def _microseconds(seconds: np.ndarray) -> float:
+    return float(1e6 * np.median(seconds))
+
+
+def _versions() -> str:
+    names = ["jax", *(["torch", "torchjd"] if torchjd.installed() else [])]
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)

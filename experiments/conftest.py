@@ -1,7 +1,0 @@
-"""Doctests: what needs torch is left out where torch is not installed."""
-
-import importlib.util
-
-collect_ignore_glob = (
-    [] if importlib.util.find_spec("torchjd") else ["bench/torch_*.py", "bench/libmtl.py"]
-)

@@ -1,0 +1,27 @@
+"""Files in the layout and format of each data set, small, for tests and benchmarks."""
+
+from collections.abc import Callable
+from functools import partial
+
+from experiments.data.miniatures import (
+    cmu_mosi,
+    crema_d,
+    kinetics_sounds,
+    mnist,
+    modelnet40,
+    nyuv2,
+    uci_mfeat,
+)
+
+__all__ = ["WRITERS"]
+
+WRITERS: dict[str, Callable[..., None]] = {
+    "cmu-mosi": cmu_mosi.write,
+    "crema-d": crema_d.write,
+    "kinetics-sounds": kinetics_sounds.write,
+    "mnist": mnist.write,
+    "modelnet40": partial(modelnet40.write, side=32),
+    "nyuv2": nyuv2.write,
+    "uci-mfeat": uci_mfeat.write,
+}
+"""By what the files are of, writes the smallest set of them into a folder."""

@@ -1,0 +1,95 @@
+"""Colored-and-gray images: a gray image and a coloured copy whose colour tells the label.
+
+In training the colour is drawn around the mean colour of the label, in the test around that of a
+class drawn at random: the colour is easy to learn and then misleads, so a model that leans on it
+neglects the gray image.
+
+Source: Kim et al., "Learning not to learn: training deep neural networks with biased data",
+CVPR 2019; the variance 0.03 and the pairing with the gray image: Fan et al., "PMR: prototypical
+modal rebalance for multimodal learning", CVPR 2023.
+"""
+
+import numpy as np
+
+from experiments.data.storage.fields import Fields
+
+MEAN_COLOURS = np.array(
+    [
+        [0.9, 0.1, 0.1],  # 0 red
+        [0.1, 0.9, 0.1],  # 1 green
+        [0.1, 0.1, 0.9],  # 2 blue
+        [0.1, 0.9, 0.9],  # 3 cyan
+        [0.9, 0.1, 0.9],  # 4 magenta
+        [0.9, 0.9, 0.1],  # 5 yellow
+        [0.9, 0.9, 0.9],  # 6 white
+        [0.9, 0.5, 0.5],  # 7 pink
+        [0.5, 0.9, 0.5],  # 8 light green
+        [0.5, 0.5, 0.9],  # 9 light blue
+    ],
+    np.float32,
+)
+"""The mean colour of each class, RGB in [0, 1], float32 [10, 3].
+
+They are the seven bright corners of the cube [0.1, 0.9]^3 (all but the black one) and the centres
+of its three bright faces. Any two are at least 0.57 apart, 3.3 standard deviations of the jitter,
+and each has a channel at 0.9, so that the digit stays visible.
+"""
+
+VARIANCE = 0.03
+"""The variance of the jitter, for each channel on its own (Fan et al. 2023)."""
+
+
+def colored_and_gray(
+    images: np.ndarray, labels: np.ndarray, *, correlation: float, rng: np.random.Generator
+) -> Fields:
+    """Pair each gray image with a copy in one colour.
+
+    The colour of a sample is drawn from a normal distribution around a mean colour, with variance
+    0.03 for each channel, and clipped to [0, 1]. The coloured image is the gray intensity times
+    that colour, rounded to the nearest integer.
+
+    Args:
+        images: gray images, uint8 [N, H, W].
+        labels: classes 0 to 9, any integer type, [N].
+        correlation: the probability with which the mean colour of a sample is that of its label
+            (1 in training); else it is that of a class drawn uniformly at random (0 in the test).
+        rng: where the randomness comes from; its state alone determines the result.
+
+    Returns:
+        `gray`, uint8 [N, H, W, 1]; `colour`, uint8 [N, H, W, 3]; `label`, int32 [N].
+
+    Raises:
+        ValueError: the images are not uint8 [N, H, W], the labels not [N], or the correlation is
+            no probability.
+
+    Example:
+        >>> white = np.full((1, 2, 2), 255, np.uint8)
+        >>> fields = colored_and_gray(
+        ...     white, np.array([0]), correlation=1, rng=np.random.default_rng(0)
+        ... )
+        >>> fields["colour"][0, 0, 0]
+        array([235,  20,  54], dtype=uint8)
+    """
+    if not 0 <= correlation <= 1:
+        raise ValueError(f"correlation must be in [0, 1], got {correlation}")
+    if images.dtype != np.uint8 or images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"images must be uint8 [N, H, W] and labels [N]; "
+            f"got {images.dtype} {images.shape} and {labels.shape}"
+        )
+    count = len(labels)
+    classes = labels
+    if correlation < 1:
+        classes = rng.integers(len(MEAN_COLOURS), size=count)
+    if 0 < correlation < 1:
+        classes = np.where(rng.random(count) < correlation, labels, classes)
+    jitter = np.sqrt(VARIANCE) * rng.standard_normal((count, 3))
+    colours = np.clip(MEAN_COLOURS[classes] + jitter, 0, 1).astype(np.float32)
+    coloured = np.empty((*images.shape, 3), np.uint8)
+    for channel in range(3):
+        coloured[..., channel] = np.rint(images * colours[:, None, None, channel])
+    return {
+        "gray": images[..., None].copy(),
+        "colour": coloured,
+        "label": labels.astype(np.int32),
+    }

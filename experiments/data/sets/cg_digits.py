@@ -1,0 +1,45 @@
+"""Colored-and-gray digits from the images that scikit-learn bundles: no file, no download.
+
+Source: the test part of Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI
+Machine Learning Repository, 1998; the colouring is described in `colored_gray`.
+"""
+
+import numpy as np
+
+from experiments.data.sets._colored_gray import colored_and_gray
+from experiments.data.storage.fields import Fields
+
+TEST_SIZE = 500
+"""Of the 1,797 images; the classes are in proportion in both splits."""
+
+SEED = 0
+"""Fixes the split and the colours."""
+
+
+def arrays(correlation: float = 1) -> dict[str, Fields]:
+    """Make the colored-and-gray digits in memory, the same ones at every call.
+
+    Args:
+        correlation: of the colours and the labels of the training set, as in `colored_and_gray`.
+
+    Returns:
+        `train` (1,297 samples) and `test` (500), each with `gray`, uint8 [N, 8, 8, 1]; `colour`,
+        uint8 [N, 8, 8, 3]; `label`, int32 [N].
+
+    Example:
+        >>> arrays()["train"]["colour"].shape
+        (1297, 8, 8, 3)
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        images, digits.target, test_size=TEST_SIZE, stratify=digits.target, random_state=SEED
+    )
+    rng = np.random.default_rng(SEED)
+    return {
+        "train": colored_and_gray(train_images, train_labels, correlation=correlation, rng=rng),
+        "test": colored_and_gray(test_images, test_labels, correlation=0, rng=rng),
+    }

@@ -1,0 +1,44 @@
+"""Colored-and-gray MNIST, from the files that `mnist` reads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.sets import _mnist as mnist
+from experiments.data.sets._colored_gray import colored_and_gray
+from experiments.data.storage.fields import Fields
+from experiments.errors import UserError
+
+SEED = 0
+"""Fixes the colours."""
+
+
+def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
+    """Make colored-and-gray MNIST in memory, the same at every call.
+
+    Args:
+        data_dir: the folder of the MNIST files; missing files are downloaded there.
+
+    Returns:
+        `train` (60,000 samples) and `test` (10,000), each with `gray`, uint8 [N, 28, 28, 1];
+        `colour`, uint8 [N, 28, 28, 3]; `label`, int32 [N].
+
+    Raises:
+        UserError: no folder is named, or `mnist.read` cannot read or download the files.
+
+    Example:
+        ```
+        arrays("data/mnist")["test"]["gray"]
+        ```
+    """
+    if data_dir is None:
+        raise UserError(
+            "cg-mnist is made from the MNIST files: name their folder with --data-dir "
+            "(files that it lacks are downloaded)"
+        )
+    splits = mnist.read(data_dir)
+    rng = np.random.default_rng(SEED)
+    return {
+        "train": colored_and_gray(*splits["train"], correlation=1, rng=rng),
+        "test": colored_and_gray(*splits["test"], correlation=0, rng=rng),
+    }

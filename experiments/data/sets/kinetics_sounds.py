@@ -1,0 +1,273 @@
+"""Kinetics-Sounds: ten seconds of an action of 31 classes that can be seen and heard.
+
+Source: Arandjelovic and Zisserman, "Look, listen and learn", ICCV 2017, which chose 34 classes of
+Kinetics (Kay et al., 2017); 31 of them are left under the names of the published Kinetics. The
+filterbank is that of the released code of OGM-GE (Peng et al., CVPR 2022), on which MMPareto
+builds.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.data.media import audio, decoding, video
+from experiments.data.media.clips import Clip, check
+from experiments.data.storage.lfs import refuse_pointer
+from experiments.errors import UserError
+
+CLASSES = (
+    "blowing nose",
+    "blowing out candles",
+    "bowling",
+    "chopping wood",
+    "dribbling basketball",
+    "laughing",
+    "mowing lawn",
+    "playing accordion",
+    "playing bagpipes",
+    "playing bass guitar",
+    "playing clarinet",
+    "playing drums",
+    "playing guitar",
+    "playing harmonica",
+    "playing keyboard",
+    "playing organ",
+    "playing piano",
+    "playing saxophone",
+    "playing trombone",
+    "playing trumpet",
+    "playing violin",
+    "playing xylophone",
+    "ripping paper",
+    "shoveling snow",
+    "shuffling cards",
+    "singing",
+    "stomping grapes",
+    "tap dancing",
+    "tapping guitar",
+    "tapping pen",
+    "tickling",
+)
+"""The classes as Kinetics names them."""
+
+SPLITS = {"train": "train", "validate": "test", "val": "test", "test": "test"}
+"""Where the splits of Kinetics go: nothing is tuned on its validation clips, so they are tested."""
+
+COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+"""What the header of `annotations.csv` names, as in the files that Kinetics publishes."""
+
+SUFFIXES = (".mp4", ".mkv", ".webm")
+"""The files that are videos."""
+
+FRAMES = 3
+"""How many pictures a sample has."""
+
+TIME = 1024
+"""How many frames of the filterbank a sample has: shorter ones are padded, longer ones cut."""
+
+MEAN, STD = -4.503877, 5.141276
+"""Of the filterbank over a training set: a sample is shifted by one, divided by twice the other."""
+
+LAYOUT = "videos/YOUTUBEID_000010_000020.mp4, in class folders or not, and annotations.csv"
+
+
+@dataclass(frozen=True)
+class Segment(Clip):
+    """A clip that was cut from a recording, or is still to be cut from it.
+
+    Attributes:
+        start: where it begins in the whole recording, in seconds.
+        seconds: how long it is.
+    """
+
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the annotations list.
+
+    Attributes:
+        splits: the clips of `train` and `test`, in the order of the rows.
+        other_classes: the number of rows of classes that are not part of the set.
+    """
+
+    splits: dict[str, list[Segment]]
+    other_classes: int
+
+
+def clips(data_dir: str | Path | None) -> Found:
+    """List the clips of both splits.
+
+    `annotations.csv` has the columns of the files that Kinetics publishes: `label`, `youtube_id`,
+    `time_start`, `time_end`, `split`. The training clips of Kinetics are the training split, its
+    validation and test clips the test split. Rows of other classes are counted and passed over.
+
+    The videos are in `videos` or folders in it, the first of the same name in alphabetical order
+    counts. They are named with the seconds where they begin and end, as in
+    `YOUTUBEID_000010_000020.mp4`, or `YOUTUBEID.mp4`.
+
+    Args:
+        data_dir: the folder of the videos and the annotations.
+
+    Returns:
+        The clips, whose files may be missing.
+
+    Raises:
+        UserError: there are no annotations or no videos; a row is not as expected; a clip is
+            listed twice; a class has no clip in some split; no listed video is there.
+
+    Example:
+        ```
+        clips("data/kinetics-sounds").splits["test"][0].label
+        ```
+    """
+    if data_dir is None:
+        raise UserError("kinetics-sounds is made from videos: name their folder with --data-dir")
+    folder = Path(data_dir)
+    videos = _videos(folder / "videos")
+    annotations = folder / "annotations.csv"
+    splits: dict[str, dict[str, Segment]] = {"train": {}, "test": {}}
+    other_classes = 0
+    for number, row in _rows(annotations):
+        if row["label"] not in CLASSES:
+            other_classes += 1
+            continue
+        try:
+            split, segment = SPLITS[row["split"]], _segment(row, videos, folder)
+        except (KeyError, ValueError) as error:
+            raise UserError(
+                f"{annotations}, line {number}: expected a split of {', '.join(SPLITS)} and times "
+                f"in seconds; got {','.join(row.values())}"
+            ) from error
+        if any(segment.name in listed for listed in splits.values()):
+            raise UserError(f"{annotations}, line {number}: {segment.name} is listed twice")
+        splits[split][segment.name] = segment
+    found = {split: list(listed.values()) for split, listed in splits.items()}
+    check(found, CLASSES, folder, LAYOUT)
+    return Found(found, other_classes)
+
+
+def _videos(folder: Path) -> dict[str, Path]:
+    """Return the videos by name."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    return {path.stem: path for path in reversed(paths) if not path.name.startswith(".")}
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    refuse_pointer(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, restval="")
+            missing = set(COLUMNS) - set(rows.fieldnames or ())
+            if missing:
+                raise UserError(
+                    f"{path} has no column {', '.join(sorted(missing))}: its first line must name "
+                    f"{','.join(COLUMNS)}"
+                )
+            return [
+                (rows.line_num, {column: row[column].strip() for column in COLUMNS}) for row in rows
+            ]
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: expected {LAYOUT}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error})") from error
+
+
+def _segment(row: dict[str, str], videos: dict[str, Path], folder: Path) -> Segment:
+    start, end = float(row["time_start"]), float(row["time_end"])
+    if not 0 <= start < end:
+        raise ValueError
+    name = f"{row['youtube_id']}_{start:06.0f}_{end:06.0f}"
+    absent = folder / "videos" / f"{name}.mp4"
+    path = videos.get(name) or videos.get(row["youtube_id"]) or absent
+    begins = start if path.stem == row["youtube_id"] else 0.0
+    return Segment(name, row["label"], path, path, begins, end - start)
+
+
+def decode(segment: Segment) -> dict[str, Any]:
+    """Decode the file of a clip into what is stored.
+
+    A file that is named without seconds may hold the clip or the whole recording: if it lasts more
+    than a second longer than the clip, whatever its header says, the clip is cut out of it.
+
+    Args:
+        segment: from `clips`.
+
+    Returns:
+        `waveform`, int16 [N], 16 kHz; `frames`, a JPEG file for each second; `label`, the name of
+        the class; `clip`, the name.
+
+    Raises:
+        ClipError: the file is missing or damaged, or without sound or pictures.
+
+    Example:
+        ```
+        decode(clips("data/kinetics-sounds").splits["train"][0])["waveform"]
+        ```
+    """
+    start = segment.start
+    if start > 0 and not decoding.lasts_longer(segment.video, segment.seconds + 1):
+        start = 0.0
+    end = start + segment.seconds
+    return {
+        "waveform": audio.waveform(segment.audio, audio.FILTERBANK_RATE, start, end),
+        "frames": video.each_second(segment.video, start, end),
+        "label": segment.label,
+        "clip": segment.name,
+    }
+
+
+def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Make a training sample from a stored example.
+
+    Args:
+        example: `waveform`, `frames` and `label` as stored.
+        rng: draws a frame from each third of the clip, and a crop and a flip for each frame.
+
+    Returns:
+        `audio`, float32 [1024, 128, 1], the normalised filterbank: time, frequency, channel;
+        `video`, uint8 [3, 224, 224, 3]; `label`, int32 [].
+
+    Example:
+        ```
+        training(example, np.random.default_rng(0))["video"]
+        ```
+    """
+    return {
+        "audio": _filterbank(example["waveform"]),
+        "video": video.training_views(example["frames"], FRAMES, rng),
+        "label": np.asarray(example["label"], np.int32),
+    }
+
+
+def evaluation(example: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Make a test sample from a stored example, the same at every call.
+
+    Args:
+        example: `waveform`, `frames` and `label` as stored.
+
+    Returns:
+        As `training`, with the middle frame of each third of the clip, whole.
+
+    Example:
+        ```
+        evaluation(example)["video"]
+        ```
+    """
+    return {
+        "audio": _filterbank(example["waveform"]),
+        "video": video.evaluation_views(example["frames"], FRAMES),
+        "label": np.asarray(example["label"], np.int32),
+    }
+
+
+def _filterbank(waveform: np.ndarray) -> np.ndarray:
+    samples = waveform.astype(np.float32) / 32_768
+    energies = audio.log_mel_filterbank(samples - samples.mean())[:TIME]
+    padded = np.pad(energies, ((0, TIME - len(energies)), (0, 0)))
+    return ((padded - np.float32(MEAN)) / np.float32(2 * STD))[..., None]

@@ -1,0 +1,187 @@
+"""ModelNet40 as rendered views: the front and the back of an object, two modalities.
+
+The folder is that of the multi-view renderings, CLASS/SPLIT/OBJECT_VIEW, in either spelling in
+circulation: `airplane/train/airplane_0001.obj.shaded_v001.png` or
+`airplane/train/airplane_0001_001.png` (or `.jpg`). There are 12 views, 30 degrees apart around the
+object, or every second, third or sixth of them.
+
+Source: Wu et al., "3D ShapeNets: a deep representation for volumetric shapes", CVPR 2015; the
+renderings of Su et al., "Multi-view convolutional neural networks for 3D shape recognition",
+ICCV 2015.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.data.media.images import decoded, evaluation_view
+from experiments.errors import UserError
+
+CLASSES = (
+    "airplane", "bathtub", "bed", "bench", "bookshelf", "bottle", "bowl", "car", "chair", "cone",
+    "cup", "curtain", "desk", "door", "dresser", "flower_pot", "glass_box", "guitar", "keyboard",
+    "lamp", "laptop", "mantel", "monitor", "night_stand", "person", "piano", "plant", "radio",
+    "range_hood", "sink", "sofa", "stairs", "stool", "table", "tent", "toilet", "tv_stand", "vase",
+    "wardrobe", "xbox",
+)  # fmt: skip
+"""The 40 classes; a label is a place in this order, which is the alphabet's."""
+
+SPLITS = ("train", "test")
+
+NUM_VIEWS = (2, 4, 6, 12)
+"""How many views an object may have: all of them, or a regular choice with opposite ones."""
+
+VIEW = re.compile(r"(?P<name>.+?)(?:\.obj\.shaded_v|_)(?P<view>\d+)\.(?:png|jpg)")
+
+
+@dataclass(frozen=True)
+class Object:
+    """The files of an object.
+
+    Attributes:
+        name: its class and name, such as airplane/airplane_0001.
+        label: its class, 0 to 39.
+        front: the first view, or None if there is no such file.
+        back: the view half a turn away from it, or None.
+    """
+
+    name: str
+    label: int
+    front: Path | None
+    back: Path | None
+
+
+def objects(data_dir: str | Path | None, split: str) -> Iterator[Object]:
+    """Find the objects of a split, class by class, in the order of their names.
+
+    The front is the first view and the back that half a turn away, which is the first and the
+    seventh of 12. Which numbers those are is read off all files of the folder together, so that
+    views may be counted from 0 or from 1 and an object may lack some.
+
+    Args:
+        data_dir: the folder of the 40 class folders.
+        split: `train` or `test`.
+
+    Yields:
+        Each object that has any view.
+
+    Raises:
+        UserError: no folder is named; a class folder is missing, or one is none of the 40; a class
+            has no image in a split; an image is not called as above; the views of all
+            objects together are not 2, 4, 6 or 12 at equal distances.
+
+    Example:
+        ```
+        next(objects("data/modelnet40", "train")).front
+        ```
+    """
+    if data_dir is None:
+        raise UserError("modelnet40 is made from rendered views: name their folder with --data-dir")
+    folder = Path(data_dir)
+    _check_classes(folder)
+    views = {(name, part): _views(folder / name / part) for name in CLASSES for part in SPLITS}
+    front, back = _front_and_back(folder, views)
+    for label, name in enumerate(CLASSES):
+        for item, files in sorted(views[name, split].items()):
+            yield Object(f"{name}/{item}", label, files.get(front), files.get(back))
+
+
+def _check_classes(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: name that of the 40 classes of ModelNet40")
+    found = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+    missing = [name for name in CLASSES if name not in found]
+    if missing:
+        raise UserError(
+            f"{folder} lacks the classes {', '.join(missing)}: it must have all 40 of ModelNet40"
+        )
+    unknown = sorted(found.difference(CLASSES))
+    if unknown:
+        raise UserError(
+            f"{folder} has the folders {', '.join(unknown)}, which are no classes of ModelNet40: "
+            "move them away"
+        )
+
+
+def _views(folder: Path) -> dict[str, dict[int, Path]]:
+    """Return the files of a class in a split, by object and by number of the view."""
+    views: dict[str, dict[int, Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix not in (".png", ".jpg"):
+            continue
+        match = VIEW.fullmatch(path.name)
+        if match is None:
+            raise UserError(
+                f"{path} is not called OBJECT_VIEW.png or OBJECT.obj.shaded_vVIEW.png: "
+                "rename it or move it away"
+            )
+        views.setdefault(match["name"], {})[int(match["view"])] = path
+    if not views:
+        raise UserError(f"{folder} has no image: every class must have images in train and in test")
+    return views
+
+
+def _front_and_back(folder: Path, views: dict[Any, dict[str, dict[int, Path]]]) -> tuple[int, int]:
+    numbers = sorted(
+        {number for part in views.values() for item in part.values() for number in item}
+    )
+    if len(numbers) not in NUM_VIEWS or len(set(np.diff(numbers))) != 1:
+        raise UserError(
+            f"the views in {folder} are numbered {', '.join(map(str, numbers[:20]))}: "
+            "they must be 12 around the object, or every second, third or sixth of those"
+        )
+    return numbers[0], numbers[len(numbers) // 2]
+
+
+def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """Make a training sample: each view is mirrored with probability 1/2, on its own.
+
+    There is no crop: the renderings fill the image, and published work on them has none.
+
+    Args:
+        example: `front` and `back`, image files; `label`.
+        rng: where the randomness comes from.
+
+    Returns:
+        `front` and `back`, uint8 [224, 224, 3]; `label`, int32 [].
+
+    Example:
+        >>> from experiments.data.media.images import jpeg
+        >>> from PIL import Image
+        >>> file = jpeg(Image.new("L", (224, 224)))
+        >>> sample = training({"front": file, "back": file, "label": 3}, np.random.default_rng(0))
+        >>> sample["front"].shape
+        (224, 224, 3)
+    """
+    sample = evaluation(example)
+    for view in ("front", "back"):
+        if rng.random() < 0.5:
+            sample[view] = np.ascontiguousarray(sample[view][:, ::-1])
+    return sample
+
+
+def evaluation(example: dict[str, Any]) -> dict[str, Any]:
+    """Make an evaluation sample: gray images become RGB, and other sizes 224 x 224.
+
+    Args:
+        example: as for `training`.
+
+    Returns:
+        As `training`.
+
+    Example:
+        >>> from experiments.data.media.images import jpeg
+        >>> from PIL import Image
+        >>> file = jpeg(Image.new("L", (224, 224)))
+        >>> evaluation({"front": file, "back": file, "label": 3})["label"]
+        array(3, dtype=int32)
+    """
+    return {
+        "front": evaluation_view(decoded(example["front"])),
+        "back": evaluation_view(decoded(example["back"])),
+        "label": np.asarray(example["label"], np.int32),
+    }

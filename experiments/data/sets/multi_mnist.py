@@ -1,0 +1,105 @@
+"""MultiMNIST: two digits side by side, the right one under noise; two tasks on one image.
+
+The paper puts "50% salt-and-pepper noise on the right part of images" to make one task harder. Here
+this means that each pixel of the right half is replaced with probability 1/2, by black or white
+with equal probability.
+
+Source: Sabour, Frosst and Hinton, "Dynamic routing between capsules", NeurIPS 2017, for the idea;
+Wei and Hu, "MMPareto", ICML 2024, section 4.6 and appendix C, for this arrangement.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.sets import _mnist as mnist
+from experiments.data.storage.fields import Fields
+from experiments.errors import UserError
+
+SEED = 0
+"""Fixes the pairs and the noise."""
+
+
+def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
+    """Make MultiMNIST in memory, the same at every call, from the files that `mnist` reads.
+
+    Args:
+        data_dir: the folder of the MNIST files; missing files are downloaded there.
+
+    Returns:
+        `train` (60,000 samples, from MNIST's training images) and `test` (10,000, from its test
+        images), each with `image`, uint8 [N, 28, 56, 1]; `left` and `right`, the classes of the
+        two digits, int32 [N].
+
+    Raises:
+        UserError: no folder is named, or `mnist.read` cannot read or download the files.
+
+    Example:
+        ```
+        arrays("data/mnist")["test"]["image"]
+        ```
+    """
+    if data_dir is None:
+        raise UserError(
+            "multi-mnist is made from the MNIST files: name their folder with --data-dir "
+            "(files that it lacks are downloaded)"
+        )
+    splits = mnist.read(data_dir)
+    rng = np.random.default_rng(SEED)
+    return {split: side_by_side(*splits[split], rng) for split in ("train", "test")}
+
+
+def side_by_side(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Fields:
+    """Put beside each image one of another class, under noise.
+
+    Args:
+        images: gray images, uint8 [N, H, W].
+        labels: their classes, [N]; no class has more than half of the images.
+        rng: where the randomness comes from.
+
+    Returns:
+        `image`, uint8 [N, H, 2W, 1], the left half of sample i being image i; `left` and `right`,
+        int32 [N]. Each image is used once on either side.
+
+    Raises:
+        ValueError: a class has more than half of the images, which makes such pairs impossible.
+
+    Example:
+        >>> images = np.full((2, 1, 1), 7, np.uint8)
+        >>> fields = side_by_side(images, np.array([3, 5]), np.random.default_rng(0))
+        >>> fields["image"][..., 0, 0], fields["right"]
+        (array([[7],
+               [7]], dtype=uint8), array([5, 3], dtype=int32))
+    """
+    partners = _partners(labels, rng)
+    canvas = np.concatenate([images, _noisy(images[partners], rng)], axis=2)
+    return {
+        "image": canvas[..., None],
+        "left": labels.astype(np.int32),
+        "right": labels[partners].astype(np.int32),
+    }
+
+
+def _partners(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a permutation that gives each image a partner of another class, int64 [N].
+
+    It is a random one in which every image with a partner of its class swaps partners with a random
+    image with which both are served. There is one, as long as no class has more than half.
+    """
+    count = len(labels)
+    if 2 * np.unique(labels, return_counts=True)[1].max(initial=0) > count:
+        raise ValueError("a class has more than half of the images: they cannot all be paired")
+    partners = rng.permutation(count)
+    for index in np.flatnonzero(labels == labels[partners]):
+        while labels[index] == labels[partners[index]]:
+            other = rng.integers(count)
+            swapped = labels[partners[other]], labels[partners[index]]
+            if labels[index] != swapped[0] and labels[other] != swapped[1]:
+                partners[[index, other]] = partners[[other, index]]
+    return partners
+
+
+def _noisy(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Salt and pepper on half of the pixels: of four equally likely draws, two keep the pixel."""
+    draws = rng.integers(4, size=images.shape, dtype=np.uint8)
+    return np.where(draws < 2, draws * np.uint8(255), images)

@@ -1,0 +1,108 @@
+"""UCI Multiple Features: handwritten digits described by six sets of features.
+
+Source: Duin, "Multiple Features", UCI Machine Learning Repository, 1998.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.media.standardisation import moments
+from experiments.data.storage.fields import Fields
+from experiments.data.storage.lfs import refuse_pointer
+from experiments.errors import UserError
+
+VIEWS = {
+    "fac": 216,  # profile correlations
+    "fou": 76,  # Fourier coefficients of the shape
+    "kar": 64,  # Karhunen-Loeve coefficients
+    "mor": 6,  # morphological features
+    "pix": 240,  # averages of 2 x 3 pixels
+    "zer": 47,  # Zernike moments
+}
+"""The number of features in each view; `mfeat-NAME` is its file."""
+
+NUM_CLASSES = 10
+
+CLASS_SIZE = 200
+"""Each file has the samples of class 0, then those of class 1, and so on."""
+
+TEST_SIZE = 50
+"""Of each class; the set comes without a split."""
+
+SEED = 0
+"""Fixes the split."""
+
+
+def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
+    """Read the six files and split them, the same way at every call.
+
+    Of each class, 50 samples drawn at random are the test and 150 the training. Every feature is
+    standardised with the mean and standard deviation of the training split; one that is constant
+    there is only shifted.
+
+    Args:
+        data_dir: the folder of `mfeat-fac`, `mfeat-fou`, `mfeat-kar`, `mfeat-mor`, `mfeat-pix`
+            and `mfeat-zer`.
+
+    Returns:
+        `train` (1,500 samples) and `test` (500), each in the order of the files, with `fac`,
+        float32 [N, 216]; `fou` [N, 76]; `kar` [N, 64]; `mor` [N, 6]; `pix` [N, 240]; `zer`
+        [N, 47]; and `label`, int32 [N].
+
+    Raises:
+        UserError: no folder is named; a file is missing, or does not have 2,000 lines of the
+            view's number of finite numbers.
+
+    Example:
+        ```
+        arrays("data/uci_mfeat")["train"]["fou"]
+        ```
+    """
+    if data_dir is None:
+        raise UserError("uci-mfeat is made from the mfeat files: name their folder with --data-dir")
+    views = {view: _read(Path(data_dir) / f"mfeat-{view}", width) for view, width in VIEWS.items()}
+    labels = np.repeat(np.arange(NUM_CLASSES, dtype=np.int32), CLASS_SIZE)
+    rows = _split()
+    fields: dict[str, Fields] = {split: {} for split in rows}
+    for view, features in views.items():
+        mean, deviation = moments(features[rows["train"]])
+        standardised = ((features - mean) / deviation).astype(np.float32)
+        for split in rows:
+            fields[split][view] = standardised[rows[split]]
+    for split in rows:
+        fields[split]["label"] = labels[rows[split]]
+    return fields
+
+
+def _split() -> dict[str, np.ndarray]:
+    """Return the rows of each split, in ascending order."""
+    rng = np.random.default_rng(SEED)
+    is_test = np.concatenate([rng.permutation(CLASS_SIZE) < TEST_SIZE for _ in range(NUM_CLASSES)])
+    return {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+
+
+def _read(path: Path, width: int) -> np.ndarray:
+    """Read the numbers in a file, float64 [2000, width]."""
+    refuse_pointer(path)
+    try:
+        lines = path.read_text("ascii").splitlines()
+        return _parsed([line.split() for line in lines if line.strip()], width)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: the folder must have all six mfeat files") from error
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be used ({error}): replace it by the file of the UCI repository"
+        ) from error
+
+
+def _parsed(rows: list[list[str]], width: int) -> np.ndarray:
+    if len(rows) != NUM_CLASSES * CLASS_SIZE:
+        raise ValueError(f"it has {len(rows)} samples, not {NUM_CLASSES * CLASS_SIZE}")
+    for number, row in enumerate(rows, 1):
+        if len(row) != width:
+            raise ValueError(f"sample {number} has {len(row)} features, not {width}")
+    features = np.array([[float(number) for number in row] for row in rows])
+    if not np.isfinite(features).all():
+        raise ValueError(f"sample {np.argwhere(~np.isfinite(features))[0][0] + 1} is not finite")
+    return features

@@ -1,0 +1,12 @@
+"""Samples by field: of a split in memory, and of a batch on the devices."""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+Fields = dict[str, np.ndarray]
+"""An array per field, all with the samples along the first axis."""
+
+Batch = Mapping[str, jax.Array]
+"""A global array per field, samples along the first axis, spread over the mesh's "data"."""

@@ -1,0 +1,223 @@
+"""Data sets prepared on disk: written once by a TFDS builder, then opened."""
+
+import importlib
+import io
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.data.storage.exclusive import exclusive
+from experiments.data.storage.fields import Fields
+from experiments.data.storage.lfs import refuse_pointer
+from experiments.errors import UserError, of_system, quoted
+
+if TYPE_CHECKING:
+    from experiments.data.builders._prepared_from_files import PreparedFromFiles
+
+
+def prepare(
+    builder: str,
+    prepared_dir: str | Path,
+    data_dir: str | Path | None = None,
+    workers: int = 0,
+) -> "PreparedFromFiles":
+    """Open a prepared data set, preparing it first if the folder does not have it.
+
+    The set is written beside its place and renamed when whole. What a killed preparation left is
+    removed by the next one; of several processes that need the set, one prepares it and the
+    others wait. Samples that the builder had to leave out are reported, with their number and
+    reasons, on standard error; the set keeps the list in `metadata.json`.
+
+    Args:
+        builder: a module and a class of `builders`, such as "cg_mnist.CgMnist".
+        prepared_dir: the folder of prepared data sets.
+        data_dir: the folder of the files that the set is made from, where it needs any; used only
+            to prepare.
+        workers: the processes that decode, where a builder decodes.
+
+    Returns:
+        The builder, whose set is prepared.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full; the files are missing,
+            damaged or pointers of Git LFS; the prepared set is damaged; the number of workers is
+            negative.
+
+    Example:
+        ```
+        prepare("cg_mnist.CgMnist", "data/prepared", "data/mnist").info.splits["train"]
+        ```
+    """
+    import tensorflow_datasets as tfds
+
+    if workers < 0:
+        raise UserError(f"workers must not be negative, got {workers}")
+    builder_class = _builder_class(builder)
+    folder = Path(prepared_dir)
+
+    def open_set() -> "PreparedFromFiles":
+        return builder_class(data_dir=folder, files_dir=data_dir, workers=workers)
+
+    home = _home(builder_class, folder)
+    if not home.exists():
+        with exclusive(folder):
+            for leftover in home.parent.glob("incomplete.*"):
+                shutil.rmtree(leftover)
+            preparing = open_set()
+            try:
+                preparing.download_and_prepare(
+                    download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+                )
+            except BaseException as error:
+                downloads = folder / "downloads"  # made by TFDS, though nothing goes there
+                for made in (home.parent, downloads / "extracted", downloads):
+                    with suppress(OSError):  # other sets and versions stay
+                        made.rmdir()
+                if isinstance(error, RuntimeError) and (of_the_system := quoted(error)):
+                    raise of_system(of_the_system, f"cannot write to {folder}") from error
+                raise
+            if report := skipped(preparing):
+                print(report, file=sys.stderr)
+    for path in home.iterdir():
+        refuse_pointer(path)
+    with damage_told(home):
+        # TFDS takes a folder without this file for a new set, and raises an error of protobuf's
+        # own where the file is damaged.
+        json.loads((home / "dataset_info.json").read_text())
+        return open_set()
+
+
+def is_prepared(builder: str, prepared_dir: str | Path) -> bool:
+    """Whether a folder has a data set.
+
+    Args:
+        builder: as for `prepare`.
+        prepared_dir: as for `prepare`.
+    """
+    return _home(_builder_class(builder), Path(prepared_dir)).exists()
+
+
+def skipped(opened: "PreparedFromFiles") -> str:
+    """Say in a line what a prepared set leaves out; return "" if it is nothing.
+
+    Args:
+        opened: the builder of a prepared set.
+    """
+    left_out = (opened.info.metadata or {}).get("skipped", [])
+    if not left_out:
+        return ""
+    kept = sum(split.num_examples for split in opened.info.splits.values())
+    reasons = Counter(sample["reason"] for sample in left_out).most_common()
+    return (
+        f"{opened.name}: left out {len(left_out)} of {kept + len(left_out)} samples "
+        f"({'; '.join(f'{count} {reason}' for reason, count in reasons)}); "
+        f"{Path(opened.data_path) / 'metadata.json'} lists them"
+    )
+
+
+def arrays(
+    builder: str, prepared_dir: str | Path, data_dir: str | Path | None = None
+) -> dict[str, Fields]:
+    """Read a prepared data set into memory, preparing it first if the folder does not have it.
+
+    Args:
+        builder: as for `prepare`; of a subclass of `PreparedFromArrays`.
+        prepared_dir: as for `prepare`.
+        data_dir: as for `prepare`.
+
+    Returns:
+        `train` and `test`, equal byte for byte to what the builder's `arrays` gives.
+
+    Raises:
+        UserError: as `prepare`.
+
+    Example:
+        ```
+        arrays("cg_mnist.CgMnist", "data/prepared", "data/mnist")["train"]["gray"]
+        ```
+    """
+    opened = prepare(builder, prepared_dir, data_dir)
+    with damage_told(opened.data_path):
+        return {split: _read_split(opened, split) for split in ("train", "test")}
+
+
+def _builder_class(builder: str) -> Any:
+    module, _, name = builder.partition(".")
+    return getattr(importlib.import_module(f"experiments.data.builders.{module}"), name)
+
+
+def _home(builder_class: Any, folder: Path) -> Path:
+    return folder / builder_class.name / str(builder_class.VERSION)
+
+
+@contextmanager
+def damage_told(home: str | Path) -> Iterator[None]:
+    """Say of what goes wrong while a prepared set is read that the set is damaged.
+
+    Args:
+        home: the folder of the set.
+
+    Raises:
+        UserError: the block raised what TFDS and its readers raise over damaged files.
+    """
+    try:
+        yield
+    except (RuntimeError, LookupError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"the prepared data set is damaged ({reason}): delete the folder {home} "
+            "and it is prepared again"
+        ) from error
+
+
+def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:
+    import tensorflow_datasets as tfds
+    from tqdm import tqdm
+
+    features = builder.info.features
+    images = [name for name in features if isinstance(features[name], tfds.features.Image)]
+    # Pillow decodes the PNG bytes here because TFDS's own decoding takes half as long again.
+    source = builder.as_data_source(
+        split, decoders={name: tfds.decode.SkipDecoding() for name in images}
+    )
+    count = len(source)
+    first = source[0]
+    fields = {
+        name: np.empty((count, *_shape(feature, first[name])), _dtype(feature))
+        for name, feature in features.items()
+    }
+    batch = 1024
+    with tqdm(total=count, desc=f"Reading {builder.name} {split}", leave=False) as bar:
+        for start in range(0, count, batch):
+            samples = source.__getitems__(range(start, min(start + batch, count)))
+            for index, sample in enumerate(samples, start):
+                for name, value in sample.items():
+                    pixels = _pixels(value) if name in images else value
+                    fields[name][index] = np.reshape(pixels, fields[name].shape[1:])
+            bar.update(len(samples))
+    return fields
+
+
+def _shape(feature: Any, value: Any) -> tuple[int, ...]:
+    """Return the shape of a feature, or of one sample's value where the feature leaves it open."""
+    return np.shape(value) if None in feature.shape else feature.shape
+
+
+def _dtype(feature: Any) -> np.dtype:
+    """Return the dtype of a feature; int32 for labels, which TFDS calls int64."""
+    import tensorflow_datasets as tfds
+
+    return np.dtype(np.int32 if isinstance(feature, tfds.features.ClassLabel) else feature.np_dtype)
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(png)))

@@ -1,0 +1,124 @@
+"""The devices of a run as a mesh, and what lies where on it."""
+
+import math
+import platform
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from experiments.data.prepare import WORKERS
+from experiments.errors import UserError
+
+AXES = ("data", "model")
+
+
+def make_mesh(specification: str | None = None) -> Mesh:
+    """Return a mesh over all devices, of all processes.
+
+    Args:
+      specification: Sizes by axis, as in "data=4,model=2". Samples are spread over "data",
+        parameters over "model". By default all devices are "data".
+
+    Raises:
+      UserError: If it cannot be read, names another axis, or does not use all devices.
+
+    Example:
+      >>> dict(make_mesh("model=1").shape)
+      {'data': 1, 'model': 1}
+    """
+    devices = jax.device_count()
+    given: dict[str, int] = {}
+    for part in specification.split(",") if specification else ():
+        axis, _, size = part.strip().partition("=")
+        if axis not in AXES:
+            raise UserError(f"unknown mesh axis {axis!r}: choose from {', '.join(AXES)}")
+        if axis in given or not size.isdigit() or int(size) == 0:
+            raise UserError(f"cannot read mesh {specification!r}: write it as data=4,model=2")
+        given[axis] = int(size)
+    model = given.get("model", 1)
+    shape = (given.get("data", max(devices // model, 1)), model)
+    if math.prod(shape) != devices:
+        sizes = ",".join(f"{axis}={size}" for axis, size in zip(AXES, shape, strict=True))
+        raise UserError(
+            f"mesh {sizes} takes {math.prod(shape)} devices, and there are {devices}: "
+            "the sizes must multiply to the number of devices"
+        )
+    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Return the sharding of a whole copy on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def over_samples(mesh: Mesh) -> NamedSharding:
+    """Return the sharding whose leading axis, of samples, is spread over "data"."""
+    return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def of_state(mesh: Mesh, state: Any) -> Any:
+    """Return the shardings of a training state.
+
+    Kernels, the tensors that grow with the network, are spread over "model" by their last axis, of
+    outputs, where that axis divides; so is their momentum. Everything else is replicated.
+
+    Args:
+      mesh: As :func:`make_mesh` makes it.
+      state: A tree of arrays; a kernel is a leaf whose path ends in "kernel".
+    """
+
+    def sharding(path: Any, leaf: Any) -> NamedSharding:
+        is_kernel = jax.tree_util.keystr(path[-1:], simple=True) == "kernel"
+        if is_kernel and np.shape(leaf)[-1] % mesh.shape["model"] == 0:
+            leading = (None,) * (np.ndim(leaf) - 1)
+            return NamedSharding(mesh, PartitionSpec(*leading, "model"))
+        return replicated(mesh)
+
+    return jax.tree_util.tree_map_with_path(sharding, state)
+
+
+def place(tree: Any, shardings: Any) -> Any:
+    """Put arrays that every process has on the mesh; a process feeds its own devices alone.
+
+    Args:
+      tree: Arrays of the host, or of one device.
+      shardings: A sharding for each.
+    """
+
+    def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+        array = np.asarray(leaf)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(put, tree, shardings)
+
+
+def place_samples(mesh: Mesh, fields: Any) -> Any:
+    """Spreads a data set over "data"; the last shard is filled up with samples from the start.
+
+    Args:
+      mesh: As :func:`make_mesh` makes it.
+      fields: Arrays with a leading axis of samples.
+    """
+
+    def put(field: np.ndarray) -> jax.Array:
+        rows = np.arange(len(field) + -len(field) % mesh.shape["data"]) % len(field)
+
+        def part(index: tuple[slice, ...] | None) -> np.ndarray:
+            return field[rows[index[0] if index else ...]]
+
+        shape = (len(rows), *field.shape[1:])
+        return jax.make_array_from_callback(shape, over_samples(mesh), part)
+
+    return jax.tree.map(put, fields)
+
+
+def description() -> str:
+    """Describe the devices, the processor's architecture and how many of its cores may be used.
+
+    The number of cores belongs to a result: XLA splits sums among them, so that runs on other
+    numbers of cores differ in rounding, and training carries that on.
+    """
+    cores = f"{WORKERS} core{'s' if WORKERS > 1 else ''}"
+    return f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}, {cores}"

@@ -1,0 +1,107 @@
+"""The training loop."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.engine.evaluate import scores
+from experiments.engine.feeds import Batches
+from experiments.engine.program import RUN_AHEAD, Program, TrainState
+
+Metrics = dict[str, Any]
+"""Of a step: ``loss`` by head, and ``encoders``, the library's diagnostics by encoder."""
+
+
+def train(
+    program: Program,
+    state: TrainState,
+    epochs: int,
+    on_epoch: Callable[[TrainState, dict[str, Any]], None],
+    on_step: Callable[[Metrics], object] = lambda metrics: None,
+) -> TrainState:
+    """Trains from a state up to a number of epochs.
+
+    Args:
+      program: The compiled program of the run.
+      state: Where to start: initial, or restored at the end of an epoch.
+      epochs: The number of epochs at the end, those before ``state`` included.
+      on_epoch: Called after each epoch with the state and its record: ``epoch`` and ``step``
+        (counts), ``seconds`` (training alone), ``waiting`` (seconds of them in which the next batch
+        was not there yet), ``loss`` (mean by head), ``scores`` (on the test
+        set, by trained head), ``encoders`` (by encoder, the mean ``cosine`` and the shares of steps
+        in ``conflict`` and ``stationary``; for methods with several objectives).
+      on_step: Called after each step with its metrics, which the devices may still be computing.
+
+    Returns:
+      The state after the last epoch.
+    """
+    feed = program.feed
+    steps = range(int(state.step), epochs * feed.steps_per_epoch)
+    with closing(feed.training(state.key, steps)) as batches:
+        for epoch in range(steps.start // feed.steps_per_epoch, epochs):
+            state = program.before_epoch(state)
+            start = time.perf_counter()
+            if program.epoch is None:
+                state, metrics, waiting = _steps(program, state, batches, on_step)
+            else:
+                state, metrics, waiting = _whole_epoch(program, state, on_step)
+            record = _record(state, metrics, time.perf_counter() - start, waiting)
+            on_epoch(state, {"epoch": epoch + 1, **record, "scores": scores(program, state)})
+    return state
+
+
+def _steps(
+    program: Program, state: TrainState, batches: Batches, on_step: Callable[[Metrics], object]
+) -> tuple[TrainState, Metrics, float]:
+    """Take the steps of an epoch one by one.
+
+    Returns:
+      The state after it, the metrics, stacked ``[steps, ...]``, and the seconds of waiting.
+    """
+    waiting = 0.0
+    metrics = []
+    for _ in range(program.feed.steps_per_epoch):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waiting += time.perf_counter() - asked
+        state, step_metrics = program.step(state, batch)
+        metrics.append(step_metrics)
+        jax.block_until_ready(metrics[-RUN_AHEAD:][0])
+        on_step(step_metrics)
+    stacked = jax.tree.map(lambda *values: np.stack(values), *jax.device_get(metrics))
+    return state, stacked, waiting
+
+
+def _whole_epoch(
+    program: Program, state: TrainState, on_step: Callable[[Metrics], object]
+) -> tuple[TrainState, Metrics, float]:
+    """Take the steps of an epoch in one call; returns what ``_steps`` returns."""
+    assert program.epoch is not None
+    state, stacked = program.epoch(state)
+    stacked = jax.device_get(stacked)
+    leaves, structure = jax.tree.flatten(stacked)
+    for values in zip(*leaves, strict=True):
+        on_step(jax.tree.unflatten(structure, values))
+    return state, stacked, 0.0
+
+
+def _record(state: TrainState, metrics: Metrics, seconds: float, waiting: float) -> dict[str, Any]:
+    return {
+        "step": int(state.step),
+        "seconds": seconds,
+        "waiting": waiting,
+        "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
+        "encoders": {
+            name: {
+                "cosine": float(np.mean(encoder.cosine)),
+                "conflict": float(np.mean(encoder.conflict)),
+                "stationary": float(np.mean(encoder.stationary)),
+            }
+            for name, encoder in metrics["encoders"].items()
+            if encoder.weights.shape[-1] > 1
+        },
+    }

@@ -1,0 +1,77 @@
+"""The linear probe: what a linear classifier makes of an encoder that is done training.
+
+It scores encoders that no head of their own was trained with: the evaluation that the paper's Table
+1 marks with an asterisk.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments.engine.evaluate import Scores
+from experiments.engine.program import Program, TrainState
+from experiments.errors import UserError
+
+ITERATIONS = 1000
+"""Of L-BFGS at most; on standardised features it needs fewer."""
+
+
+class Represented(NamedTuple):
+    """A set as the encoders give it: features ``[N, F]`` by encoder, and labels ``[N]``."""
+
+    representations: dict[str, np.ndarray]
+    labels: np.ndarray
+
+
+def linear_probe(program: Program, state: TrainState) -> Scores:
+    """Accuracy and macro F1 of a logistic regression on each frozen encoder.
+
+    It is fitted to the representations of the training set, as evaluation gives them, standardised,
+    and scored on those of the test set.
+
+    Args:
+      program: The compiled program of the run.
+      state: Whose encoders are probed.
+
+    Returns:
+      By encoder its ``accuracy`` and ``macro_f1``.
+
+    Raises:
+      UserError: If the data set has no joint label.
+
+    References:
+      Peng et al., `Balanced multimodal learning via on-the-fly gradient modulation
+      <https://arxiv.org/abs/2203.15332>`_, 2022, from which the paper has this evaluation.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train, test = (_represented(program, state, split) for split in ("train", "test"))
+    scores = {}
+    for name, features in train.representations.items():
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS))
+        classifier.fit(features, train.labels)
+        classes = classifier.predict(test.representations[name])
+        scores[name] = {
+            "accuracy": float(accuracy_score(test.labels, classes)),
+            "macro_f1": float(f1_score(test.labels, classes, average="macro")),
+        }
+    return scores
+
+
+def _represented(program: Program, state: TrainState, split: str) -> Represented:
+    batches = []
+    for batch, counted in program.feed.evaluation(split):
+        representations, targets = jax.device_get(program.represent(state, batch))
+        batches.append(_counted(representations, targets, counted))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
+
+
+def _counted(representations: Any, targets: Any, counted: np.ndarray) -> Represented:
+    if "label" not in targets:
+        raise UserError("a linear probe needs a data set with one label for all modalities")
+    features = {name: array[counted] for name, array in representations.items()}
+    return Represented(features, targets["label"][counted])

@@ -1,0 +1,204 @@
+"""The results on disk, and the runs that make those that are missing."""
+
+import datetime
+import importlib.metadata
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.data.prepare import PREPARED, WORKERS
+from experiments.data.storage.exclusive import exclusive
+from experiments.data.storage.files import write_whole
+from experiments.engine import interruption, logs, program
+from experiments.engine.devices import description
+from experiments.engine.logs import RunLog
+from experiments.engine.loop import train
+from experiments.engine.program import Program, TrainState
+from experiments.errors import NotApplicableError, UserError
+from experiments.reports.paper.evidence import Item, Run
+from experiments.reports.paper.measurements import MEASUREMENTS
+from experiments.reports.paper.settings import Setting
+from experiments.reports.paper.trace import Trace
+
+Record = dict[str, Any]
+
+Records = Mapping[Item, Record]
+"""What is on disk of the items that were asked for."""
+
+LIBRARIES = ("jax", "flax", "optax")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are on disk."""
+
+    data_dir: Path = Path("data")
+    """Folder of a folder of files for each data set."""
+    prepared_dir: Path = PREPARED
+    """Folder in which large data sets are prepared."""
+    results_dir: Path = Path("results", "paper")
+    """Folder of the results; what is there is not run again."""
+    runs_dir: Path = Path("runs", "paper")
+    """Folder of checkpoints and logs; a run that was killed goes on from here."""
+    workers: int = WORKERS
+    """Processes that read a data set that does not fit in memory."""
+
+
+class Archive:
+    """The results of one preset: a JSON file for each item, below ``results_dir/PRESET``.
+
+    Args:
+      preset: "quick" or "paper".
+      places: Where things are on disk.
+    """
+
+    def __init__(self, preset: str, places: Places) -> None:
+        self.folder = places.results_dir / preset
+        self._runs = places.runs_dir / preset
+        self._places = places
+
+    def records(self, items: Iterable[Item]) -> Records:
+        """Read the records of those items that are on disk."""
+        return {item: _read(self._path(item)) for item in items if self._path(item).exists()}
+
+    def finish(self, items: Iterable[Item]) -> dict[str, str]:
+        """Make what is missing of some items; what a kill interrupts goes on at the next call.
+
+        Runs of one program follow each other, so that it is compiled once. Commands that run at
+        the same time share the work.
+
+        Returns:
+          By setting, why it cannot be run here.
+        """
+        from tqdm import tqdm
+
+        interruption.advise(lambda: "what is finished is kept; the same command goes on from there")
+        missing = [item for item in dict.fromkeys(items) if not self._path(item).exists()]
+        groups: dict[Any, dict[Run, list[Item]]] = {}
+        for item in missing:
+            run = item if isinstance(item, Run) else item.run
+            groups.setdefault(run.program, {}).setdefault(run, []).append(item)
+        lacking = {
+            setting.name: reason
+            for setting, *_ in groups
+            if (reason := setting.lacks(self._places.data_dir))
+        }
+        possible = [runs for (setting, *_), runs in groups.items() if setting.name not in lacking]
+        epochs = sum(run.epochs for runs in possible for run in runs)
+        with tqdm(total=epochs, unit="epoch", disable=not possible) as progress:
+            for setting, same in itertools.groupby(possible, lambda runs: next(iter(runs)).setting):
+                self._finish_setting(setting, list(same), progress)
+        return lacking
+
+    def _finish_setting(
+        self, setting: Setting, groups: list[dict[Run, list[Item]]], progress: Any
+    ) -> None:
+        places = self._places
+        splits = setting.splits(places.data_dir, places.prepared_dir, places.workers)
+        for runs in groups:
+            first = next(iter(runs))
+            try:
+                compiled = program.build(first.config, splits, workers=places.workers)
+                compiled.initial_state(first.seed)
+            except NotApplicableError as error:
+                for item in itertools.chain(*runs.values()):
+                    self._write(item, {"refused": str(error)})
+                continue
+            for run, items in runs.items():
+                progress.set_description(run.name)
+                self._finish_run(run, items, compiled, progress.update)
+
+    def _finish_run(
+        self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
+    ) -> None:
+        with exclusive(self._runs / run.name):  # another command may have been at it
+            missing = [item for item in items if not self._path(item).exists()]
+            self._make(run, missing, compiled, on_epoch)
+
+    def _make(
+        self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
+    ) -> None:
+        last = None
+        if any(isinstance(item, Run) or item.epoch == run.epochs for item in items):
+            last = self._trained(run, compiled, on_epoch)
+        for item in items:
+            if isinstance(item, Run):
+                self._write(item, {"epochs": self._log(run)})
+                continue
+            state = last if item.epoch == run.epochs else _after(run, item.epoch, compiled)
+            assert state is not None
+            start = time.perf_counter()
+            measured = MEASUREMENTS[item.kind](compiled, state, run.setting.encoders)
+            self._write(item, {"seconds": time.perf_counter() - start, "measured": measured})
+
+    def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
+        """Return the state at the end of a run, from the last checkpoint on."""
+        from experiments.engine.checkpoints import Checkpoints  # orbax takes a while to import
+
+        folder = self._runs / run.name
+        trace = Trace()
+        with Checkpoints(folder) as checkpoints:
+            state = compiled.initial_state(run.seed)
+            if checkpoints.exist():
+                state = checkpoints.restore(state, run.config)
+            done = int(state.step) // compiled.feed.steps_per_epoch
+            for _ in range(done):
+                on_epoch()
+            with RunLog(folder, done) as log:
+
+                def save(state: TrainState, record: Record) -> None:
+                    log.write({**record, "trace": trace.take()})
+                    checkpoints.save(state, run.config)
+                    on_epoch()
+
+                return train(compiled, state, run.epochs, save, trace.add)
+
+    def _log(self, run: Run) -> list[Record]:
+        """Return the records of all epochs of a run."""
+        folder = self._runs / run.name
+        epochs = logs.read(folder / "metrics.jsonl")
+        if [record["epoch"] for record in epochs] != list(range(1, run.epochs + 1)):
+            raise UserError(
+                f"the log in {folder} does not have each of its {run.epochs} epochs once: remove "
+                "that folder to run it again"
+            )
+        return epochs
+
+    def _path(self, item: Item) -> Path:
+        return self.folder / f"{item.name}.json"
+
+    def _write(self, item: Item, content: Record) -> None:
+        path = self._path(item)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        run = item if isinstance(item, Run) else item.run
+        record = {**content, **_provenance(run)}
+        write_whole(path, json.dumps(record, separators=(",", ":")) + "\n")
+
+
+def _after(run: Run, epochs: int, compiled: Program) -> TrainState:
+    """Return the state that a run has after its first epochs."""
+    return train(compiled, compiled.initial_state(run.seed), epochs, lambda state, record: None)
+
+
+def _provenance(run: Run) -> Record:
+    setting = run.setting
+    return {
+        "config": run.config.to_json(),
+        "training_samples": setting.training_samples,
+        "test_samples": setting.test_samples,
+        "correlation": setting.correlation,
+        "device": description(),
+        "date": datetime.date.today().isoformat(),
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def _read(path: Path) -> Record:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged: remove it, and the command makes it again") from error

@@ -1,0 +1,175 @@
+"""The verb ``demo``: runs the comparison and writes what it found."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments import data
+from experiments.data.storage.files import write_whole
+from experiments.engine import program
+from experiments.engine.comparison import (
+    DIAGNOSED,
+    Histories,
+    History,
+    Protocol,
+    Spread,
+    accuracies,
+    conflicts,
+    per_cent,
+    run_seeds,
+    spread,
+)
+from experiments.engine.timing import steps_per_second
+from experiments.reports.pictures import band, panels, save
+
+METHODS = {
+    "joint": "one joint loss",
+    "uniform": "uniform",
+    "uniform-gamma": "uniform x gamma",
+    "pareto": "conventional Pareto",
+    "mmpareto": "MMPareto",
+}
+"""The methods that are compared, and how the table calls them."""
+
+HEADS = ("joint", "gray", "colour")
+
+
+def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
+    """Compare MMPareto with four baselines on coloured-and-gray digits, which need no download.
+
+    Args:
+      protocol: What to run.
+      output: Folder for the table and the figures.
+    """
+    from tqdm import tqdm
+
+    start = time.perf_counter()
+    configs = {method: protocol.config(method) for method in METHODS}
+    arrays = data.load("cg-digits")
+    programs = {method: program.build(config, arrays) for method, config in configs.items()}
+    histories: dict[str, list[History]] = {}
+    with tqdm(unit="epoch", total=len(METHODS) * protocol.seeds * protocol.epochs) as progress:
+        for method, compiled in programs.items():
+            progress.set_description(METHODS[method])
+            histories[method] = run_seeds(compiled, protocol, progress.update)
+
+    for method in DIAGNOSED:  # their speed is measured without what they need not do
+        plain = dataclasses.replace(configs[method], diagnose=False)
+        programs[method] = program.build(plain, arrays)
+    speeds = steps_per_second(programs)
+    rows = table_rows(METHODS, histories, speeds)
+    output.mkdir(parents=True, exist_ok=True)
+    write_whole(output / "table.md", markdown(rows))
+    write_whole(
+        output / "results.json",
+        json.dumps(
+            {
+                "command": "python -m experiments demo",
+                "protocol": dataclasses.asdict(protocol),
+                "optimisation": dataclasses.asdict(protocol.optimisation),
+                "device": jax.devices()[0].device_kind,
+                "steps_per_second": speeds,
+                "histories": histories,
+            }
+        ),
+    )
+    draw_accuracy(METHODS, histories, output / "accuracy")
+    draw_cosine(histories["mmpareto"], output / "cosine")
+    print(markdown(rows))
+    print(f"{time.perf_counter() - start:.0f} s; table, results and figures are in {output}")
+
+
+class Row(NamedTuple):
+    """One method; None where a method does not give the number."""
+
+    name: str
+    joint: Spread | None
+    gray: Spread | None
+    colour: Spread | None
+    conflict_gray: Spread | None
+    conflict_colour: Spread | None
+    speed: Spread  # over the uniform baseline's in the same round
+
+
+def table_rows(
+    names: Mapping[str, str], histories: Histories, speeds: Mapping[str, list[float]]
+) -> list[Row]:
+    """One row per method.
+
+    Args:
+      names: What the table calls each method.
+      histories: The records of all runs.
+      speeds: Steps per second of each method, one number a round, and among them "uniform".
+    """
+    return [
+        Row(
+            name,
+            joint=spread(accuracies(histories[method], "joint")),
+            gray=spread(accuracies(histories[method], "gray")),
+            colour=spread(accuracies(histories[method], "colour")),
+            conflict_gray=spread(conflicts(histories[method], "gray")),
+            conflict_colour=spread(conflicts(histories[method], "colour")),
+            speed=Spread.over(np.divide(speeds[method], speeds["uniform"])),
+        )
+        for method, name in names.items()
+    ]
+
+
+def markdown(rows: list[Row]) -> str:
+    """Write the rows as a Markdown table; accuracies and shares in per cent."""
+    lines = [
+        "| method | joint acc. | gray acc. | colour acc. | conflict, gray | conflict, colour "
+        "| steps/s over uniform |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        shares = [per_cent(share) for share in row[1:6]]
+        speed = f"{row.speed.mean:.2f} ± {row.speed.deviation:.2f}"
+        lines.append(f"| {' | '.join([row.name, *shares, speed])} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) -> None:
+    """Test accuracy over epochs, a panel a head, a line a method, a band for the seeds' range."""
+    figure, axes = panels(len(HEADS))
+    for panel, head in zip(axes, HEADS, strict=True):
+        for index, (method, name) in enumerate(names.items()):
+            runs = histories[method]
+            if head in runs[0][0]["scores"]:
+                values = [[100 * r["scores"][head]["accuracy"] for r in run] for run in runs]
+                band(panel, _epochs(values), values, f"C{index}", name)
+        panel.set_title(f"{head} prediction")
+        panel.set_xlabel("epoch")
+    axes[0].set_ylabel("test accuracy (%)")
+    axes[0].legend(fontsize="small", frameon=False)
+    save(figure, path)
+
+
+def draw_cosine(seeds: list[list[dict[str, Any]]], path: Path) -> None:
+    """Cosine between the joint and the unimodal gradient over epochs, a line an encoder."""
+    figure, (cosines, conflicts) = panels(2)
+    for index, encoder in enumerate(HEADS[1:]):
+        records = [[r["encoders"][encoder] for r in run] for run in seeds]
+        colour = f"C{index}"
+        label = f"{encoder} encoder"
+        mean = [[r["cosine"] for r in run] for run in records]
+        band(cosines, _epochs(mean), mean, colour, label)
+        shares = [[100 * r["conflict"] for r in run] for run in records]
+        band(conflicts, _epochs(shares), shares, colour, label)
+    cosines.axhline(0, color="black", linewidth=0.8)
+    cosines.set_ylabel("cosine, joint and unimodal gradient")
+    conflicts.set_ylabel("steps in conflict (%)")
+    for panel in (cosines, conflicts):
+        panel.set_xlabel("epoch")
+    cosines.legend(fontsize="small", frameon=False)
+    save(figure, path)
+
+
+def _epochs(values: list[list[float]]) -> range:
+    return range(1, len(values[0]) + 1)

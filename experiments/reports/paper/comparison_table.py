@@ -1,0 +1,197 @@
+"""A table of methods on several data sets, the paper's numbers beside ours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.markdown import grid
+from experiments.methods import TITLES
+from experiments.reports.archive import Records
+from experiments.reports.paper.evidence import Item, Measurement, Run
+from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.statistics import Difference, best, difference, last, paired, spread
+
+REFERENCE = "uniform"
+"""The method that the others are compared with, seed by seed."""
+
+ABLATION = "uniform-gamma"
+"""Which stands in every comparison, whether the paper has it there or not."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A score of a head.
+
+    Attributes:
+      title: What the table calls it.
+      head: The head.
+      score: The score's name.
+      scale: 100 for a share in per cent, 1 for a number as it is.
+      digits: After the point; the paper's numbers have one more.
+    """
+
+    title: str
+    head: str
+    score: str = "accuracy"
+    scale: float = 100
+    digits: int = 1
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether methods are compared by it; macro F1 only stands beside the accuracy."""
+        return self.score != "macro_f1"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One data set.
+
+    Attributes:
+      title: The paper's name of it, or ours.
+      setting: The setting.
+      columns: Its scores.
+      methods: Its rows.
+      published: The paper's numbers, by method, in the order of the columns; None where it has
+        none. Empty for a data set that the paper does not have there.
+    """
+
+    title: str
+    setting: str
+    columns: tuple[Column, ...]
+    methods: tuple[str, ...]
+    published: Mapping[str, Sequence[float | None]]
+
+    def paper(self, method: str, column: Column) -> float | None:
+        """Return the paper's number, if it has one."""
+        numbers = self.published.get(method)
+        return None if numbers is None else numbers[self.columns.index(column)]
+
+    def is_published(self, column: Column) -> bool:
+        """Whether the paper has numbers in a column."""
+        return any(self.paper(method, column) is not None for method in self.published)
+
+
+JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
+"""The columns of a data set of several modalities."""
+
+
+def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
+    """Write the table of some data sets.
+
+    Args:
+      title: Of the table.
+      blocks: The data sets.
+      note: A sentence for below.
+    """
+
+    def needs(scope: Scope) -> list[Item]:
+        return [item for block in blocks for item in _needs(block, scope)]
+
+    def text(scope: Scope, records: Records) -> str:
+        parts = [_text(block, scope, records) for block in blocks]
+        return "\n".join([*parts, note + "\n"] if note else parts)
+
+    return Exhibit(title, needs, text)
+
+
+def _needs(block: Block, scope: Scope) -> list[Item]:
+    setting = scope.setting(block.setting)
+    methods, seeds = scope.chosen(block.methods), range(scope.seeds)
+    runs = [Run(setting, method, seed) for method in methods for seed in seeds]
+    heads = {column.head for column in block.columns}
+    return [*runs, *(_probe(run) for run in runs if heads & set(run.unheaded))]
+
+
+def _probe(run: Run) -> Measurement:
+    return Measurement(run, "probe", run.epochs)
+
+
+def _text(block: Block, scope: Scope, records: Records) -> str:
+    head = ["method", *(title for column in block.columns for title in _titles(block, column))]
+    rows = [
+        [
+            TITLES[method],
+            *(
+                cell
+                for column in block.columns
+                for cell in _cells(block, method, column, scope, records)
+            ),
+        ]
+        for method in scope.chosen(block.methods)
+    ]
+    return f"**{block.title}** (setting {block.setting})\n\n{grid(head, rows)}"
+
+
+def _titles(block: Block, column: Column) -> list[str]:
+    titles = [f"{column.title}, last", "best"]
+    if block.is_published(column):
+        titles += ["paper", "last − paper"]
+    if column.is_compared:
+        titles.append(f"last − {REFERENCE}")
+    return titles
+
+
+def _cells(block: Block, method: str, column: Column, scope: Scope, records: Records) -> list[str]:
+    found = _found(block, method, column, scope, records)
+    if found.refused:
+        cells = ["/", "/"]
+    else:
+        after_last = spread(list(found.last.values()), column.scale, column.digits)
+        cells = [
+            after_last + ("\\*" if found.probed else ""),
+            spread(found.best, column.scale, column.digits),
+        ]
+    if block.is_published(column):
+        paper = block.paper(method, column)
+        written = "–" if paper is None else f"{paper:.{column.digits + 1}f}"
+        cells += [written, _gap(found, column, paper)]
+    if column.is_compared:
+        cells.append(_lead(block, method, column, scope, records))
+    return cells
+
+
+class _Found(NamedTuple):
+    """A score of the runs of a method: after the last epoch by seed, and at the best one."""
+
+    last: dict[int, float]
+    best: list[float]
+    probed: bool
+    refused: bool
+
+
+def _found(block: Block, method: str, column: Column, scope: Scope, records: Records) -> _Found:
+    found = _Found({}, [], probed=False, refused=False)
+    for seed in range(scope.seeds):
+        run = Run(scope.setting(block.setting), method, seed)
+        record = records.get(run)
+        if record is None:
+            continue
+        if "refused" in record:
+            return found._replace(refused=True)
+        if column.head in last(record):
+            found.last[seed] = last(record)[column.head][column.score]
+        elif _probe(run) in records:
+            found.last[seed] = records[_probe(run)]["measured"][column.head][column.score]
+            found = found._replace(probed=True)
+        if column.head in best(record):
+            found.best.append(best(record)[column.head][column.score])
+    return found
+
+
+def _gap(found: _Found, column: Column, paper: float | None) -> str:
+    if paper is None or not found.last:
+        return "–"
+    ours = column.scale * float(np.mean(list(found.last.values())))
+    return f"{ours - paper:+.{column.digits}f}"
+
+
+def _lead(block: Block, method: str, column: Column, scope: Scope, records: Records) -> str:
+    """By how much a method is ahead of the reference after the last epoch."""
+    ours, theirs = paired(
+        *(_found(block, name, column, scope, records).last for name in (method, REFERENCE))
+    )
+    if method == REFERENCE or not ours:
+        return "–"
+    return difference(Difference.over(ours, theirs), column.scale, column.digits)

@@ -1,0 +1,97 @@
+"""Figure 2: how MMPareto integrates two gradients, without and in conflict."""
+
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+import mmpareto_jax as mmp
+from experiments.markdown import grid
+from experiments.reports.archive import Records
+from experiments.reports.paper.evidence import GAMMA, Item
+from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.pictures import panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CASES = {
+    "no conflict": ((0.8, 0.3), (0.6, 1.6)),
+    "conflict": ((0.8, 0.1), (-1.0, 1.5)),
+}
+"""A joint and a longer unimodal gradient, in a plane."""
+
+METHODS = {
+    "uniform": mmp.weightings.uniform(),
+    "conventional Pareto": mmp.weightings.min_norm(),
+    "MMPareto": mmp.weightings.mmpareto(gamma=GAMMA),
+}
+
+
+def needs(scope: Scope) -> list[Item]:
+    """Nothing: it is computed on the spot."""
+    del scope
+    return []
+
+
+def integrated(case: str) -> dict[str, np.ndarray]:
+    """Integrate the gradients of a case by each method of the library."""
+    gradients = jnp.array(CASES[case])
+    found = {}
+    for name, weighting in METHODS.items():
+        weights, _ = weighting.update(gradients @ gradients.T, weighting.init(2))
+        found[name] = np.asarray(weights @ gradients)
+    return found
+
+
+def text(scope: Scope, records: Records) -> str:
+    """Return the norm of each integrated gradient and its inner products with its two parts."""
+    del scope, records
+    rows = [
+        [
+            case,
+            name,
+            f"{np.linalg.norm(vector):.2f}",
+            *(f"{vector @ np.array(gradient):+.2f}" for gradient in CASES[case]),
+        ]
+        for case in CASES
+        for name, vector in integrated(case).items()
+    ]
+    return (
+        "An illustration, computed by the library: two gradients and what three methods make of "
+        "them. A negative inner product means that the step is uphill on that loss.\n\n"
+        + grid(["case", "method", "norm", "times joint", "times unimodal"], rows)
+    )
+
+
+def draw(scope: Scope, records: Records) -> "Figure":
+    """Both cases, all vectors as arrows from one point."""
+    del scope, records
+    figure, axes = panels(len(CASES))
+    for panel, (case, (joint, unimodal)) in zip(axes, CASES.items(), strict=True):
+        _arrow(panel, joint, "C0", "joint gradient")
+        _arrow(panel, unimodal, "C1", "unimodal gradient")
+        for index, (name, vector) in enumerate(integrated(case).items()):
+            _arrow(panel, vector, f"C{index + 2}", name, linestyle="--" if index == 0 else "-")
+        panel.set_title(case)
+        panel.set_aspect("equal")
+        panel.set_xlim(-1.4, 2.6)
+        panel.set_ylim(-0.4, 3.2)
+        panel.set_xlabel("first parameter")
+    axes[0].set_ylabel("second parameter")
+    axes[0].legend(fontsize="small", frameon=False, loc="upper left")
+    return figure
+
+
+def _arrow(panel: "Axes", vector: Any, colour: str, label: str, linestyle: str = "-") -> None:
+    panel.annotate(
+        "",
+        xy=tuple(vector),
+        xytext=(0, 0),
+        arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.8, "ls": linestyle},
+    )
+    panel.plot([], [], color=colour, ls=linestyle, label=label)
+
+
+EXHIBIT = Exhibit("How MMPareto integrates two gradients", needs, text, draw)

@@ -1,0 +1,45 @@
+"""The distribution of gradient magnitudes, a panel of Figures 1d and 4b."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.reports.pictures import not_run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BINS = 30
+
+COLOURS = {"joint": "C0", "unimodal": "C1"}
+
+
+def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
+    """Histograms of the norms of the joint and the unimodal gradients of an encoder.
+
+    Both have the same bins. Mini-batches whose norm is not finite are left out.
+
+    Args:
+      panel: Where to draw.
+      measured: What :func:`experiments.reports.paper.measurements.gradients.gradients` gives for
+        the encoder; None if it was not run.
+      title: Names the encoder; k is put behind it.
+    """
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.set_xlabel("gradient magnitude")
+    panel.set_ylabel("mini-batches")
+    if measured is None:
+        panel.set_title(title)
+        not_run(panel)
+        return
+    norms = {
+        name: [norm for norm in measured["norms"][name] if norm is not None] for name in COLOURS
+    }
+    edges = np.histogram_bin_edges([norm for each in norms.values() for norm in each], BINS)
+    for name, colour in COLOURS.items():
+        panel.hist(norms[name], bins=list(edges), color=colour, alpha=0.6, label=name)
+    panel.locator_params(axis="y", integer=True)
+    k = measured["k"]
+    panel.set_title(f"{title}, k = {k:.2g}" if k is not None else title)
+    panel.legend(fontsize="small", frameon=False)

@@ -1,0 +1,164 @@
+"""What all runs of a comparison share: the data, the model, the optimiser, the number of epochs.
+
+They were fixed before the runs (docs/protocol.md) and are the same for every method. "quick" is the
+size that two processor cores finish; "paper" is that of the paper.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from experiments import data
+from experiments.config import Config, Optimisation
+from experiments.data import Samples, Splits
+from experiments.data.sets import cg_digits
+from experiments.data.storage.holding_out import count
+from experiments.presets import PRESETS
+
+Preset = Literal["quick", "paper"]
+
+SUBSET_SEED = 0
+"""Fixes which samples a smaller set has."""
+
+QUICK_RATE = 0.02
+"""Learning rate of the quick runs: that of the demo, twenty times the paper's, since they take
+about a hundredth of its steps."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set and how every method trains on it.
+
+    Attributes:
+      name: Names it in results.
+      config: The configuration of a run, apart from method, gamma and seed.
+      files: The folder of the set's files, below that of all data.
+      training_samples: A random choice of so many; None takes all.
+      test_samples: Likewise.
+      correlation: Of the colours and the labels in the training set of cg-digits.
+      pretrained: The file of pretrained weights, below the folder of all data.
+    """
+
+    name: str
+    config: Config
+    files: str
+    training_samples: int | None = None
+    test_samples: int | None = None
+    correlation: float = 1.0
+    pretrained: str | None = None
+
+    @property
+    def encoders(self) -> Mapping[str, tuple[str, ...]]:
+        """By encoder, the heads whose losses train it."""
+        return data.named(self.config.dataset).encoders
+
+    def lacks(self, data_dir: Path) -> str | None:
+        """Say what it needs and lacks; return None if it can be run."""
+        folder = data_dir / self.files
+        if self.config.dataset not in WITHOUT_FILES | DOWNLOADED and not folder.is_dir():
+            return f"no folder {self.files} in the folder of data"
+        if self.pretrained is not None and not (data_dir / self.pretrained).is_file():
+            return f"no file {self.pretrained} in the folder of data"
+        return None
+
+    def splits(self, data_dir: Path, prepared_dir: Path | None, workers: int) -> Splits:
+        """Its training and test sets."""
+        name = self.config.dataset
+        if name in WITHOUT_FILES:
+            whole: Splits = cg_digits.arrays(self.correlation)
+        else:
+            in_memory = data.named(name).transforms is None
+            where = None if in_memory else prepared_dir
+            whole = data.load(name, data_dir / self.files, where, workers)
+        return {
+            "train": _choice(whole["train"], self.training_samples),
+            "test": _choice(whole["test"], self.test_samples),
+        }
+
+
+WITHOUT_FILES = {"cg-digits"}
+
+DOWNLOADED = {"cg-mnist", "multi-mnist"}
+
+
+def _choice(split: Any, number: int | None) -> Any:
+    if number is None or number >= count(split):
+        return split
+    order = np.random.default_rng(SUBSET_SEED).permutation(count(split))
+    rows = np.sort(order[:number])
+    if isinstance(split, Samples):
+        return split.subset(rows)
+    return {name: field[rows] for name, field in split.items()}
+
+
+def _quick(dataset: str, epochs: int, batch_size: int = 64) -> Config:
+    optimisation = Optimisation(learning_rate=QUICK_RATE, epochs=epochs, batch_size=batch_size)
+    return dataclasses.replace(PRESETS[dataset], optimisation=optimisation)
+
+
+def _with_model(config: Config, model: str) -> Config:
+    return dataclasses.replace(config, model=model)
+
+
+PRETRAINED = "vit.safetensors"
+
+MNIST = {"training_samples": 6400, "test_samples": 2500}
+"""A hundred steps an epoch."""
+
+CLIPS = {"training_samples": 128, "test_samples": 128}
+"""Of what takes a network of 11 million parameters or more: enough to see that all is in place."""
+
+
+def _settings(preset: Preset) -> dict[str, Setting]:
+    quick = preset == "quick"
+
+    def setting(name: str, config: Config, smaller: Config, files: str, **sizes: Any) -> Setting:
+        return Setting(name, smaller if quick else config, files, **(sizes if quick else {}))
+
+    def clips(dataset: str, batch_size: int = 8) -> Setting:
+        smaller = _quick(dataset, epochs=2, batch_size=batch_size)
+        return setting(dataset, PRESETS[dataset], smaller, dataset, **CLIPS)
+
+    def transformer(dataset: str, name: str, pretrained: str | None = None) -> Setting:
+        whole = clips(dataset)
+        config = _with_model(whole.config, "mbt-small" if quick and not pretrained else "mbt")
+        return dataclasses.replace(whole, name=name, config=config, pretrained=pretrained)
+
+    every = [
+        setting("cg-mnist", PRESETS["cg-mnist"], _quick("cg-mnist", 4), "mnist", **MNIST),
+        setting("multi-mnist", PRESETS["multi-mnist"], _quick("multi-mnist", 4), "mnist", **MNIST),
+        setting("cg-digits", PRESETS["cg-digits"], _quick("cg-digits", 14), ""),
+        setting("uci-mfeat", PRESETS["uci-mfeat"], _quick("uci-mfeat", 15), "uci-mfeat"),
+        setting("cmu-mosi", PRESETS["cmu-mosi"], _quick("cmu-mosi", 5), "cmu-mosi"),
+        clips("crema-d"),
+        clips("kinetics-sounds"),
+        clips("modelnet40"),
+        clips("nyuv2", batch_size=2),
+        *(
+            transformer(dataset, f"{dataset}-mbt{suffix}", pretrained)
+            for dataset in ("crema-d", "kinetics-sounds")
+            for suffix, pretrained in (("", None), ("-pretrained", PRETRAINED))
+        ),
+    ]
+    return {each.name: each for each in every}
+
+
+SETTINGS: dict[Preset, dict[str, Setting]] = {
+    "quick": _settings("quick"),
+    "paper": _settings("paper"),
+}
+"""By preset, by name."""
+
+
+def colours(preset: Preset, correlation: float) -> Setting:
+    """Coloured-and-gray digits whose training colours follow the label with a probability."""
+    whole = SETTINGS[preset]["cg-digits"]
+    if correlation == 1:
+        return whole
+    return dataclasses.replace(
+        whole, name=f"cg-digits-correlation-{correlation}", correlation=correlation
+    )

@@ -1,0 +1,92 @@
+"""What the paper leaves open: gamma, and how much of the gain it explains by itself."""
+
+from experiments.markdown import grid
+from experiments.reports.archive import Records
+from experiments.reports.paper.evidence import GAMMA, Item, Run
+from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.paper.settings import Setting
+from experiments.reports.statistics import accuracies, lead, spread
+
+GAMMAS = (1.0, 1.5, 2.0, 3.0)
+
+SETTINGS = {"cg-mnist": "CG-MNIST", "cg-digits": "Coloured-and-gray digits"}
+
+HEADS = {
+    "cg-mnist": ("joint",),
+    "cg-digits": ("joint",),
+    "multi-mnist": ("left", "right"),
+    "uci-mfeat": ("joint",),
+}
+"""By setting, the heads whose accuracies are compared at the paper's gamma."""
+
+
+def needs(scope: Scope) -> list[Item]:
+    """MMPareto and uniform x gamma for every gamma, and in every setting for the paper's."""
+    runs = [(name, gamma, run) for name in SETTINGS for gamma in GAMMAS for run in BOTH]
+    for name in HEADS:
+        runs += [(name, 1.0, scaled), *((name, GAMMA, run) for run in BOTH)]
+    return [
+        run(scope.setting(name), gamma, seed)
+        for name, gamma, run in dict.fromkeys(runs)
+        for seed in range(scope.seeds)
+    ]
+
+
+def mmpareto(setting: Setting, gamma: float, seed: int) -> Run:
+    """MMPareto with a gamma."""
+    return Run(setting, "mmpareto", seed, gamma)
+
+
+def scaled(setting: Setting, gamma: float, seed: int) -> Run:
+    """Return the uniform baseline with its encoders' gradient times gamma."""
+    if gamma == 1:
+        return Run(setting, "uniform", seed, GAMMA)
+    return Run(setting, "uniform-gamma", seed, gamma)
+
+
+BOTH = (mmpareto, scaled)
+
+
+def text(scope: Scope, records: Records) -> str:
+    """Write a table per data set, a row per gamma, and one of all settings at the paper's gamma."""
+
+    def row(name: str, head: str, gamma: float) -> list[str]:
+        return _row(scope, records, name, head, gamma)
+
+    sweeps = [
+        f"**{title}** (setting {name}): joint accuracy after the last epoch\n\n"
+        + grid(["gamma", *COLUMNS], [[f"{g:g}", *row(name, "joint", g)] for g in GAMMAS])
+        for name, title in SETTINGS.items()
+    ]
+    everywhere = grid(
+        ["setting", "head", *COLUMNS],
+        [[name, head, *row(name, head, GAMMA)] for name, heads in HEADS.items() for head in heads],
+    )
+    return "\n".join([*sweeps, f"**All settings at gamma {GAMMA:g}**\n\n{everywhere}"])
+
+
+COLUMNS = (
+    "MMPareto",
+    "uniform x gamma",
+    "MMPareto − uniform",
+    "uniform x gamma − uniform (the magnitude alone)",
+    "MMPareto − uniform x gamma (the direction alone)",
+)
+
+
+def _row(scope: Scope, records: Records, name: str, head: str, gamma: float) -> list[str]:
+    setting, seeds = scope.setting(name), range(scope.seeds)
+    ours, theirs, uniform = (
+        accuracies(records, [run(setting, factor, seed) for seed in seeds], head)
+        for run, factor in ((mmpareto, gamma), (scaled, gamma), (scaled, 1.0))
+    )
+    return [
+        spread(list(ours.values())),
+        spread(list(theirs.values())),
+        lead(ours, uniform),
+        lead(theirs, uniform),
+        lead(ours, theirs),
+    ]
+
+
+EXHIBIT = Exhibit("gamma, and what the magnitude alone explains", needs, text)

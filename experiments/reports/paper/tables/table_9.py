@@ -1,0 +1,103 @@
+"""Table 9: iterations until Pareto stationarity."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.markdown import grid
+from experiments.reports.archive import Record, Records
+from experiments.reports.paper.evidence import Item, Run
+from experiments.reports.paper.exhibit import Exhibit, Scope
+
+TOLERANCES = (0.1, 0.01)
+"""Of the norm of the shortest convex combination of the gradients, over what it was at first."""
+
+SETTINGS = ("cg-mnist", "cg-digits", "multi-mnist", "crema-d", "kinetics-sounds")
+
+PUBLISHED = {
+    ("crema-d", "audio"): 3098,
+    ("crema-d", "video"): 1709,
+    ("kinetics-sounds", "audio"): 10197,
+    ("kinetics-sounds", "video"): 7957,
+}
+
+
+def needs(scope: Scope) -> list[Item]:
+    """MMPareto's runs."""
+    return [run for name in SETTINGS for run in _runs(scope, name)]
+
+
+def _runs(scope: Scope, name: str) -> list[Run]:
+    return [Run(scope.setting(name), "mmpareto", seed) for seed in range(scope.seeds)]
+
+
+def text(scope: Scope, records: Records) -> str:
+    """Write a table with a row per data set and encoder."""
+    rows = []
+    for name in SETTINGS:
+        found = [records[run] for run in _runs(scope, name) if run in records]
+        for encoder in scope.setting(name).encoders:
+            published = PUBLISHED.get((name, encoder))
+            rows.append(
+                [
+                    name,
+                    encoder,
+                    "–" if published is None else f"{published}",
+                    *(_cell([iterations(each, encoder, t) for each in found]) for t in TOLERANCES),
+                    _cell([smallest(each, encoder) for each in found], digits=3),
+                    f"{found[0]['epochs'][-1]['step']}" if found else "–",
+                ]
+            )
+    head = [
+        "setting",
+        "encoder",
+        "paper",
+        *(f"below {tolerance:g}" for tolerance in TOLERANCES),
+        "smallest",
+        "of steps",
+    ]
+    return (
+        "Iterations until the norm of the shortest convex combination of the gradients, in the "
+        "mean over a quarter of an epoch, is below a part of what it was in the first quarter; "
+        "*smallest* is the smallest part that a run came to. Median over the seeds (smallest to "
+        "largest); *never* counts as longest.\n\n" + grid(head, rows)
+    )
+
+
+def iterations(record: Record, encoder: str, tolerance: float) -> float:
+    """Return the first step at which a quarter of an epoch ends below the tolerance, or inf."""
+    parts, steps = _parts(record, encoder)
+    below = np.flatnonzero(parts < tolerance)
+    return float(steps[below[0]]) if len(below) else float("inf")
+
+
+def smallest(record: Record, encoder: str) -> float:
+    """Return the smallest part of the first norm that a run comes to."""
+    return float(_parts(record, encoder)[0].min())
+
+
+def _parts(record: Record, encoder: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the norms over the first one, and the steps at which their quarters end."""
+    norms: list[float] = []
+    steps: list[float] = []
+    for epoch in record["epochs"]:
+        begin = steps[-1] if steps else 0.0
+        of_epoch = epoch["trace"][encoder]["shortest"]
+        norms += of_epoch
+        steps += list(np.linspace(begin, epoch["step"], len(of_epoch) + 1)[1:])
+    return np.array(norms) / norms[0], np.array(steps)
+
+
+def _cell(values: list[Any], digits: int = 0) -> str:
+    if not values:
+        return "–"
+    # A run that never gets there ranks last; interpolation would mix infinities.
+    median = np.percentile(values, 50, method="higher")
+    low, middle, high = (
+        "never" if np.isinf(value) else f"{value:.{digits}f}"
+        for value in (min(values), median, max(values))
+    )
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+EXHIBIT = Exhibit("Iterations until Pareto stationarity", needs, text)

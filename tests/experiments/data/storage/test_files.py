@@ -1,0 +1,67 @@
+"""Result files are written whole or not at all."""
+
+import errno
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from experiments.data.storage import prepared
+from experiments.data.storage.files import write_whole
+from experiments.errors import BreakError
+from experiments.reports import pictures
+
+
+@contextmanager
+def no_file_larger_than(size):
+    """As on a disk with so many bytes left: a write takes what fits, and the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_that_does_not_fit_leaves_the_one_before(tmp_path):
+    path = tmp_path / "evaluation.json"
+    write_whole(path, "old")
+    with no_file_larger_than(10), pytest.raises(OSError, match=r"evaluation\.json") as error:
+        write_whole(path, "new" * 10)
+    assert error.value.errno == errno.EFBIG
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_file_leaves_the_one_before(tmp_path, monkeypatch):
+    def interrupted(partial, content):
+        with open(partial, "wb") as file:
+            file.write(content[:1])
+        raise KeyboardInterrupt
+
+    path = tmp_path / "table.md"
+    write_whole(path, "old")
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_that_does_not_fit_leaves_nothing(tmp_path):
+    with no_file_larger_than(1000), pytest.raises(OSError, match=r"curve\.png"):
+        pictures.save(Figure(), tmp_path / "curve")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_that_does_not_fit_is_told_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "prepared"
+    with (
+        no_file_larger_than(20_000),
+        pytest.raises(BreakError, match=f"cannot write to {folder}: File too large: make room"),
+    ):
+        prepared.prepare("cg_digits.CgDigits", folder)
+    assert [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"] == []
+    assert prepared.prepare("cg_digits.CgDigits", folder).info.splits["train"].num_examples > 0
