@@ -5,6 +5,7 @@ import json
 import pytest
 
 from experiments import models
+from experiments.engine import timing
 from experiments.engine.comparison import Protocol, Spread
 from experiments.reports import demo
 
@@ -49,7 +50,7 @@ def test_a_small_demo_runs_from_end_to_end(linear, tmp_path, capsys, monkeypatch
     monkeypatch.setitem(models.MODELS, "cg-cnn", models.MODELS["linear"])
     monkeypatch.setattr(demo, "METHODS", {"uniform": "uniform", "mmpareto": "MMPareto"})
     monkeypatch.setattr(demo, "DIAGNOSED", ("uniform",))
-    monkeypatch.setattr(demo, "TIMED_STEPS", 2)
+    monkeypatch.setattr(timing, "TIMED_STEPS", 2)
     demo.main(Protocol(seeds=1, epochs=1), output=tmp_path)
     text = (tmp_path / "table.md").read_text()
     assert text in capsys.readouterr().out
