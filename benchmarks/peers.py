@@ -54,7 +54,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-peers")) -> None
     """
     missing = [name for name in ("torch", "torchjd") if not importlib.util.find_spec(name)]
     if missing:
-        raise UserError(f"bench peers needs {missing[0]}: pip install '.[peers]'")
+        raise UserError(f"benchmarks peers needs {missing[0]}: pip install '.[peers]'")
     steps = step_times(protocol)
     integration = integration_times(protocol.rounds)
     table = "\n".join(

@@ -13,7 +13,7 @@ def _demo() -> Verb:
 
 
 def _prepare() -> Verb:
-    from experiments.data.prepare import prepare
+    from experiments.engine.prepare import prepare
 
     return prepare
 
@@ -26,7 +26,7 @@ def _train() -> Verb:
 
 
 def _evaluate() -> Verb:
-    from experiments.engine.run import evaluate
+    from experiments.engine.evaluate import evaluate
 
     return evaluate
 

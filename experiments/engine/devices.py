@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from experiments.data.prepare import WORKERS
+from experiments.engine.prepare import WORKERS
 from experiments.errors import UserError
 
 AXES = ("data", "model")

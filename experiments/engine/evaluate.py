@@ -1,12 +1,75 @@
-"""Evaluation of a model on the test set."""
+"""Evaluation of a model on the test set, and the verb ``evaluate``."""
+
+import dataclasses
+import json
+from pathlib import Path
 
 import jax
 import numpy as np
 
+from experiments.data.storage.files import write_whole
+from experiments.engine.prepare import PREPARED, WORKERS
 from experiments.engine.program import RUN_AHEAD, Program, TrainState
+from experiments.engine.run import saved_steps
+from experiments.errors import UserError
 
 Scores = dict[str, dict[str, float]]
 """By head, by name of the score."""
+
+
+def evaluate(
+    run_dir: Path,
+    data_dir: Path | None = None,
+    prepared_dir: Path | None = PREPARED,
+    mesh: str | None = None,
+    distributed: bool = False,
+    workers: int = WORKERS,
+    probe: bool = False,
+) -> None:
+    """Score each trained head on the test set, from the last checkpoint of a run.
+
+    Args:
+      run_dir: Folder of the run.
+      data_dir: As for train.
+      prepared_dir: As for train.
+      mesh: As for train; it need not be that of the run.
+      distributed: As for train.
+      workers: As for train.
+      probe: Score a linear classifier on each frozen encoder too, for methods that train no head
+        for a modality.
+    """
+    from experiments import data
+    from experiments.engine import devices, processes, program
+    from experiments.engine.checkpoints import Checkpoints
+    from experiments.engine.probe import linear_probe
+
+    if not saved_steps(run_dir):
+        raise UserError(f"no checkpoint in {run_dir}: train there first")
+    if distributed:
+        processes.join()
+    over_devices = devices.make_mesh(mesh)
+    with Checkpoints(run_dir, read_only=True) as checkpoints:
+        config = checkpoints.config()
+        folder = data_dir or Path("data", config.dataset)
+        splits = data.load(config.dataset, folder, prepared_dir, workers)
+        from_scratch = dataclasses.replace(config, weights=None)
+        compiled = program.build(from_scratch, splits, over_devices, workers)
+        state = checkpoints.restore(compiled.initial_state(config.seed), config)
+    found = scores(compiled, state)
+    if probe:
+        probed = linear_probe(compiled, state)
+        found |= {f"{name} (probe)": values for name, values in probed.items()}
+    if not processes.is_first():
+        return
+    not_written = None
+    try:
+        write_whole(run_dir / "evaluation.json", json.dumps(found, indent=2) + "\n")
+    except OSError as error:
+        not_written = error
+    for head, values in found.items():
+        print(f"{head:<16}", *(f"{name} {value:.4f}  " for name, value in values.items()))
+    if not_written is not None:
+        raise not_written
 
 
 def scores(program: Program, state: TrainState) -> Scores:

@@ -1,19 +1,24 @@
-"""Runs on disk: the verbs ``train`` and ``evaluate``."""
+"""The one way to make a run on disk, to resume it and to log it; and the verb ``train``."""
 
 import dataclasses
-import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.config import Config, default_run_dir
-from experiments.data.prepare import PREPARED, WORKERS
-from experiments.data.storage.files import write_whole
 from experiments.engine import interruption
+from experiments.engine.prepare import PREPARED, WORKERS
 from experiments.errors import BreakError, UserError, of_system
+
+if TYPE_CHECKING:
+    from experiments.engine.loop import Metrics
+    from experiments.engine.program import Program, TrainState
+
+Record = dict[str, Any]
+"""Of an epoch, as :func:`experiments.engine.loop.train` makes it."""
 
 
 def train(
@@ -53,9 +58,6 @@ def train(
     from experiments import data, methods, models
     from experiments.data.storage.exclusive import exclusive
     from experiments.engine import devices, processes, program
-    from experiments.engine.checkpoints import Checkpoints
-    from experiments.engine.logs import RunLog
-    from experiments.engine.loop import train as train_epochs
 
     # A checkpoint has its own weights: the pretrained ones may be gone.
     initial = dataclasses.replace(config, weights=None) if resume else config
@@ -73,98 +75,88 @@ def train(
         _require_run(run_dir, resume)  # another training may just have ended
         splits = data.load(config.dataset, folder, prepared_dir, workers)
         compiled = program.build(initial, splits, over_devices, workers)
-        with Checkpoints(run_dir) as checkpoints:
-            state = compiled.initial_state(config.seed)
-            if resume:
-                state = checkpoints.restore(state, config)
-            done = int(state.step)
-            steps_per_epoch = compiled.feed.steps_per_epoch
-            epochs = config.optimisation.epochs
-            with (
-                RunLog(run_dir, done // steps_per_epoch) if talks else nullcontext() as log,
-                tqdm(
-                    total=epochs * steps_per_epoch,
-                    initial=done,
-                    unit="step",
-                    dynamic_ncols=True,
-                    disable=not talks,
-                ) as progress,
-            ):
+        steps = config.optimisation.epochs * compiled.feed.steps_per_epoch
+        with tqdm(total=steps, unit="step", dynamic_ncols=True, disable=not talks) as progress:
 
-                def on_epoch(state: program.TrainState, record: dict[str, Any]) -> None:
-                    if log is not None:
-                        log.write(record)
-                    checkpoints.save(state, config)  # every process saves its part
-                    if talks:
-                        progress.write(_line(record))
+            def on_start(done: int) -> None:
+                progress.initial = done  # so that the speed is of this process alone
+                progress.update(done)
 
-                train_epochs(compiled, state, epochs, on_epoch, lambda _: progress.update())
+            finish(
+                compiled,
+                config,
+                run_dir,
+                on_start=on_start,
+                on_epoch=lambda record: progress.write(_line(record)) if talks else None,
+                on_step=lambda metrics: progress.update(),
+                logs=talks,
+            )
 
 
-def evaluate(
-    run_dir: Path,
-    data_dir: Path | None = None,
-    prepared_dir: Path | None = PREPARED,
-    mesh: str | None = None,
-    distributed: bool = False,
-    workers: int = WORKERS,
-    probe: bool = False,
-) -> None:
-    """Scores of each trained head on the test set, from the last checkpoint of a run.
+def finish(
+    program: "Program",
+    config: Config,
+    folder: Path,
+    on_start: Callable[[int], object] = lambda steps: None,
+    on_epoch: Callable[[Record], object] = lambda record: None,
+    on_step: Callable[["Metrics"], object] = lambda metrics: None,
+    of_epoch: Callable[[], Record] = dict,
+    logs: bool = True,
+) -> "TrainState":
+    """Bring the run in a folder to its last epoch, from its last checkpoint on if it has one.
+
+    After each epoch its record goes to the log and the state into a checkpoint. The caller holds
+    the folder's lock.
 
     Args:
-      run_dir: Folder of the run.
-      data_dir: As for train.
-      prepared_dir: As for train.
-      mesh: As for train; it need not be that of the run.
-      distributed: As for train.
-      workers: As for train.
-      probe: Score a linear classifier on each frozen encoder too, for methods that train no head
-        for a modality.
+      program: The compiled program of the run.
+      config: The configuration of the run, which the checkpoint must agree with.
+      folder: Folder of the run.
+      on_start: Called once with the number of steps that are already taken.
+      on_epoch: Called after each epoch with its record, once that is written.
+      on_step: As for :func:`experiments.engine.loop.train`.
+      of_epoch: Called after each epoch for what its record is to hold beside what
+        :func:`experiments.engine.loop.train` gives.
+      logs: Whether to write the log: of several processes, one does. Each saves its part of the
+        checkpoint.
+
+    Returns:
+      The state after the last epoch.
+
+    Raises:
+      UserError: If the checkpoint is damaged or of another configuration.
     """
-    from experiments import data
-    from experiments.engine import devices, processes, program
-    from experiments.engine.checkpoints import Checkpoints
-    from experiments.engine.evaluate import scores
-    from experiments.engine.probe import linear_probe
+    from experiments.engine.checkpoints import Checkpoints  # orbax takes a while to import
+    from experiments.engine.logs import RunLog
+    from experiments.engine.loop import train as train_epochs
 
-    if not _saved_steps(run_dir):
-        raise UserError(f"no checkpoint in {run_dir}: train there first")
-    if distributed:
-        processes.join()
-    over_devices = devices.make_mesh(mesh)
-    with Checkpoints(run_dir, read_only=True) as checkpoints:
-        config = checkpoints.config()
-        folder = data_dir or Path("data", config.dataset)
-        splits = data.load(config.dataset, folder, prepared_dir, workers)
-        from_scratch = dataclasses.replace(config, weights=None)
-        compiled = program.build(from_scratch, splits, over_devices, workers)
-        state = checkpoints.restore(compiled.initial_state(config.seed), config)
-    found = scores(compiled, state)
-    if probe:
-        probed = linear_probe(compiled, state)
-        found |= {f"{name} (probe)": values for name, values in probed.items()}
-    if not processes.is_first():
-        return
-    not_written = None
-    try:
-        write_whole(run_dir / "evaluation.json", json.dumps(found, indent=2) + "\n")
-    except OSError as error:
-        not_written = error
-    for head, values in found.items():
-        print(f"{head:<16}", *(f"{name} {value:.4f}  " for name, value in values.items()))
-    if not_written is not None:
-        raise not_written
+    with Checkpoints(folder) as checkpoints:
+        state = program.initial_state(config.seed)
+        if checkpoints.exist():
+            state = checkpoints.restore(state, config)
+        done = int(state.step)
+        on_start(done)
+        epochs_done = done // program.feed.steps_per_epoch
+        with RunLog(folder, epochs_done) if logs else nullcontext() as log:
+
+            def save(state: "TrainState", record: Record) -> None:
+                record = {**record, **of_epoch()}
+                if log is not None:
+                    log.write(record)
+                checkpoints.save(state, config)
+                on_epoch(record)
+
+            return train_epochs(program, state, config.optimisation.epochs, save, on_step)
 
 
-def _saved_steps(run_dir: Path) -> list[int]:
+def saved_steps(run_dir: Path) -> list[int]:
     """Return the steps of the checkpoints of a run, without Orbax, which takes long to import."""
     return sorted(int(path.name) for path in run_dir.glob("checkpoints/*") if path.name.isdigit())
 
 
 def _require_run(run_dir: Path, there: bool) -> None:
     """Refuses a folder that holds no run, or one that does."""
-    steps = _saved_steps(run_dir)
+    steps = saved_steps(run_dir)
     if there and not steps:
         raise UserError(f"no checkpoint in {run_dir}: train there, without --resume")
     if steps and not there:
@@ -174,7 +166,7 @@ def _require_run(run_dir: Path, there: bool) -> None:
 def _the_way_on(run_dir: Path) -> str:
     """How to go on with a training that ends before its time."""
     command = ["python", "-m", "experiments", *sys.argv[1:]]
-    steps = _saved_steps(run_dir)
+    steps = saved_steps(run_dir)
     if not steps:
         return f"no epoch is saved yet, begin anew with: {shlex.join(command)}"
     if "--resume" not in command:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.data.prepare import PREPARED, WORKERS
 from experiments.data.storage.exclusive import exclusive
 from experiments.data.storage.files import write_whole
 from experiments.engine import interruption, logs, program
 from experiments.engine.devices import description
-from experiments.engine.logs import RunLog
 from experiments.engine.loop import train
+from experiments.engine.prepare import PREPARED, WORKERS
 from experiments.engine.program import Program, TrainState
+from experiments.engine.run import finish
 from experiments.errors import NotApplicableError, UserError
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.measurements import MEASUREMENTS
@@ -137,25 +137,21 @@ class Archive:
 
     def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
         """Return the state at the end of a run, from the last checkpoint on."""
-        from experiments.engine.checkpoints import Checkpoints  # orbax takes a while to import
-
-        folder = self._runs / run.name
         trace = Trace()
-        with Checkpoints(folder) as checkpoints:
-            state = compiled.initial_state(run.seed)
-            if checkpoints.exist():
-                state = checkpoints.restore(state, run.config)
-            done = int(state.step) // compiled.feed.steps_per_epoch
-            for _ in range(done):
+
+        def on_start(steps: int) -> None:
+            for _ in range(steps // compiled.feed.steps_per_epoch):
                 on_epoch()
-            with RunLog(folder, done) as log:
 
-                def save(state: TrainState, record: Record) -> None:
-                    log.write({**record, "trace": trace.take()})
-                    checkpoints.save(state, run.config)
-                    on_epoch()
-
-                return train(compiled, state, run.epochs, save, trace.add)
+        return finish(
+            compiled,
+            run.config,
+            self._runs / run.name,
+            on_start=on_start,
+            on_epoch=lambda record: on_epoch(),
+            on_step=trace.add,
+            of_epoch=lambda: {"trace": trace.take()},
+        )
 
     def _log(self, run: Run) -> list[Record]:
         """Return the records of all epochs of a run."""

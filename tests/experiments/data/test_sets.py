@@ -11,9 +11,10 @@ import pytest
 from experiments import presets
 from experiments.config import Config, Optimisation
 from experiments.data import DATASETS
-from experiments.data.prepare import prepare
 from experiments.engine import run as runs
+from experiments.engine.evaluate import evaluate
 from experiments.engine.logs import read
+from experiments.engine.prepare import prepare
 from experiments.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -72,7 +73,7 @@ def test_a_set_is_prepared_trained_on_and_evaluated(
     # What is prepared needs the files no longer.
     elsewhere = {"data_dir": tmp_path / "nowhere", "prepared_dir": prepared_dir, "workers": 0}
     runs.train(config, run_dir=run_dir, **elsewhere)
-    runs.evaluate(run_dir, **elsewhere)
+    evaluate(run_dir, **elsewhere)
     check(run_dir, dataset)
 
 

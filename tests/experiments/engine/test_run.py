@@ -184,9 +184,8 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_serves(
     ("arguments", "words"),
     [
         (["table", "methods"], ["--methods", "--seeds", "--epochs"]),
-        (["bench", "step"], ["--output", "--rounds"]),
-        (["bench", "optimality"], ["--output"]),
-        (["bench", "weightings"], ["--objectives", "--gramians", "--rounds"]),
+        (["table", "3"], ["--preset", "--seeds", "--no-run"]),
+        (["figure", "1"], ["--preset", "--seeds", "--no-run"]),
     ],
     ids=lambda value: " ".join(value),
 )
