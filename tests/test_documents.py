@@ -240,9 +240,7 @@ def test_tables_of_the_papers_size_are_what_the_records_say(number, tmp_path, mo
 LINKED = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
 
 
-@pytest.mark.parametrize(
-    ("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)", LINKED)
-)
+@pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)", LINKED))
 def test_links_lead_to_files(document, path):
     file, _, section = path.partition("#")
     target = document.parent / file if file else document
