@@ -20,7 +20,14 @@ import mmpareto_jax as mmp
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def blocks_of(text):
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+# The recipes of docs/usage.md continue the example of the README.
+BLOCKS = blocks_of(README) + blocks_of((ROOT / "docs" / "usage.md").read_text())
 
 
 @pytest.fixture
@@ -32,6 +39,10 @@ def batch():
         "y": jnp.linspace(-1, 1, 16)[:, None] * jnp.ones((1, 4)),
         "label": jnp.arange(16) % 4,
     }
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 130
 
 
 def test_the_usage_example_is_short():
@@ -58,6 +69,7 @@ def test_every_block_runs_in_order(batch, capsys):
     exec(BLOCKS[1], names)
     assert capsys.readouterr().out.count("[") == 2
 
+    assert len(BLOCKS) == 8
     for block in BLOCKS[2:]:
         exec(block, names)
     state, values = names["linen_step"](names["train_state"], batch)
@@ -122,10 +134,10 @@ def test_the_nnx_recipe_moves_statistics_and_keys_and_trains_the_rest(batch, ste
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def found_in_documents(pattern):
+def found_in_documents(pattern, documents=DOCUMENTS):
     return [
-        pytest.param(document, found, id=f"{document.name}-{found}")
-        for document in DOCUMENTS
+        pytest.param(document, found, id=f"{document.relative_to(ROOT)}-{found}")
+        for document in documents
         for found in re.findall(pattern, document.read_text())
     ]
 
@@ -225,7 +237,10 @@ def test_tables_of_the_papers_size_are_what_the_records_say(number, tmp_path, mo
     assert rebuilt.read_text() == (committed / name).read_text()
 
 
-@pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)"))
+LINKED = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
+
+
+@pytest.mark.parametrize(("document", "path"), found_in_documents(r"\]\((?!http)([^)]+)\)", LINKED))
 def test_links_lead_to_files(document, path):
     file, _, section = path.partition("#")
     target = document.parent / file if file else document
@@ -267,9 +282,7 @@ def test_the_method_of_the_guide_is_short_and_trains(monkeypatch):
     from experiments.config import Config, Optimisation
     from experiments.engine import program
 
-    (block,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-method.md").read_text(), flags=re.DOTALL
-    )
+    (block,) = blocks_of((ROOT / "docs" / "adding-a-method.md").read_text())
     assert len(block.splitlines()) <= 40
     names = {}
     exec(block, names)
