@@ -3,7 +3,6 @@
 import datetime
 import importlib.metadata
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data.storage.exclusive import exclusive
-from experiments.data.storage.files import write_whole
 from experiments.engine import interruption, logs, program
 from experiments.engine.devices import description
 from experiments.engine.loop import train
@@ -23,8 +21,7 @@ from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.measurements import MEASUREMENTS
 from experiments.reports.paper.settings import Setting
 from experiments.reports.paper.trace import Trace
-
-Record = dict[str, Any]
+from experiments.reports.records import Record, RecordFile
 
 Records = Mapping[Item, Record]
 """What is on disk of the items that were asked for."""
@@ -49,7 +46,7 @@ class Places:
 
 
 class Archive:
-    """The results of one preset: a JSON file for each item, below ``results_dir/PRESET``.
+    """The results of one preset: a file ``results_dir/PRESET/SETTING.jsonl`` for each setting.
 
     Args:
       preset: "quick" or "paper".
@@ -60,10 +57,21 @@ class Archive:
         self.folder = places.results_dir / preset
         self._runs = places.runs_dir / preset
         self._places = places
+        self._files: dict[str, RecordFile] = {}
 
     def records(self, items: Iterable[Item]) -> Records:
-        """Read the records of those items that are on disk."""
-        return {item: _read(self._path(item)) for item in items if self._path(item).exists()}
+        """Return the records of those items that are on disk."""
+        found: dict[Item, Record] = {}
+        for setting, of_setting in _by_setting(items).items():
+            there = self._file(setting).read()
+            found |= {item: there[item.name] for item in of_setting if item.name in there}
+        return found
+
+    def missing(self, items: Iterable[Item]) -> list[Item]:
+        """Return those items, each once, that are not on disk."""
+        items = list(dict.fromkeys(items))
+        there = self.records(items)
+        return [item for item in items if item not in there]
 
     def finish(self, items: Iterable[Item]) -> dict[str, str]:
         """Make what is missing of some items; what a kill interrupts goes on at the next call.
@@ -77,10 +85,9 @@ class Archive:
         from tqdm import tqdm
 
         interruption.advise(lambda: "what is finished is kept; the same command goes on from there")
-        missing = [item for item in dict.fromkeys(items) if not self._path(item).exists()]
         groups: dict[Any, dict[Run, list[Item]]] = {}
-        for item in missing:
-            run = item if isinstance(item, Run) else item.run
+        for item in self.missing(items):
+            run = _run(item)
             groups.setdefault(run.program, {}).setdefault(run, []).append(item)
         lacking = {
             setting.name: reason
@@ -116,8 +123,7 @@ class Archive:
         self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
     ) -> None:
         with exclusive(self._runs / run.name):  # another command may have been at it
-            missing = [item for item in items if not self._path(item).exists()]
-            self._make(run, missing, compiled, on_epoch)
+            self._make(run, self.missing(items), compiled, on_epoch)
 
     def _make(
         self, run: Run, items: list[Item], compiled: Program, on_epoch: Callable[[], object]
@@ -164,15 +170,24 @@ class Archive:
             )
         return epochs
 
-    def _path(self, item: Item) -> Path:
-        return self.folder / f"{item.name}.json"
+    def _file(self, setting: str) -> RecordFile:
+        return self._files.setdefault(setting, RecordFile(self.folder / f"{setting}.jsonl"))
 
     def _write(self, item: Item, content: Record) -> None:
-        path = self._path(item)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        run = item if isinstance(item, Run) else item.run
-        record = {**content, **_provenance(run)}
-        write_whole(path, json.dumps(record, separators=(",", ":")) + "\n")
+        run = _run(item)
+        self._file(run.setting.name).add(item.name, {**content, **_provenance(run)})
+
+
+def _run(item: Item) -> Run:
+    return item if isinstance(item, Run) else item.run
+
+
+def _by_setting(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Group items by the name of their setting, which is looked up on disk once for all."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(_run(item).setting.name, []).append(item)
+    return groups
 
 
 def _after(run: Run, epochs: int, compiled: Program) -> TrainState:
@@ -191,10 +206,3 @@ def _provenance(run: Run) -> Record:
         "date": datetime.date.today().isoformat(),
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
-
-
-def _read(path: Path) -> Record:
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged: remove it, and the command makes it again") from error

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from experiments.reports.archive import LIBRARIES, Record, Records
+from experiments.reports.archive import LIBRARIES, Records
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.records import Record
 
 TITLE = "The tables and figures of the MMPareto paper"
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.engine.comparison import Spread
-from experiments.reports.archive import Record, Records
+from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Run
+from experiments.reports.records import Record
 
 CONFIDENCE = 0.95
 """Of the interval of a difference."""

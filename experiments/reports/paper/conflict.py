@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.reports.archive import Record
 from experiments.reports.pictures import band
+from experiments.reports.records import Record
 from experiments.reports.statistics import spread
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Its place among the results."""
+        """Its name among all records, and its folder below that of the runs."""
         factor = "" if self.gamma == GAMMA else f"-gamma-{self.gamma}"
         return f"{self.setting.name}/{self.method}{factor}/{self.seed}"
 
@@ -79,7 +79,7 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Its place among the results."""
+        """Its name among all records."""
         return f"{self.run.name}-{self.kind}-{self.epoch}"
 
 

@@ -1,6 +1,7 @@
 """The archive: what is missing is run, once, and a killed run goes on to the same numbers."""
 
 import dataclasses
+import json
 import shutil
 import threading
 
@@ -14,6 +15,7 @@ from experiments.engine import logs
 from experiments.engine.checkpoints import Checkpoints
 from experiments.errors import UserError
 from experiments.reports import archive as archives
+from experiments.reports import records
 from experiments.reports.archive import Archive, Places
 from experiments.reports.paper.evidence import Measurement, Run
 from experiments.reports.paper.measurements import MEASUREMENTS
@@ -47,8 +49,8 @@ def numbers(record):
 
 def finished(archive, *items):
     assert archive.finish(items) == {}
-    records = archive.records(items)
-    return [records[item] for item in items]
+    found = archive.records(items)
+    return [found[item] for item in items]
 
 
 def test_the_same_command_gives_the_same_numbers(setting, make):
@@ -90,6 +92,40 @@ def test_what_is_there_is_not_run_again(setting, make, monkeypatch):
     finished(archive, run)
     monkeypatch.setattr(archives.program, "build", None)  # would fail if it were called
     finished(archive, run)
+
+
+def test_a_setting_is_one_file_with_a_line_for_each_run_and_measurement(setting, make, monkeypatch):
+    monkeypatch.setitem(MEASUREMENTS, "nothing", lambda *_: {})
+    archive, other = make("files"), dataclasses.replace(setting, name="others")
+    runs = [Run(setting, "uniform", 0), Run(setting, "joint", 0), Run(other, "joint", 0)]
+    finished(archive, *runs, Measurement(runs[1], "nothing", 0))
+    lines = {path.name: path.read_text().splitlines() for path in archive.folder.glob("*.jsonl")}
+    assert {name: [json.loads(line)["name"] for line in of] for name, of in lines.items()} == {
+        "digits.jsonl": ["digits/joint/0", "digits/joint/0-nothing-0", "digits/uniform/0"],
+        "others.jsonl": ["others/joint/0"],
+    }
+
+
+def test_a_file_of_records_is_read_once_for_all_items(setting, make, monkeypatch):
+    runs = [Run(setting, "joint", seed) for seed in range(2)]
+    finished(make("reads"), *runs)
+    parsed = []
+    parse = records._parsed
+    monkeypatch.setattr(records, "_parsed", lambda path: parsed.append(path) or parse(path))
+    archive = make("reads")
+    finished(archive, *runs)
+    finished(archive, *reversed(runs))
+    assert len(parsed) == 1
+
+
+def test_a_damaged_file_of_records_stops_a_command_before_anything_runs(setting, make, monkeypatch):
+    run, archive = Run(setting, "joint", 0), make("damaged")
+    finished(archive, run)
+    path = archive.folder / "digits.jsonl"
+    path.write_text(path.read_text()[:100])
+    monkeypatch.setattr(archives.program, "build", None)  # would fail if it were called
+    with pytest.raises(UserError, match=r"digits\.jsonl, line 1 is damaged: remove that line"):
+        archive.finish([run])
 
 
 def test_one_program_serves_all_seeds(setting, make, monkeypatch):
@@ -166,8 +202,8 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_repeated(setting
         waiting.start()
         waiting.join(timeout=5)
         assert waiting.is_alive()
-        archive._path(run).parent.mkdir(parents=True)
-        shutil.copy(elsewhere._path(run), archive._path(run))
+        archive.folder.mkdir(parents=True)
+        shutil.copy(elsewhere.folder / "digits.jsonl", archive.folder)
     waiting.join()
     assert archive.records([run]) == {run: record}
     assert [path.name for path in folder.iterdir()] == [".lock"]  # nothing was trained
@@ -176,7 +212,7 @@ def test_a_run_that_another_command_is_at_is_waited_for_and_not_repeated(setting
 def test_a_log_with_a_gap_is_not_taken_for_a_record(setting, make):
     run, archive = Run(setting, "joint", 0), make("gap")
     finished(archive, run)
-    archive._path(run).unlink()
+    (archive.folder / "digits.jsonl").unlink()
     log = archive._runs / run.name / "metrics.jsonl"
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:2]))
     with pytest.raises(UserError, match=r"does not have each of its 3 epochs once: remove"):

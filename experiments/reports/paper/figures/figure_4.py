@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.reports.archive import Record, Records
+from experiments.reports.archive import Records
 from experiments.reports.paper import conflict, magnitudes, noise
 from experiments.reports.paper.evidence import Item, Measurement, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
 from experiments.reports.pictures import not_run, panels
+from experiments.reports.records import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.reports.archive import Record, Records
+from experiments.reports.archive import Records
 from experiments.reports.paper import flatness
 from experiments.reports.paper.evidence import Item
 from experiments.reports.paper.exhibit import Exhibit, Scope
 from experiments.reports.pictures import band, not_run
+from experiments.reports.records import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,11 @@ import numpy as np
 
 from experiments.engine.comparison import Spread
 from experiments.markdown import grid
-from experiments.reports.archive import Record, Records
+from experiments.reports.archive import Records
 from experiments.reports.paper import flatness
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.records import Record
 from experiments.reports.statistics import Difference
 
 REFERENCE = "uniform"

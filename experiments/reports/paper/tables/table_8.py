@@ -4,9 +4,10 @@ from typing import Any
 
 from experiments.engine.timing import Ratio
 from experiments.markdown import grid
-from experiments.reports.archive import Record, Records
+from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Item, Measurement, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.records import Record
 
 PAPER = {"crema-d": 0.11, "kinetics-sounds": 0.16, "cg-mnist": 0.05, "modelnet40": 0.10}
 """Seconds, with a variance of 1e-5 each (Table 8)."""

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from experiments.markdown import grid
-from experiments.reports.archive import Record, Records
+from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
+from experiments.reports.records import Record
 
 TOLERANCES = (0.1, 0.01)
 """Of the norm of the shortest convex combination of the gradients, over what it was at first."""
