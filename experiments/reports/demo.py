@@ -26,7 +26,7 @@ from experiments.engine.comparison import (
     spread,
 )
 from experiments.engine.timing import steps_per_second
-from experiments.reports.pictures import band, panels, save
+from experiments.reports.pictures import OTHER_COLORS, band, color, panels, save
 
 METHODS = {
     "joint": "one joint loss",
@@ -139,11 +139,11 @@ def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) ->
     """Test accuracy over epochs, a panel a head, a line a method, a band for the seeds' range."""
     figure, axes = panels(len(HEADS))
     for panel, head in zip(axes, HEADS, strict=True):
-        for index, (method, name) in enumerate(names.items()):
+        for method, name in names.items():
             runs = histories[method]
             if head in runs[0][0]["scores"]:
                 values = [[100 * r["scores"][head]["accuracy"] for r in run] for run in runs]
-                band(panel, _epochs(values), values, f"C{index}", name)
+                band(panel, _epochs(values), values, color(method), name)
         panel.set_title(f"{head} prediction")
         panel.set_xlabel("epoch")
     axes[0].set_ylabel("test accuracy (%)")
@@ -154,9 +154,8 @@ def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) ->
 def draw_cosine(seeds: list[list[dict[str, Any]]], path: Path) -> None:
     """Cosine between the joint and the unimodal gradient over epochs, a line an encoder."""
     figure, (cosines, conflicts) = panels(2)
-    for index, encoder in enumerate(HEADS[1:]):
+    for colour, encoder in zip(OTHER_COLORS, HEADS[1:], strict=False):
         records = [[r["encoders"][encoder] for r in run] for run in seeds]
-        colour = f"C{index}"
         label = f"{encoder} encoder"
         mean = [[r["cosine"] for r in run] for run in records]
         band(cosines, _epochs(mean), mean, colour, label)

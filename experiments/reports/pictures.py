@@ -1,4 +1,4 @@
-"""The look of all figures, and how they are saved."""
+"""The look of all figures, their colors, and how they are saved."""
 
 import io
 from collections.abc import Sequence
@@ -12,6 +12,28 @@ from experiments.data.storage.files import write_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+METHOD_COLORS = {
+    "joint": "C0",
+    "uniform": "C1",
+    "uniform-gamma": "C2",
+    "pareto": "C3",
+    "mmpareto": "C4",
+}
+
+OTHER_COLORS = ("C7", "C6", "C8", "C9", "C5")
+"""Colors of what is not a method: encoders, losses, gradients."""
+
+
+def color(method: str) -> str:
+    """Return the color of a method, the same in every panel of every figure.
+
+    Example:
+      >>> color("mmpareto")
+      'C4'
+    """
+    return METHOD_COLORS[method]
 
 
 def panels(count: int, rows: int = 1) -> tuple["Figure", Any]:

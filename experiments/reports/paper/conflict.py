@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.reports.pictures import band
+from experiments.reports.pictures import OTHER_COLORS, band
 from experiments.reports.records import Record
 from experiments.reports.statistics import spread
 
@@ -26,7 +26,7 @@ def draw(panel: "Axes", records: list[Record], encoders: tuple[str, ...]) -> Non
             for record in records
         ]
         ends = np.linspace(0, records[0]["epochs"][-1]["step"], len(cosines[0]) + 1)[1:]
-        band(panel, list(ends), cosines, f"C{index}", f"{name} encoder")
+        band(panel, list(ends), cosines, OTHER_COLORS[index], f"{name} encoder")
     panel.axhline(0, color="black", linewidth=0.8)
     panel.set_xlabel("iteration")
     panel.set_ylabel("cosine, joint and unimodal gradient")

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.reports.pictures import not_run
+from experiments.reports.pictures import OTHER_COLORS, not_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BINS = 30
 
-COLOURS = {"joint": "C0", "unimodal": "C1"}
+COLOURS = dict(zip(("joint", "unimodal"), OTHER_COLORS[2:], strict=False))
 
 
 def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:

@@ -10,7 +10,7 @@ from experiments.reports.archive import Records
 from experiments.reports.paper import conflict, magnitudes, noise
 from experiments.reports.paper.evidence import Item, Measurement, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
-from experiments.reports.pictures import not_run, panels
+from experiments.reports.pictures import color, not_run, panels
 from experiments.reports.statistics import accuracies, lead, spread
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ def _fixed(scope: Scope, seed: int) -> Measurement:
 
 def _runs(scope: Scope, setting: str, method: str) -> list[Run]:
     return [Run(scope.setting(setting), method, seed) for seed in range(scope.seeds)]
+
+
+COLORS = {SINGLE: color("joint")} | {TITLES[method]: color(method) for method in METHODS}
+"""By name of a group of bars."""
 
 
 Bars = dict[str, dict[str, dict[int, float]]]
@@ -139,7 +143,7 @@ def _draw_bars(panel: "Axes", values: Bars) -> None:
         where = np.arange(len(heads)) + (index - (len(values) - 1) / 2) * width
         found = [100 * np.array(list(by_head[head].values())) for head in heads]
         heights = [float(of.mean()) if len(of) else 0.0 for of in found]
-        panel.bar(where, heights, width * 0.9, label=name, color=f"C{index}")
+        panel.bar(where, heights, width * 0.9, label=name, color=COLORS[name])
         for position, of in zip(where, found, strict=True):
             panel.plot([position] * len(of), of, "k.", markersize=3)
     panel.set_xticks(range(len(heads)), heads)

@@ -10,7 +10,8 @@ from experiments.markdown import grid
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import GAMMA, Item
 from experiments.reports.paper.exhibit import Exhibit, Scope
-from experiments.reports.pictures import panels
+from experiments.reports.paper.magnitudes import COLOURS as GRADIENT_COLOURS
+from experiments.reports.pictures import color, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,12 @@ CASES = {
     "conflict": ((0.8, 0.1), (-1.0, 1.5)),
 }
 """A joint and a longer unimodal gradient, in a plane."""
+
+COLORS = {
+    "uniform": color("uniform"),
+    "conventional Pareto": color("pareto"),
+    "MMPareto": color("mmpareto"),
+}
 
 METHODS = {
     "uniform": mmp.weightings.uniform(),
@@ -70,10 +77,11 @@ def draw(scope: Scope, records: Records) -> "Figure":
     del scope, records
     figure, axes = panels(len(CASES))
     for panel, (case, (joint, unimodal)) in zip(axes, CASES.items(), strict=True):
-        _arrow(panel, joint, "C0", "joint gradient")
-        _arrow(panel, unimodal, "C1", "unimodal gradient")
-        for index, (name, vector) in enumerate(integrated(case).items()):
-            _arrow(panel, vector, f"C{index + 2}", name, linestyle="--" if index == 0 else "-")
+        _arrow(panel, joint, GRADIENT_COLOURS["joint"], "joint gradient")
+        _arrow(panel, unimodal, GRADIENT_COLOURS["unimodal"], "unimodal gradient")
+        for name, vector in integrated(case).items():
+            linestyle = "--" if name == "uniform" else "-"
+            _arrow(panel, vector, COLORS[name], name, linestyle)
         panel.set_title(case)
         panel.set_aspect("equal")
         panel.set_xlim(-1.4, 2.6)
