@@ -150,7 +150,7 @@ def test_a_kill_during_a_download_leaves_no_half_file(miniature, mirror, tmp_pat
     mirror.spoil = lambda whole: whole[:100]
     mirror.go_on.clear()
     code = (
-        "import sys; from experiments.data import mnist\n"
+        "import sys; from experiments.data.sets import _mnist as mnist\n"
         "mnist.MIRRORS = (sys.argv[1],); mnist.read(sys.argv[2])"
     )
     process = subprocess.Popen(
