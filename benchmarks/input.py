@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from benchmarks import _report, preparation
-from experiments import data, presets
+from experiments import data
 from experiments.data import Splits
 from experiments.data.miniatures import crema_d
 from experiments.engine import devices, feeds, program
@@ -93,7 +93,7 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
       "pipeline W" (batches that nothing is done with) and "training W" (steps on the batches of
       the pipeline); and "waiting W", the share of the time of training in which there was no batch.
     """
-    preset = presets.PRESETS[DATASET]
+    preset = data.named(DATASET).preset
     optimisation = dataclasses.replace(preset.optimisation, batch_size=protocol.batch_size)
     config = dataclasses.replace(preset, model=protocol.model, optimisation=optimisation)
     compiled = program.build(config, splits)

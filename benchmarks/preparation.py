@@ -164,7 +164,7 @@ def prepare(dataset: str, files: Path, prepared_dir: Path, workers: int) -> Prep
     import tensorflow_datasets  # noqa: F401  (takes seconds, which are no part of the preparation)
 
     start = time.perf_counter()
-    opened = prepared.prepare(DATASETS[dataset].builder, prepared_dir, files, workers)
+    opened = prepared.prepare(DATASETS[dataset].recipe, prepared_dir, files, workers)
     seconds = time.perf_counter() - start
     samples = sum(split.num_examples for split in opened.info.splits.values())
     size = sum(path.stat().st_size for path in Path(opened.data_path).iterdir())

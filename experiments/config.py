@@ -36,6 +36,11 @@ class Optimisation:
         _require(self.epochs > 0, "epochs must be positive", self.epochs)
 
 
+PAPER = Optimisation(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_size=64, epochs=50)
+"""Learning rate and momentum are the paper's (appendix B); where it is silent, the rest is that of
+the code released with it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """One training run."""

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.data._dataset import DataSet, multimodal, multitask
-from experiments.data.media.scaling import as_stored, imagenet, unit
+from experiments.data._dataset import DataSet
 from experiments.data.sets import (
     cg_digits,
     cg_mnist,
@@ -20,93 +19,24 @@ from experiments.data.storage import prepared
 from experiments.data.storage.fields import Batch, Fields
 from experiments.data.storage.samples import Samples, samples
 from experiments.errors import UserError
-from experiments.tasks import Classification, Depth, Segmentation
 
 __all__ = ["DATASETS", "Batch", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
 Splits = Mapping[str, Fields] | Mapping[str, Samples]
 """The sets "train" and "test", in memory or read from disk."""
 
-GRAY_AND_COLOUR = {"gray": unit, "colour": unit}
-
-SEQUENCES = dict.fromkeys(cmu_mosi.MODALITIES, as_stored)
-VIEWS = dict.fromkeys(uci_mfeat.VIEWS, as_stored)
-
-DATASETS = {
+DATASETS: dict[str, DataSet] = {
     dataset.name: dataset
     for dataset in (
-        multimodal(
-            "cg-digits",
-            "images",
-            "cg_digits.CgDigits",
-            GRAY_AND_COLOUR,
-            num_classes=10,
-            arrays=lambda _: cg_digits.arrays(),
-        ),
-        multimodal(
-            "cg-mnist",
-            "images",
-            "cg_mnist.CgMnist",
-            GRAY_AND_COLOUR,
-            num_classes=10,
-            arrays=cg_mnist.arrays,
-        ),
-        multimodal(
-            "crema-d",
-            "frames",
-            "crema_d.CremaD",
-            {"audio": as_stored, "video": imagenet},
-            num_classes=len(crema_d.CLASSES),
-            transforms="crema_d",
-        ),
-        multimodal(
-            "kinetics-sounds",
-            "frames",
-            "kinetics_sounds.KineticsSounds",
-            {"audio": as_stored, "video": imagenet},
-            num_classes=len(kinetics_sounds.CLASSES),
-            transforms="kinetics_sounds",
-        ),
-        multimodal(
-            "modelnet40",
-            "images",
-            "modelnet40.Modelnet40",
-            {"front": imagenet, "back": imagenet},
-            num_classes=len(modelnet40.CLASSES),
-            transforms="modelnet40",
-        ),
-        multimodal(
-            "cmu-mosi",
-            "sequences",
-            "cmu_mosi.CmuMosi",
-            SEQUENCES,
-            num_classes=2,
-            arrays=cmu_mosi.arrays,
-        ),
-        multimodal(
-            "uci-mfeat",
-            "features",
-            "uci_mfeat.UciMfeat",
-            VIEWS,
-            num_classes=uci_mfeat.NUM_CLASSES,
-            arrays=uci_mfeat.arrays,
-        ),
-        multitask(
-            "multi-mnist",
-            "digits",
-            "multi_mnist.MultiMnist",
-            {"image": unit},
-            {"left": Classification(10, "left"), "right": Classification(10, "right")},
-            arrays=multi_mnist.arrays,
-        ),
-        multitask(
-            "nyuv2",
-            "scenes",
-            "nyuv2.Nyuv2",
-            {"image": unit},
-            {"segmentation": Segmentation(nyuv2.NUM_CLASSES), "depth": Depth()},
-            transforms="nyuv2",
-        ),
+        cg_digits.DATASET,
+        cg_mnist.DATASET,
+        crema_d.DATASET,
+        kinetics_sounds.DATASET,
+        modelnet40.DATASET,
+        cmu_mosi.DATASET,
+        uci_mfeat.DATASET,
+        multi_mnist.DATASET,
+        nyuv2.DATASET,
     )
 }
 """Every data set, by name."""
@@ -157,9 +87,9 @@ def load(
     if dataset.transforms is not None:
         if prepared_dir is None:
             raise UserError(f"{name} does not fit in memory: name a folder with --prepared-dir")
-        opened = prepared.prepare(dataset.builder, prepared_dir, data_dir, workers)
+        opened = prepared.prepare(dataset.recipe, prepared_dir, data_dir, workers)
         return {split: samples(opened, split, dataset.transforms) for split in ("train", "test")}
     if prepared_dir is None:
         assert dataset.arrays is not None  # it has no transforms
         return dataset.arrays(data_dir)
-    return prepared.arrays(dataset.builder, prepared_dir, data_dir)
+    return prepared.arrays(dataset.recipe, prepared_dir, data_dir)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.config import Config, Optimisation
+from experiments.data import DATASETS
 from experiments.engine.loop import train
 from experiments.engine.program import Program, TrainState
-from experiments.presets import PRESETS
 
 LAST_EPOCHS = 5
 """A run's accuracy is the mean over this many last epochs."""
@@ -43,7 +43,7 @@ class Protocol:
     def optimisation(self) -> Optimisation:
         """Its SGD: the defaults of train for the data set, apart from what the protocol says."""
         return dataclasses.replace(
-            PRESETS[self.dataset].optimisation,
+            DATASETS[self.dataset].preset.optimisation,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
         )
@@ -51,7 +51,7 @@ class Protocol:
     def config(self, method: str) -> Config:
         """Return the configuration of the runs of a method."""
         return dataclasses.replace(
-            PRESETS[self.dataset],
+            DATASETS[self.dataset].preset,
             method=method,
             gamma=self.gamma,
             diagnose=method in DIAGNOSED,

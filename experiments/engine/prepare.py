@@ -31,10 +31,10 @@ def prepare(
     from experiments import data
     from experiments.data.storage import prepared
 
-    builder = data.named(dataset).builder
-    before = prepared.is_prepared(builder, prepared_dir)
+    recipe = data.named(dataset).recipe
+    before = prepared.is_prepared(recipe, prepared_dir)
     start = time.perf_counter()
-    opened = prepared.prepare(builder, prepared_dir, data_dir or Path("data", dataset), workers)
+    opened = prepared.prepare(recipe, prepared_dir, data_dir or Path("data", dataset), workers)
     seconds = time.perf_counter() - start
     sizes = {split: info.num_examples for split, info in opened.info.splits.items()}
     speed = f"{sum(sizes.values()) / seconds:.0f} samples per second"

@@ -1,9 +1,13 @@
 """The defaults of a run, by data set."""
 
+import sys
+
 import pytest
 
 from experiments import methods, models, presets
+from experiments.__main__ import main
 from experiments.data import DATASETS
+from experiments.errors import UserError
 
 
 @pytest.mark.parametrize("name", sorted(DATASETS))
@@ -27,7 +31,22 @@ def test_the_data_set_is_found_wherever_it_stands(arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["train"], ["train", "--dataset"], ["train", "--dataset", "imagenet"]]
+    "arguments", [[], ["train"], ["train", "--dataset"], ["train", "--seed", "x"]]
 )
-def test_without_a_known_data_set_the_preset_is_that_of_the_default(arguments):
+def test_without_a_data_set_the_preset_is_that_of_the_default(arguments):
     assert presets.of(arguments).dataset == "cg-digits"
+
+
+def test_an_unknown_data_set_is_an_error_that_names_those_there_are():
+    with pytest.raises(UserError, match="unknown data set 'imagenet'") as error:
+        presets.of(["train", "--dataset", "imagenet", "--help"])
+    assert all(name in str(error.value) for name in DATASETS)
+
+
+def test_the_help_shows_the_defaults_of_the_data_set(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "train", "--dataset", "nyuv2", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out
+    assert "segnet)" in shown
+    assert "200)" in shown

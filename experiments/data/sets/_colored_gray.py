@@ -9,9 +9,16 @@ CVPR 2019; the variance 0.03 and the pairing with the gray image: Fan et al., "P
 modal rebalance for multimodal learning", CVPR 2023.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from experiments.data._dataset import Scaling
+from experiments.data.media.scaling import unit
 from experiments.data.storage.fields import Fields
+
+MODALITIES: Mapping[str, Scaling] = {"gray": unit, "colour": unit}
 
 MEAN_COLOURS = np.array(
     [
@@ -92,4 +99,15 @@ def colored_and_gray(
         "gray": images[..., None].copy(),
         "colour": coloured,
         "label": labels.astype(np.int32),
+    }
+
+
+def features(side: int) -> dict[str, Any]:
+    """Return the features of square images of ``side`` pixels."""
+    import tensorflow_datasets as tfds
+
+    return {
+        "gray": tfds.features.Image(shape=(side, side, 1)),
+        "colour": tfds.features.Image(shape=(side, side, 3)),
+        "label": tfds.features.ClassLabel(num_classes=len(MEAN_COLOURS)),
     }

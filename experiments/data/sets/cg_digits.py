@@ -4,9 +4,13 @@ Source: the test part of Alpaydin and Kaynak, "Optical recognition of handwritte
 Machine Learning Repository, 1998; the colouring is described in `colored_gray`.
 """
 
+import functools
+
 import numpy as np
 
-from experiments.data.sets._colored_gray import colored_and_gray
+from experiments.data._dataset import DataSet, multimodal
+from experiments.data.sets._colored_gray import MODALITIES, colored_and_gray, features
+from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 
 TEST_SIZE = 500
@@ -43,3 +47,26 @@ def arrays(correlation: float = 1) -> dict[str, Fields]:
         "train": colored_and_gray(train_images, train_labels, correlation=correlation, rng=rng),
         "test": colored_and_gray(test_images, test_labels, correlation=0, rng=rng),
     }
+
+
+def _arrays(data_dir: object) -> dict[str, Fields]:
+    """Return the arrays as they are by default, from no file."""
+    del data_dir
+    return arrays()
+
+
+DATASET = DataSet(
+    name="cg-digits",
+    kind="images",
+    modalities=MODALITIES,
+    objectives=multimodal(MODALITIES, num_classes=10),
+    recipe=from_arrays.recipe(
+        "cg_digits",
+        "Gray digits, each with a copy in a colour that tells the class.",
+        functools.partial(features, side=8),
+        _arrays,
+    ),
+    arrays=_arrays,
+    needs_files=False,
+    model="cg-cnn",
+)

@@ -1,11 +1,15 @@
 """Colored-and-gray MNIST, from the files that `mnist` reads."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, multimodal
 from experiments.data.sets import _mnist as mnist
-from experiments.data.sets._colored_gray import colored_and_gray
+from experiments.data.sets._colored_gray import MODALITIES, colored_and_gray, features
+from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
 
@@ -42,3 +46,21 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
         "train": colored_and_gray(*splits["train"], correlation=1, rng=rng),
         "test": colored_and_gray(*splits["test"], correlation=0, rng=rng),
     }
+
+
+DATASET = DataSet(
+    name="cg-mnist",
+    kind="images",
+    modalities=MODALITIES,
+    objectives=multimodal(MODALITIES, num_classes=10),
+    recipe=from_arrays.recipe(
+        "cg_mnist",
+        "Gray MNIST images, each with a copy in a colour that tells the class.",
+        functools.partial(features, side=28),
+        arrays,
+    ),
+    arrays=arrays,
+    needs_files=False,
+    model="cg-cnn",
+    optimisation=PAPER,
+)

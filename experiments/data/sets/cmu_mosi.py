@@ -13,13 +13,17 @@ multimodal language sequences", ACL 2019, and of Yu et al., "CH-SIMS", ACL 2020.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, Scaling, multimodal
+from experiments.data.media.scaling import as_stored
 from experiments.data.media.standardisation import moments
-from experiments.data.storage import numpy_pickle
+from experiments.data.storage import from_arrays, numpy_pickle
 from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
 
@@ -156,3 +160,35 @@ def _standardise(splits: dict[str, Fields], modality: str) -> None:
         features = fields[modality]
         frames = features.any(axis=2)
         features[frames] = (features[frames] - mean) / deviation
+
+
+def _features_on_disk() -> dict[str, Any]:
+    import tensorflow_datasets as tfds
+
+    # Length and width differ among the files in circulation. Most of the numbers are padding.
+    sequence = tfds.features.Tensor(
+        shape=(None, None), dtype=np.float32, encoding=tfds.features.Encoding.ZLIB
+    )
+    return {
+        **dict.fromkeys(MODALITIES, sequence),
+        "label": tfds.features.ClassLabel(names=["negative", "non-negative"]),
+    }
+
+
+_SCALINGS: Mapping[str, Scaling] = dict.fromkeys(MODALITIES, as_stored)
+
+DATASET = DataSet(
+    name="cmu-mosi",
+    kind="sequences",
+    modalities=_SCALINGS,
+    objectives=multimodal(_SCALINGS, num_classes=2),
+    recipe=from_arrays.recipe(
+        "cmu_mosi",
+        "The sentiment of spoken film reviews from words, voice and face.",
+        _features_on_disk,
+        arrays,
+    ),
+    arrays=arrays,
+    model="transformer",
+    optimisation=PAPER,
+)

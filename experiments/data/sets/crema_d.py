@@ -6,16 +6,27 @@ OGM-GE that it builds on (Peng et al., CVPR 2022), but for the choice of frames 
 """
 
 import csv
+import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, Scaling, multimodal
 from experiments.data.media import audio, video
 from experiments.data.media.clips import Clip, check
+from experiments.data.media.scaling import as_stored, imagenet
+from experiments.data.storage import from_clips
 from experiments.data.storage.lfs import refuse_pointer
+from experiments.data.storage.recipe import Examples, Recipe
+from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
+
+if TYPE_CHECKING:
+    from experiments.data.storage.builder import RecipeBuilder
 
 CLASSES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 """Anger, disgust, fear, happiness, neutral, sadness, as the file names call them."""
@@ -210,3 +221,28 @@ def evaluation(example: dict[str, Any]) -> dict[str, np.ndarray]:
 def _spectrogram(waveform: np.ndarray) -> np.ndarray:
     samples = audio.tiled(waveform, SECONDS * RATE).astype(np.float32) / 32_768
     return audio.log_spectrogram(samples)
+
+
+def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
+    """Leave out clips whose files are missing, unreadable, or without sound or pictures."""
+    return from_clips.examples(builder, clips(builder.files_dir), decode)
+
+
+_MODALITIES: Mapping[str, Scaling] = {"audio": as_stored, "video": imagenet}
+
+DATASET = DataSet(
+    name="crema-d",
+    kind="frames",
+    modalities=_MODALITIES,
+    objectives=multimodal(_MODALITIES, len(CLASSES)),
+    recipe=Recipe(
+        "crema_d",
+        "Actors who speak a sentence in one of six emotions, in sound and pictures.",
+        functools.partial(from_clips.features, CLASSES),
+        _examples,
+        from_clips.VERSION,
+    ),
+    transforms=Transforms(training, evaluation),
+    model="resnet18",
+    optimisation=PAPER,
+)

@@ -7,16 +7,27 @@ builds.
 """
 
 import csv
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, Scaling, multimodal
 from experiments.data.media import audio, decoding, video
 from experiments.data.media.clips import Clip, check
+from experiments.data.media.scaling import as_stored, imagenet
+from experiments.data.storage import from_clips
 from experiments.data.storage.lfs import refuse_pointer
+from experiments.data.storage.recipe import Examples, Recipe
+from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
+
+if TYPE_CHECKING:
+    from experiments.data.storage.builder import RecipeBuilder
 
 CLASSES = (
     "blowing nose",
@@ -271,3 +282,34 @@ def _filterbank(waveform: np.ndarray) -> np.ndarray:
     energies = audio.log_mel_filterbank(samples - samples.mean())[:TIME]
     padded = np.pad(energies, ((0, TIME - len(energies)), (0, 0)))
     return ((padded - np.float32(MEAN)) / np.float32(2 * STD))[..., None]
+
+
+def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
+    """Leave out clips whose files are missing, unreadable, or without sound or pictures.
+
+    The number of rows of the annotations that are of other classes of Kinetics, which are not part
+    of the set, goes to the metadata as ``other_classes``.
+    """
+    found = clips(builder.files_dir)
+    builder.info.metadata["other_classes"] = found.other_classes
+    return from_clips.examples(builder, found.splits, decode)
+
+
+_MODALITIES: Mapping[str, Scaling] = {"audio": as_stored, "video": imagenet}
+
+DATASET = DataSet(
+    name="kinetics-sounds",
+    kind="frames",
+    modalities=_MODALITIES,
+    objectives=multimodal(_MODALITIES, len(CLASSES)),
+    recipe=Recipe(
+        "kinetics_sounds",
+        "Human actions of 31 classes that can be seen and heard, ten seconds each.",
+        functools.partial(from_clips.features, CLASSES),
+        _examples,
+        from_clips.VERSION,
+    ),
+    transforms=Transforms(training, evaluation),
+    model="resnet18",
+    optimisation=PAPER,
+)

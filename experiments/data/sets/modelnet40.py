@@ -10,16 +10,26 @@ renderings of Su et al., "Multi-view convolutional neural networks for 3D shape 
 ICCV 2015.
 """
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.data.media.images import decoded, evaluation_view
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, Scaling, multimodal
+from experiments.data.media.images import ImageError, decoded, evaluation_view
+from experiments.data.media.scaling import imagenet
+from experiments.data.storage.lfs import refuse_pointer
+from experiments.data.storage.recipe import Example, Examples, Recipe
+from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
+
+if TYPE_CHECKING:
+    from experiments.data.storage.builder import RecipeBuilder
 
 CLASSES = (
     "airplane", "bathtub", "bed", "bench", "bookshelf", "bottle", "bowl", "car", "chair", "cone",
@@ -185,3 +195,78 @@ def evaluation(example: dict[str, Any]) -> dict[str, Any]:
         "back": evaluation_view(decoded(example["back"])),
         "label": np.asarray(example["label"], np.int32),
     }
+
+
+def _features() -> dict[str, Any]:
+    import tensorflow_datasets as tfds
+
+    return {
+        "front": tfds.features.Image(shape=(None, None, 3)),
+        "back": tfds.features.Image(shape=(None, None, 3)),
+        "label": tfds.features.ClassLabel(names=CLASSES),
+    }
+
+
+def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
+    return {split: _usable(builder, split) for split in SPLITS}
+
+
+def _usable(builder: "RecipeBuilder", split: str) -> Examples:
+    """Yield the objects of a split that have both views; the image files are kept as they are.
+
+    An object is left out if it lacks one of the two views, or if one cannot be decoded.
+
+    Raises:
+      UserError: As :func:`objects`; or if a view is a pointer of Git LFS, or no object of a class
+        can be used.
+    """
+    kept = set()
+    for item in objects(builder.files_dir, split):
+        example = _example(builder, item, split)
+        if example is not None:
+            kept.add(item.label)
+            yield item.name, example
+    lost = [name for label, name in enumerate(CLASSES) if label not in kept]
+    if lost:
+        raise UserError(
+            f"no {split} object of {', '.join(lost)} in {builder.files_dir} has both views in "
+            "files that can be decoded: get the renderings again"
+        )
+
+
+def _example(builder: "RecipeBuilder", item: Object, split: str) -> Example | None:
+    if item.front is None or item.back is None:
+        builder.skip(split, item.name, f"without its {'back' if item.front else 'front'} view")
+        return None
+    for path in (item.front, item.back):
+        refuse_pointer(path)
+    try:
+        files = {"front": item.front.read_bytes(), "back": item.back.read_bytes()}
+        for file in files.values():
+            decoded(file)
+    except ImageError as problem:
+        builder.skip(split, item.name, f"with a view {problem}")
+        return None
+    except Exception:  # Pillow raises nearly any kind over a damaged file
+        builder.skip(split, item.name, "with a damaged view")
+        return None
+    return {view: io.BytesIO(file) for view, file in files.items()} | {"label": item.label}
+
+
+_MODALITIES: Mapping[str, Scaling] = {"front": imagenet, "back": imagenet}
+
+DATASET = DataSet(
+    name="modelnet40",
+    kind="images",
+    modalities=_MODALITIES,
+    objectives=multimodal(_MODALITIES, len(CLASSES)),
+    recipe=Recipe(
+        "modelnet40",
+        "Objects of 40 classes, rendered from the front and from the back.",
+        _features,
+        _examples,
+    ),
+    transforms=Transforms(training, evaluation),
+    model="resnet18",
+    optimisation=PAPER,
+)

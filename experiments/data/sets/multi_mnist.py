@@ -9,12 +9,18 @@ Wei and Hu, "MMPareto", ICML 2024, section 4.6 and appendix C, for this arrangem
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, multitask
+from experiments.data.media.scaling import unit
 from experiments.data.sets import _mnist as mnist
+from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
+from experiments.tasks import Classification
 
 SEED = 0
 """Fixes the pairs and the noise."""
@@ -103,3 +109,33 @@ def _noisy(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Salt and pepper on half of the pixels: of four equally likely draws, two keep the pixel."""
     draws = rng.integers(4, size=images.shape, dtype=np.uint8)
     return np.where(draws < 2, draws * np.uint8(255), images)
+
+
+def _features() -> dict[str, Any]:
+    import tensorflow_datasets as tfds
+
+    return {
+        "image": tfds.features.Image(shape=(28, 56, 1)),
+        "left": tfds.features.ClassLabel(num_classes=10),
+        "right": tfds.features.ClassLabel(num_classes=10),
+    }
+
+
+DATASET = DataSet(
+    name="multi-mnist",
+    kind="digits",
+    modalities={"image": unit},
+    objectives=multitask(
+        {"left": Classification(10, "left"), "right": Classification(10, "right")}
+    ),
+    recipe=from_arrays.recipe(
+        "multi_mnist",
+        "Two MNIST digits side by side, the right one under noise.",
+        _features,
+        arrays,
+    ),
+    arrays=arrays,
+    needs_files=False,
+    model="lenet",
+    optimisation=PAPER,
+)

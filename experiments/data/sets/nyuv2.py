@@ -8,16 +8,27 @@ the 288 x 384 files and 13 classes of Liu, Johns and Davison, "End-to-end multi-
 attention", CVPR 2019, and their later augmentation.
 """
 
+import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.config import PAPER
+from experiments.data._dataset import DataSet, multitask
+from experiments.data.media.images import png
+from experiments.data.media.scaling import unit
 from experiments.data.storage.lfs import refuse_pointer
+from experiments.data.storage.recipe import Examples, Recipe
+from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
+from experiments.tasks import Depth, Segmentation
+
+if TYPE_CHECKING:
+    from experiments.data.storage.builder import RecipeBuilder
 
 HEIGHT, WIDTH = 288, 384
 
@@ -228,3 +239,54 @@ def evaluation(example: dict[str, Any]) -> dict[str, Any]:
         "segmentation": np.asarray(example["segmentation"], np.int32),
         "depth": np.asarray(example["depth"], np.float32),
     }
+
+
+def _features() -> dict[str, Any]:
+    import tensorflow_datasets as tfds
+
+    return {
+        "image": tfds.features.Image(shape=(HEIGHT, WIDTH, 3)),
+        "segmentation": tfds.features.Tensor(shape=(HEIGHT, WIDTH), dtype=np.int8, encoding="zlib"),
+        "depth": tfds.features.Tensor(shape=(HEIGHT, WIDTH, 1), dtype=np.float32, encoding="zlib"),
+    }
+
+
+def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
+    return {split: _whole(builder, split) for split in ("train", "test")}
+
+
+def _whole(builder: "RecipeBuilder", split: str) -> Examples:
+    """Yield the scenes of a split that have all three files.
+
+    Raises:
+      UserError: As :func:`scenes` and :func:`read`; or if no scene has all three files.
+    """
+    is_empty = True
+    for scene in scenes(builder.files_dir, split):
+        missing = [field for field in FIELDS if field not in scene.files]
+        if missing:
+            builder.skip(split, f"{scene.number}.npy", f"without {' and '.join(missing)}")
+            continue
+        fields = read(scene.files)
+        is_empty = False
+        yield scene.number, {**fields, "image": io.BytesIO(png(fields["image"]))}
+    if is_empty:
+        raise UserError(
+            f"no {split} scene in {builder.files_dir} has an image, a label and a depth: "
+            "get the whole set"
+        )
+
+
+DATASET = DataSet(
+    name="nyuv2",
+    kind="scenes",
+    modalities={"image": unit},
+    objectives=multitask({"segmentation": Segmentation(NUM_CLASSES), "depth": Depth()}),
+    recipe=Recipe(
+        "nyuv2", "Indoor scenes with the class and the depth of each pixel.", _features, _examples
+    ),
+    transforms=Transforms(training, evaluation),
+    model="segnet",
+    # Batch size and epochs of the benchmark that the paper uses (Liu et al. 2019).
+    optimisation=dataclasses.replace(PAPER, batch_size=2, epochs=200),
+)

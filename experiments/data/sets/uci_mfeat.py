@@ -3,11 +3,16 @@
 Source: Duin, "Multiple Features", UCI Machine Learning Repository, 1998.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from experiments.data._dataset import DataSet, Scaling, multimodal
+from experiments.data.media.scaling import as_stored
 from experiments.data.media.standardisation import moments
+from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 from experiments.data.storage.lfs import refuse_pointer
 from experiments.errors import UserError
@@ -106,3 +111,33 @@ def _parsed(rows: list[list[str]], width: int) -> np.ndarray:
     if not np.isfinite(features).all():
         raise ValueError(f"sample {np.argwhere(~np.isfinite(features))[0][0] + 1} is not finite")
     return features
+
+
+def _features() -> dict[str, Any]:
+    import tensorflow_datasets as tfds
+
+    return {
+        **{
+            view: tfds.features.Tensor(shape=(width,), dtype=np.float32)
+            for view, width in VIEWS.items()
+        },
+        "label": tfds.features.ClassLabel(num_classes=NUM_CLASSES),
+    }
+
+
+_MODALITIES: Mapping[str, Scaling] = dict.fromkeys(VIEWS, as_stored)
+
+DATASET = DataSet(
+    name="uci-mfeat",
+    kind="features",
+    modalities=_MODALITIES,
+    objectives=multimodal(_MODALITIES, NUM_CLASSES),
+    recipe=from_arrays.recipe(
+        "uci_mfeat",
+        "Handwritten digits described by six sets of features.",
+        _features,
+        arrays,
+    ),
+    arrays=arrays,
+    model="mlp",
+)

@@ -1,6 +1,5 @@
 """Data sets prepared on disk: written once by a TFDS builder, then opened."""
 
-import importlib
 import io
 import json
 import shutil
@@ -16,18 +15,19 @@ import numpy as np
 from experiments.data.storage.exclusive import exclusive
 from experiments.data.storage.fields import Fields
 from experiments.data.storage.lfs import refuse_pointer
+from experiments.data.storage.recipe import Recipe
 from experiments.errors import UserError, of_system, quoted
 
 if TYPE_CHECKING:
-    from experiments.data.builders._prepared_from_files import PreparedFromFiles
+    from experiments.data.storage.builder import RecipeBuilder
 
 
 def prepare(
-    builder: str,
+    recipe: Recipe,
     prepared_dir: str | Path,
     data_dir: str | Path | None = None,
     workers: int = 0,
-) -> "PreparedFromFiles":
+) -> "RecipeBuilder":
     """Open a prepared data set, preparing it first if the folder does not have it.
 
     The set is written beside its place and renamed when whole. What a killed preparation left is
@@ -36,11 +36,11 @@ def prepare(
     reasons, on standard error; the set keeps the list in `metadata.json`.
 
     Args:
-        builder: a module and a class of `builders`, such as "cg_mnist.CgMnist".
+        recipe: how the set is written, which is the `recipe` of a data set.
         prepared_dir: the folder of prepared data sets.
         data_dir: the folder of the files that the set is made from, where it needs any; used only
             to prepare.
-        workers: the processes that decode, where a builder decodes.
+        workers: the processes that decode, where a set is decoded.
 
     Returns:
         The builder, whose set is prepared.
@@ -52,20 +52,21 @@ def prepare(
 
     Example:
         ```
-        prepare("cg_mnist.CgMnist", "data/prepared", "data/mnist").info.splits["train"]
+        prepare(cg_mnist.DATASET.recipe, "data/prepared", "data/mnist").info.splits["train"]
         ```
     """
     import tensorflow_datasets as tfds
 
+    from experiments.data.storage.builder import RecipeBuilder
+
     if workers < 0:
         raise UserError(f"workers must not be negative, got {workers}")
-    builder_class = _builder_class(builder)
     folder = Path(prepared_dir)
 
-    def open_set() -> "PreparedFromFiles":
-        return builder_class(data_dir=folder, files_dir=data_dir, workers=workers)
+    def open_set() -> "RecipeBuilder":
+        return RecipeBuilder(recipe, folder, data_dir, workers)
 
-    home = _home(builder_class, folder)
+    home = _home(recipe, folder)
     if not home.exists():
         with exclusive(folder):
             for leftover in home.parent.glob("incomplete.*"):
@@ -94,17 +95,17 @@ def prepare(
         return open_set()
 
 
-def is_prepared(builder: str, prepared_dir: str | Path) -> bool:
-    """Whether a folder has a data set.
+def is_prepared(recipe: Recipe, prepared_dir: str | Path) -> bool:
+    """Tell whether a folder has a data set.
 
     Args:
-        builder: as for `prepare`.
+        recipe: as for `prepare`.
         prepared_dir: as for `prepare`.
     """
-    return _home(_builder_class(builder), Path(prepared_dir)).exists()
+    return _home(recipe, Path(prepared_dir)).exists()
 
 
-def skipped(opened: "PreparedFromFiles") -> str:
+def skipped(opened: "RecipeBuilder") -> str:
     """Say in a line what a prepared set leaves out; return "" if it is nothing.
 
     Args:
@@ -123,43 +124,38 @@ def skipped(opened: "PreparedFromFiles") -> str:
 
 
 def arrays(
-    builder: str, prepared_dir: str | Path, data_dir: str | Path | None = None
+    recipe: Recipe, prepared_dir: str | Path, data_dir: str | Path | None = None
 ) -> dict[str, Fields]:
     """Read a prepared data set into memory, preparing it first if the folder does not have it.
 
     Args:
-        builder: as for `prepare`; of a subclass of `PreparedFromArrays`.
+        recipe: as `from_arrays.recipe` makes it.
         prepared_dir: as for `prepare`.
         data_dir: as for `prepare`.
 
     Returns:
-        `train` and `test`, equal byte for byte to what the builder's `arrays` gives.
+        `train` and `test`, equal byte for byte to the arrays that the set was written from.
 
     Raises:
         UserError: as `prepare`.
 
     Example:
         ```
-        arrays("cg_mnist.CgMnist", "data/prepared", "data/mnist")["train"]["gray"]
+        arrays(cg_mnist.DATASET.recipe, "data/prepared", "data/mnist")["train"]["gray"]
         ```
     """
-    opened = prepare(builder, prepared_dir, data_dir)
+    opened = prepare(recipe, prepared_dir, data_dir)
     with damage_told(opened.data_path):
         return {split: _read_split(opened, split) for split in ("train", "test")}
 
 
-def _builder_class(builder: str) -> Any:
-    module, _, name = builder.partition(".")
-    return getattr(importlib.import_module(f"experiments.data.builders.{module}"), name)
-
-
-def _home(builder_class: Any, folder: Path) -> Path:
-    return folder / builder_class.name / str(builder_class.VERSION)
+def _home(recipe: Recipe, folder: Path) -> Path:
+    return folder / recipe.name / recipe.version
 
 
 @contextmanager
 def damage_told(home: str | Path) -> Iterator[None]:
-    """Say of what goes wrong while a prepared set is read that the set is damaged.
+    """Turn read errors of a prepared set into a :class:`UserError` that says it is damaged.
 
     Args:
         home: the folder of the set.
@@ -177,7 +173,7 @@ def damage_told(home: str | Path) -> Iterator[None]:
         ) from error
 
 
-def _read_split(builder: "PreparedFromFiles", split: str) -> Fields:
+def _read_split(builder: "RecipeBuilder", split: str) -> Fields:
     import tensorflow_datasets as tfds
     from tqdm import tqdm
 

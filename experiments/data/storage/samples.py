@@ -1,9 +1,8 @@
 """A split that is read from disk sample by sample."""
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,11 +10,23 @@ from experiments.data.storage.fields import Fields
 from experiments.data.storage.prepared import damage_told
 
 if TYPE_CHECKING:
-    from experiments.data.builders._prepared_from_files import PreparedFromFiles
+    from experiments.data.storage.builder import RecipeBuilder
 
 Example = Mapping[str, Any]
 """A stored example: images as encoded bytes (several of them in an array of objects), arrays,
 labels as integers, text as bytes."""
+
+
+class Transforms(NamedTuple):
+    """The functions that make samples of stored examples; of a module, for worker processes.
+
+    Attributes:
+        training: makes a training sample of an example, with a generator of random numbers.
+        evaluation: makes a sample of an example, always the same.
+    """
+
+    training: Callable[[Any, np.random.Generator], Fields]
+    evaluation: Callable[[Any], Fields]
 
 
 @dataclass(frozen=True)
@@ -26,8 +37,8 @@ class Samples:
 
     Attributes:
         examples: the stored examples, by index.
-        training: makes a training sample of an example, with a generator of random numbers.
-        evaluation: makes a sample of an example, always the same.
+        training: as in `Transforms`.
+        evaluation: as in `Transforms`.
     """
 
     examples: Sequence[Example]
@@ -81,17 +92,15 @@ class _Subset(Sequence[Example]):
         return self.examples[int(self.rows[index])]
 
 
-def samples(opened: "PreparedFromFiles", split: str, transforms: str) -> Samples:
+def samples(opened: "RecipeBuilder", split: str, transforms: Transforms) -> Samples:
     """Return the samples of a split of a prepared set.
 
     Args:
         opened: the builder of the prepared set.
         split: "train" or "test".
-        transforms: the module of `experiments.data.sets` whose `training` and `evaluation` make a
-            sample of an example.
+        transforms: make samples of its examples.
     """
-    module = importlib.import_module(f"experiments.data.sets.{transforms}")
-    return Samples(_examples(opened, split), module.training, module.evaluation)
+    return Samples(_examples(opened, split), transforms.training, transforms.evaluation)
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class _Stored(Sequence[Example]):
             return self.source[index]
 
 
-def _examples(opened: "PreparedFromFiles", split: str) -> Sequence[Example]:
+def _examples(opened: "RecipeBuilder", split: str) -> Sequence[Example]:
     """Return the examples of a split, with images left as encoded bytes."""
     import tensorflow_datasets as tfds
 

@@ -14,10 +14,9 @@ import numpy as np
 
 from experiments import data
 from experiments.config import Config, Optimisation
-from experiments.data import Samples, Splits
+from experiments.data import DATASETS, Samples, Splits
 from experiments.data.sets import cg_digits
 from experiments.data.storage.holding_out import count
-from experiments.presets import PRESETS
 
 Preset = Literal["quick", "paper"]
 
@@ -59,7 +58,7 @@ class Setting:
     def lacks(self, data_dir: Path) -> str | None:
         """Say what it needs and lacks; return None if it can be run."""
         folder = data_dir / self.files
-        if self.config.dataset not in WITHOUT_FILES | DOWNLOADED and not folder.is_dir():
+        if data.named(self.config.dataset).needs_files and not folder.is_dir():
             return f"no folder {self.files} in the folder of data"
         if self.pretrained is not None and not (data_dir / self.pretrained).is_file():
             return f"no file {self.pretrained} in the folder of data"
@@ -68,7 +67,7 @@ class Setting:
     def splits(self, data_dir: Path, prepared_dir: Path | None, workers: int) -> Splits:
         """Its training and test sets."""
         name = self.config.dataset
-        if name in WITHOUT_FILES:
+        if self.correlation != 1:
             whole: Splits = cg_digits.arrays(self.correlation)
         else:
             in_memory = data.named(name).transforms is None
@@ -78,11 +77,6 @@ class Setting:
             "train": _choice(whole["train"], self.training_samples),
             "test": _choice(whole["test"], self.test_samples),
         }
-
-
-WITHOUT_FILES = {"cg-digits"}
-
-DOWNLOADED = {"cg-mnist", "multi-mnist"}
 
 
 def _choice(split: Any, number: int | None) -> Any:
@@ -97,7 +91,7 @@ def _choice(split: Any, number: int | None) -> Any:
 
 def _quick(dataset: str, epochs: int, batch_size: int = 64) -> Config:
     optimisation = Optimisation(learning_rate=QUICK_RATE, epochs=epochs, batch_size=batch_size)
-    return dataclasses.replace(PRESETS[dataset], optimisation=optimisation)
+    return dataclasses.replace(DATASETS[dataset].preset, optimisation=optimisation)
 
 
 def _with_model(config: Config, model: str) -> Config:
@@ -121,7 +115,7 @@ def _settings(preset: Preset) -> dict[str, Setting]:
 
     def clips(dataset: str, batch_size: int = 8) -> Setting:
         smaller = _quick(dataset, epochs=2, batch_size=batch_size)
-        return setting(dataset, PRESETS[dataset], smaller, dataset, **CLIPS)
+        return setting(dataset, DATASETS[dataset].preset, smaller, dataset, **CLIPS)
 
     def transformer(dataset: str, name: str, pretrained: str | None = None) -> Setting:
         whole = clips(dataset)
@@ -129,11 +123,17 @@ def _settings(preset: Preset) -> dict[str, Setting]:
         return dataclasses.replace(whole, name=name, config=config, pretrained=pretrained)
 
     every = [
-        setting("cg-mnist", PRESETS["cg-mnist"], _quick("cg-mnist", 4), "mnist", **MNIST),
-        setting("multi-mnist", PRESETS["multi-mnist"], _quick("multi-mnist", 4), "mnist", **MNIST),
-        setting("cg-digits", PRESETS["cg-digits"], _quick("cg-digits", 14), ""),
-        setting("uci-mfeat", PRESETS["uci-mfeat"], _quick("uci-mfeat", 15), "uci-mfeat"),
-        setting("cmu-mosi", PRESETS["cmu-mosi"], _quick("cmu-mosi", 5), "cmu-mosi"),
+        setting("cg-mnist", DATASETS["cg-mnist"].preset, _quick("cg-mnist", 4), "mnist", **MNIST),
+        setting(
+            "multi-mnist",
+            DATASETS["multi-mnist"].preset,
+            _quick("multi-mnist", 4),
+            "mnist",
+            **MNIST,
+        ),
+        setting("cg-digits", DATASETS["cg-digits"].preset, _quick("cg-digits", 14), ""),
+        setting("uci-mfeat", DATASETS["uci-mfeat"].preset, _quick("uci-mfeat", 15), "uci-mfeat"),
+        setting("cmu-mosi", DATASETS["cmu-mosi"].preset, _quick("cmu-mosi", 5), "cmu-mosi"),
         clips("crema-d"),
         clips("kinetics-sounds"),
         clips("modelnet40"),

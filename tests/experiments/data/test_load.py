@@ -151,14 +151,14 @@ def test_a_kill_in_the_middle_of_preparing_is_followed_by_a_clean_start(digits, 
     code = (
         "import itertools, sys, time\n"
         "from experiments.data import load\n"
-        "from experiments.data.builders import _arrays\n"
-        "encode, count = _arrays.png, itertools.count()\n"
+        "from experiments.data.storage import from_arrays\n"
+        "encode, count = from_arrays.png, itertools.count()\n"
         "def slow(pixels):\n"
         "    if next(count) == 3000:\n"
         "        print('in the test split', flush=True)\n"
         "        time.sleep(60)\n"
         "    return encode(pixels)\n"
-        "_arrays.png = slow\n"
+        "from_arrays.png = slow\n"
         "load('cg-digits', prepared_dir=sys.argv[1])\n"
     )
     process = start(code, tmp_path)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments import presets
 from experiments.config import Config, Optimisation
 from experiments.data import DATASETS
 from experiments.engine import run as runs
@@ -115,7 +114,7 @@ SMALL = {"crema-d": "mbt-small", "kinetics-sounds": "mbt-small", "nyuv2": "segne
 def test_the_commands_do_the_same_with_a_real_backbone(dataset, files, few_steps, tmp_path):
     folder, prepared_dir, run_dir = files(dataset), tmp_path / "prepared", tmp_path / "run"
     places = ["--prepared-dir", prepared_dir, "--run-dir", run_dir]
-    model = SMALL.get(dataset, presets.PRESETS[dataset].model)
+    model = SMALL.get(dataset, DATASETS[dataset].model)
     sizes = ["--model", model, "--batch-size", min(few_steps[dataset], 10), "--epochs", 1]
     outcome = command(
         *("train", "--dataset", dataset, "--data-dir", folder, *places, *sizes, "--workers", 2)

@@ -111,8 +111,8 @@ def test_prepared_equals_in_memory(tmp_path, layout):
     miniature.write(tmp_path / "files", **layout)
     splits = cmu_mosi.arrays(tmp_path / "files")
     room = tmp_path / "prepared"
-    assert_equal(prepared.arrays("cmu_mosi.CmuMosi", room, tmp_path / "files"), splits)
-    assert_equal(prepared.arrays("cmu_mosi.CmuMosi", room), splits)
+    assert_equal(prepared.arrays(cmu_mosi.DATASET.recipe, room, tmp_path / "files"), splits)
+    assert_equal(prepared.arrays(cmu_mosi.DATASET.recipe, room), splits)
 
 
 def test_the_aligned_file_goes_first_and_others_must_be_alone(tmp_path):

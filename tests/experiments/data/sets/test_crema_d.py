@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.builders.crema_d import CremaD
 from experiments.data.media import images
 from experiments.data.miniatures import crema_d as miniature
 from experiments.data.miniatures import media
@@ -21,12 +20,12 @@ from experiments.errors import UserError
 
 
 def prepare(folder, files, workers=0):
-    return prepared.prepare("crema_d.CremaD", folder, files, workers)
+    return prepared.prepare(crema_d.DATASET.recipe, folder, files, workers)
 
 
 def stored(opened, split):
     """The examples of a prepared split."""
-    return list(samples(opened, split, "crema_d").examples)
+    return list(samples(opened, split, crema_d.DATASET.transforms).examples)
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +280,7 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd, worker
 def test_a_clip_that_ends_its_process_is_left_out_and_named(
     archive, tmp_path, monkeypatch, capfd, workers
 ):
-    monkeypatch.setattr(CremaD, "decode", staticmethod(crashing_decoder.decode))
+    monkeypatch.setattr(crema_d, "decode", crashing_decoder.decode)
     opened = prepare(tmp_path, archive, workers)
     assert opened.info.metadata["skipped"] == [
         {"split": "train", "sample": name, "reason": "fatal to the decoding process"}

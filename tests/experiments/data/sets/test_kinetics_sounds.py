@@ -16,12 +16,12 @@ from experiments.errors import UserError
 
 
 def prepare(folder, files, workers=0):
-    return prepared.prepare("kinetics_sounds.KineticsSounds", folder, files, workers)
+    return prepared.prepare(kinetics_sounds.DATASET.recipe, folder, files, workers)
 
 
 def stored(opened, split):
     """The examples of a prepared split."""
-    return list(samples(opened, split, "kinetics_sounds").examples)
+    return list(samples(opened, split, kinetics_sounds.DATASET.transforms).examples)
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +302,9 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd):
     assert [(entry["sample"], entry["reason"]) for entry in skipped] == list(
         zip(names, reasons, strict=True)
     )
-    assert len(list(samples(opened, "train", "kinetics_sounds").examples)) == 62 - 5
+    assert (
+        len(list(samples(opened, "train", kinetics_sounds.DATASET.transforms).examples)) == 62 - 5
+    )
     assert "left out 5 of 93 samples" in capfd.readouterr().err
 
 

@@ -32,7 +32,7 @@ def folder(written, tmp_path):
 
 
 def prepare(files, room):
-    return prepared.prepare("modelnet40.Modelnet40", room, files)
+    return prepared.prepare(modelnet40.DATASET.recipe, room, files)
 
 
 def examples(opened, split):
@@ -161,7 +161,7 @@ def test_views_that_are_not_around_the_object(folder, tmp_path, view):
 
 def test_no_folder(tmp_path):
     with pytest.raises(UserError, match="--data-dir"):
-        prepared.prepare("modelnet40.Modelnet40", tmp_path)
+        prepared.prepare(modelnet40.DATASET.recipe, tmp_path)
     assert "is no folder" in refusal(tmp_path / "missing", tmp_path)
 
 
@@ -227,7 +227,7 @@ def test_an_object_with_a_view_without_a_white_is_left_out_with_the_reason(tmp_p
     miniature.write(files, counts={"train": 2, "test": 1}, side=8)
     path = sorted((files / "sofa" / "train").glob("*v001.png"))[0]
     Image.fromarray(np.zeros((8, 8), np.float32)).save(path, "TIFF")
-    opened = prepared.prepare("modelnet40.Modelnet40", tmp_path / "prepared", files)
+    opened = prepared.prepare(modelnet40.DATASET.recipe, tmp_path / "prepared", files)
     (entry,) = opened.info.metadata["skipped"]
     assert entry["sample"].startswith("sofa/")
     assert entry["reason"] == "with a view in the colour mode F, which has no white"

@@ -131,8 +131,8 @@ def test_prepared_equals_in_memory(miniature, tmp_path):
     folder = miniature[0]
     splits = multi_mnist.arrays(folder)
     room = tmp_path / "prepared"
-    assert_equal(prepared.arrays("multi_mnist.MultiMnist", room, folder), splits)
-    assert_equal(prepared.arrays("multi_mnist.MultiMnist", room), splits)
+    assert_equal(prepared.arrays(multi_mnist.DATASET.recipe, room, folder), splits)
+    assert_equal(prepared.arrays(multi_mnist.DATASET.recipe, room), splits)
 
 
 def test_no_folder_and_a_damaged_file(miniature):

@@ -31,7 +31,7 @@ def folder(written, tmp_path):
 
 
 def prepare(files, room):
-    return prepared.prepare("nyuv2.Nyuv2", room, files)
+    return prepared.prepare(nyuv2.DATASET.recipe, room, files)
 
 
 def examples(opened, split):
@@ -194,7 +194,7 @@ def test_a_split_of_which_nothing_is_left(folder, tmp_path):
 
 def test_no_folder(tmp_path):
     with pytest.raises(UserError, match="--data-dir"):
-        prepared.prepare("nyuv2.Nyuv2", tmp_path)
+        prepared.prepare(nyuv2.DATASET.recipe, tmp_path)
     assert "has no folder train" in refusal(tmp_path / "missing", tmp_path)
 
 

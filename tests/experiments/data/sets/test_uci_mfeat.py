@@ -102,8 +102,8 @@ def test_the_same_at_every_call(folder, splits):
 
 
 def test_prepared_equals_in_memory(folder, splits, tmp_path):
-    assert_equal(prepared.arrays("uci_mfeat.UciMfeat", tmp_path, folder), splits)
-    assert_equal(prepared.arrays("uci_mfeat.UciMfeat", tmp_path), splits)
+    assert_equal(prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path, folder), splits)
+    assert_equal(prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path), splits)
 
 
 def edited(folder, view, edit):
@@ -152,7 +152,7 @@ def test_no_folder(tmp_path):
     with pytest.raises(UserError, match="--data-dir"):
         uci_mfeat.arrays(None)
     with pytest.raises(UserError, match="--data-dir"):
-        prepared.arrays("uci_mfeat.UciMfeat", tmp_path)
+        prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path)
 
 
 def test_moments_of_rows_and_of_none():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from experiments.data.sets import cg_digits
 from experiments.data.storage import prepared
 from experiments.data.storage.files import write_whole
 from experiments.errors import BreakError
@@ -62,6 +63,6 @@ def test_a_set_that_does_not_fit_is_told_and_leaves_nothing(tmp_path):
         no_file_larger_than(20_000),
         pytest.raises(BreakError, match=f"cannot write to {folder}: File too large: make room"),
     ):
-        prepared.prepare("cg_digits.CgDigits", folder)
+        prepared.prepare(cg_digits.DATASET.recipe, folder)
     assert [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"] == []
-    assert prepared.prepare("cg_digits.CgDigits", folder).info.splits["train"].num_examples > 0
+    assert prepared.prepare(cg_digits.DATASET.recipe, folder).info.splits["train"].num_examples > 0

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.data import DATASETS
 from experiments.methods import TITLES
-from experiments.presets import PRESETS
 from experiments.reports.paper.evidence import Run
 from experiments.reports.paper.settings import SETTINGS, colours
 
@@ -51,7 +51,7 @@ def test_the_paper_preset_is_that_of_train(name):
     setting = SETTINGS["paper"][name]
     config = setting.config
     assert dataclasses.replace(config, model="") == dataclasses.replace(
-        PRESETS[config.dataset], model=""
+        DATASETS[config.dataset].preset, model=""
     )
     assert setting.training_samples is setting.test_samples is None
 

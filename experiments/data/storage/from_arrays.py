@@ -1,0 +1,51 @@
+"""Recipes of the data sets that are arrays in memory before they are written."""
+
+import functools
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.data.media.images import png
+from experiments.data.storage.fields import Fields
+from experiments.data.storage.recipe import Examples, Recipe
+
+if TYPE_CHECKING:
+    from experiments.data.storage.builder import RecipeBuilder
+
+Arrays = Callable[[Path | None], dict[str, Fields]]
+"""Makes "train" and "test" in memory from the folder of the files, if the set needs any."""
+
+
+def recipe(
+    name: str, description: str, features: Callable[[], dict[str, Any]], arrays: Arrays
+) -> Recipe:
+    """Return the recipe of a set that is written in the order of its arrays.
+
+    Fields that are uint8 images [N, H, W, 1 or 3] are written as PNG files, others as they are.
+
+    Args:
+      name: As in :class:`Recipe`.
+      description: As in :class:`Recipe`.
+      features: As in :class:`Recipe`.
+      arrays: Makes the set in memory, equal to what is read from disk later; a function of a
+        module, so that it can be pickled.
+    """
+    return Recipe(name, description, features, functools.partial(_examples, arrays))
+
+
+def _examples(arrays: Arrays, builder: "RecipeBuilder") -> Mapping[str, Examples]:
+    return {split: _numbered(fields) for split, fields in arrays(builder.files_dir).items()}
+
+
+def _numbered(fields: Fields) -> Examples:
+    for index in range(len(next(iter(fields.values())))):
+        yield index, {name: _encoded(field[index]) for name, field in fields.items()}
+
+
+def _encoded(value: np.ndarray) -> object:
+    if value.dtype != np.uint8 or value.ndim != 3:
+        return value
+    return io.BytesIO(png(value))

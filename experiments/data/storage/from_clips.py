@@ -1,0 +1,78 @@
+"""Parts of the recipes of the data sets of clips, which are decoded in several processes."""
+
+import functools
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from experiments.data.media import decoding
+from experiments.data.media.clips import Clip, ClipError
+from experiments.data.storage.recipe import Example, Examples
+from experiments.errors import UserError
+
+if TYPE_CHECKING:
+    from experiments.data.storage.builder import RecipeBuilder
+
+AnyClip = TypeVar("AnyClip", bound=Clip)
+
+VERSION = "1.1.0"
+"""Since the first version, pictures are upright and clips are always cut from whole recordings."""
+
+
+def features(classes: Sequence[str]) -> dict[str, Any]:
+    """Return the features of a clip of one of several classes."""
+    import tensorflow_datasets as tfds
+
+    return {
+        "waveform": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="bytes"),
+        "frames": tfds.features.Sequence(
+            tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
+        ),
+        "label": tfds.features.ClassLabel(names=classes),
+        "clip": tfds.features.Text(),
+    }
+
+
+def examples(
+    builder: "RecipeBuilder",
+    splits: Mapping[str, Sequence[AnyClip]],
+    decode: Callable[[AnyClip], Example],
+) -> Mapping[str, Examples]:
+    """Return the clips of each split that can be used, in their order.
+
+    Args:
+      builder: Told which clips are left out.
+      splits: The clips of "train" and "test".
+      decode: Makes an example of a clip, or raises :class:`ClipError`, for which the clip is left
+        out; a function of a module, so that worker processes can call it.
+
+    Raises:
+      UserError: As ``decoding.in_order``; or if no clip of a class can be used.
+    """
+    return {split: _usable(builder, split, clips, decode) for split, clips in splits.items()}
+
+
+def _usable(
+    builder: "RecipeBuilder",
+    split: str,
+    clips: Sequence[AnyClip],
+    decode: Callable[[AnyClip], Example],
+) -> Examples:
+    attempt = functools.partial(decoding.attempt, decode)
+    kept = set()
+    left_out: dict[str, str] = {}
+    for clip, result in zip(clips, decoding.in_order(attempt, clips, builder.workers), strict=True):
+        if isinstance(result, ClipError):
+            builder.skip(split, clip.name, str(result))
+            left_out.setdefault(clip.label, f"{clip.name} is {result}")
+            continue
+        kept.add(clip.label)
+        yield clip.name, result | {"frames": [io.BytesIO(jpeg) for jpeg in result["frames"]]}
+    if lost := sorted({clip.label for clip in clips} - kept):
+        raise UserError(
+            f"no {split} clip of {', '.join(lost)} can be used "
+            f"({'; '.join(left_out[label] for label in lost)}): get the files in "
+            f"{builder.files_dir} again"
+        )
