@@ -115,17 +115,18 @@ def test_a_run_that_is_not_there_is_refused_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_resume_without_a_run_does_not_import_jax(tmp_path):
+def test_a_resume_without_a_run_does_not_start_the_devices(tmp_path):
     script = (
         "import sys; from experiments.__main__ import main\n"
+        "from jax._src.xla_bridge import backends_are_initialized\n"
         f"sys.argv = ['experiments', 'train', '--resume', '--run-dir', {str(tmp_path / 'new')!r}]\n"
         "try: main()\n"
-        "finally: print('jax' in sys.modules)"
+        "finally: print(backends_are_initialized(), 'tensorflow_datasets' in sys.modules)"
     )
     outcome = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
     )
-    assert (outcome.returncode, outcome.stdout) == (2, "False\n")
+    assert (outcome.returncode, outcome.stdout) == (2, "False False\n")
 
 
 def test_two_trainings_in_one_folder_are_refused(train, refused, tmp_path):
