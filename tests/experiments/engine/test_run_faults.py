@@ -172,10 +172,10 @@ def test_evaluate_prints_what_it_cannot_write(train, run_here, refused, tmp_path
     train(run_dir, epochs=1)
     before = sorted(run_dir.rglob("*"))
 
-    def read_only(path, text):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+    def read_only(partial, path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(partial))
 
-    monkeypatch.setattr(Path, "write_bytes", read_only)
+    monkeypatch.setattr(os, "replace", read_only)
     outcome = run_here("evaluate", "--run-dir", run_dir, "--prepared-dir", "None")
     refused(outcome, "evaluation.json: Read-only file system", "make it writable")
     assert len(outcome.stdout.splitlines()) == 3  # a line for each head

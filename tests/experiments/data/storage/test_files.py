@@ -1,7 +1,10 @@
 """Result files are written whole or not at all."""
 
 import errno
+import os
 import resource
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from experiments.data.storage import prepared
 from experiments.data.storage.files import write_whole
 from experiments.errors import BreakError
 from experiments.reports import pictures
+
+ROOT = Path(__file__).parents[4]
 
 
 @contextmanager
@@ -37,18 +42,54 @@ def test_a_file_that_does_not_fit_leaves_the_one_before(tmp_path):
 
 
 def test_an_interrupted_file_leaves_the_one_before(tmp_path, monkeypatch):
-    def interrupted(partial, content):
-        with open(partial, "wb") as file:
-            file.write(content[:1])
+    def interrupted(partial, path):
+        assert partial.read_text() == "new"
         raise KeyboardInterrupt
 
     path = tmp_path / "table.md"
     write_whole(path, "old")
-    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_at_the_same_time_never_tear_a_file(tmp_path):
+    path = tmp_path / "report.md"
+    write_whole(path, "0" * 100_000)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from experiments.data.storage.files import write_whole\n"
+        "for _ in range(200): write_whole(Path(sys.argv[1]), sys.argv[2] * 100_000)"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", script, str(path), letter], cwd=ROOT)
+        for letter in "abc"
+    ]
+    while any(writer.poll() is None for writer in writers):
+        text = path.read_text()
+        assert (len(text), len(set(text))) == (100_000, 1)
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path):
+    path = tmp_path / "table.md"
+    (tmp_path / "table.md.partial").write_text("longer than the table")
+    write_whole(path, "table")
+    assert path.read_text() == "table"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_beside_a_file_is_not_followed(tmp_path):
+    path, other = tmp_path / "table.md", tmp_path / "other"
+    other.write_text("other")
+    (tmp_path / "table.md.partial").symlink_to(other)
+    with pytest.raises(OSError, match=r"table\.md"):
+        write_whole(path, "table")
+    assert other.read_text() == "other"
+    assert not path.exists()
 
 
 def test_a_picture_that_does_not_fit_leaves_nothing(tmp_path):
