@@ -63,7 +63,7 @@ class DataSet:
       recipe: How it is written to disk.
       arrays: Makes it in memory from the folder of its files (ignored if it needs none); None for
         a set that is read from disk sample by sample.
-      transforms: For a set that is read from disk, make samples of stored examples.
+      transforms: Makes the samples of a set that is read from disk of its stored examples.
       needs_files: Whether its user has to provide files; else they are downloaded, or none is
         needed.
       model: The model of a run whose user names none.
