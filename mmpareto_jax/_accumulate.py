@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mmpareto_jax._encoders import quoted
 from mmpareto_jax._gradients import kind
 from mmpareto_jax._gramian import mean_dtype
 from mmpareto_jax._hyper_parameters import check_count
@@ -54,9 +55,9 @@ def accumulate(
 
     def split(path: Any, leaf: jax.Array) -> jax.Array:
         if jnp.ndim(leaf) == 0 or jnp.shape(leaf)[0] % micro_batches:
-            where = jax.tree_util.keystr(path, simple=True, separator="/")
             raise ValueError(
-                f"batch {where!r} of shape {jnp.shape(leaf)} cannot be split into {micro_batches}"
+                f"batch {quoted(path)} of shape {jnp.shape(leaf)} cannot be split into "
+                f"{micro_batches}"
             )
         # Every n-th sample: neighbors would sit on few devices of those that share the batch.
         return jnp.moveaxis(jnp.reshape(leaf, (-1, micro_batches, *jnp.shape(leaf)[1:])), 1, 0)
@@ -102,7 +103,6 @@ def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
         values, aux = values
         for path, leaf in jax.tree_util.tree_leaves_with_path(aux):
             if isinstance(leaf, str):
-                where = jax.tree_util.keystr(path, simple=True, separator="/")
-                raise ValueError(f"auxiliary output {where!r} is a str, expected an array")
+                raise ValueError(f"auxiliary output {quoted(path)} is a str, expected an array")
         return (values, grads), aux
     return (values, grads), None

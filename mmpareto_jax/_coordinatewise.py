@@ -67,7 +67,7 @@ def coordinatewise(
                 wide = gradient.astype(accumulation_dtype([gradient]))
                 # A rule that leaves a bad entry out must not hide it.
                 sound = jnp.all(jnp.isfinite(wide), axis=0)
-                return jnp.where(sound, rule(wide, key), jnp.nan).astype(gradient.dtype)
+                return jnp.where(sound, rule(wide, key), jnp.nan).astype(jnp.result_type(gradient))
 
             combined = [combine(*each) for each in zip(gradients, keys, strict=True)]
             return jax.tree.unflatten(structure, combined), CoordinatewiseState(key)

@@ -84,19 +84,26 @@ def check_encoders(encoders: Any) -> None:
             )
 
 
+def quoted(path: jax.tree_util.KeyPath) -> str:
+    """Return the path of a leaf in quotes, for a message: ``'net/kernel'``."""
+    if not path:
+        return "(the whole tree)"
+    return repr(jax.tree_util.keystr(path, simple=True, separator="/"))
+
+
 def check_parameters(params: Any) -> None:
     """Raise ``ValueError`` for an empty tree and for a leaf that no gradient can train."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
         raise ValueError("there is no parameter: the tree is empty")
     for path, leaf in leaves:
-        where = jax.tree_util.keystr(path, simple=True, separator="/")
+        where = quoted(path)
         if isinstance(leaf, jax.ShapeDtypeStruct) or not hasattr(leaf, "dtype"):
             if not isinstance(leaf, float | complex):
-                raise ValueError(f"parameter {where!r} is a {type(leaf).__name__}, not an array")
+                raise ValueError(f"parameter {where} is a {type(leaf).__name__}, not an array")
         elif not jnp.issubdtype(leaf.dtype, jnp.inexact):
             raise ValueError(
-                f"parameter {where!r} is of type {leaf.dtype}, which has no gradient: hand it to "
+                f"parameter {where} is of type {leaf.dtype}, which has no gradient: hand it to "
                 "the losses as a further argument"
             )
 
@@ -104,15 +111,12 @@ def check_parameters(params: Any) -> None:
 def check_same_paths(one: Any, other: Any, name: str, other_name: str) -> None:
     """Raise ``ValueError`` if one of two trees has a leaf that the other lacks, and name it."""
     paths = [
-        {
-            jax.tree_util.keystr(path, simple=True, separator="/")
-            for path, _ in jax.tree_util.tree_leaves_with_path(tree)
-        }
+        {quoted(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)}
         for tree in (one, other)
     ]
     for path in sorted(paths[0] ^ paths[1]):
         has, lacks = (name, other_name) if path in paths[0] else (other_name, name)
-        raise ValueError(f"{has} has {path!r}, which {lacks} lacks")
+        raise ValueError(f"{has} has {path}, which {lacks} lacks")
 
 
 def label_parameters(tree: Any, encoders: Mapping[str, Encoder]) -> Any:

@@ -13,6 +13,7 @@ from mmpareto_jax._encoders import (
     check_parameters,
     check_same_paths,
     label_parameters,
+    quoted,
 )
 from mmpareto_jax._scattered import AxisName, apart, average_gradients, average_values
 
@@ -132,8 +133,9 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
     def integrate(path: Any, label: str, *grads: jax.Array) -> jax.Array:
         shapes = list(map(jnp.shape, grads))
         if len(set(shapes)) > 1:
-            where = jax.tree_util.keystr(path, simple=True, separator="/")
-            raise ValueError(f"the gradients of {where!r} have shapes {shapes}, expected one shape")
+            raise ValueError(
+                f"the gradients of {quoted(path)} have shapes {shapes}, expected one shape"
+            )
         if label == PLAIN:
             return sum(grads[1:], grads[0])
         return jnp.stack([grads[names.index(name)] for name in encoders[label].objectives])

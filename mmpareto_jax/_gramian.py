@@ -88,4 +88,4 @@ def combine(weights: jax.Array, gradient: jax.Array) -> jax.Array:
         return jax.lax.complex(combine(weights, gradient.real), combine(weights, gradient.imag))
     dtype = accumulation_dtype([gradient])
     terms = [w * g.astype(dtype) for w, g in zip(weights.astype(dtype), gradient, strict=True)]
-    return sum(terms[1:], terms[0]).astype(gradient.dtype)
+    return sum(terms[1:], terms[0]).astype(jnp.result_type(gradient))

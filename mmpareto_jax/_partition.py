@@ -14,6 +14,7 @@ from mmpareto_jax._encoders import (
     check_encoders,
     check_same_paths,
     label_parameters,
+    quoted,
 )
 from mmpareto_jax._gradients import kind
 from mmpareto_jax._hyper_parameters import check_count
@@ -68,10 +69,11 @@ def per_encoder(
     ) -> tuple[optax.Updates, AggregateState]:
         labels = label_parameters(updates, encoders)
         if params is not None:
-            check_same_paths(params, updates, "the tree of parameters", "that of gradients")
+            check_same_paths(params, updates, "the tree of parameters", "the tree of gradients")
         if not isinstance(state, AggregateState):
             raise ValueError(f"update takes the state of init, got {kind(state)} for it")
         _check_gradients(encoders, labels, updates, params)
+        updates = jax.tree.map(jnp.asarray, updates)  # NumPy's are float64 under JAX's float32 too
         updates, partition = optax.partition(transforms, labels).update(
             updates, state.partition, params, **extra
         )
@@ -86,28 +88,44 @@ def _check_gradients(
     """Check that an encoder has a row per objective, and any other parameter one gradient.
 
     Raises:
-      ValueError: If a gradient has another shape, or one of an encoder is no floating-point array.
+      ValueError: If a gradient is no floating-point array, has another shape, or is complex where
+        its parameter is real.
     """
     leaves = jax.tree_util.tree_leaves_with_path(updates)
-    shapes = [None] * len(leaves) if params is None else map(jnp.shape, jax.tree.leaves(params))
-    for (path, leaf), name, shape in zip(leaves, jax.tree.leaves(labels), shapes, strict=True):
-        where = jax.tree_util.keystr(path, simple=True, separator="/")
+    trained = [None] * len(leaves) if params is None else jax.tree.leaves(params)
+    for (path, leaf), name, param in zip(leaves, jax.tree.leaves(labels), trained, strict=True):
+        gradient = f"the gradient of {quoted(path)}"
+        if name != PLAIN:
+            gradient = f"encoder {name!r}: {gradient}"
+        _check_numbers(gradient, leaf, param)
+        shape = None if param is None else jnp.shape(param)
         if name == PLAIN:
             if shape not in (None, jnp.shape(leaf)):
                 raise ValueError(
-                    f"the gradient of {where!r} has shape {jnp.shape(leaf)}, expected {shape}, "
+                    f"{gradient} has shape {jnp.shape(leaf)}, expected {shape}, "
                     "since no encoder has it"
                 )
             continue
-        gradient = f"encoder {name!r}: the gradient of {where!r}"
-        if not hasattr(leaf, "dtype"):
-            raise ValueError(f"{gradient} is a {type(leaf).__name__}, expected an array")
-        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
-            raise ValueError(f"{gradient} is of type {leaf.dtype}, expected floating-point numbers")
         rows = len(encoders[name].objectives)
-        if leaf.shape[:1] != (rows,) or (shape is not None and leaf.shape[1:] != shape):
+        if jnp.shape(leaf)[:1] != (rows,) or (shape is not None and leaf.shape[1:] != shape):
             wanted = "*shape" if shape is None else ", ".join(map(str, shape))
             raise ValueError(
-                f"{gradient} has shape {leaf.shape}, expected ({rows}, {wanted}), "
+                f"{gradient} has shape {jnp.shape(leaf)}, expected ({rows}, {wanted}), "
                 "one row per objective"
             )
+
+
+def _check_numbers(gradient: str, leaf: Any, param: Any) -> None:
+    """Raise ``ValueError`` for a gradient that cannot train its parameter, whatever its shape."""
+    if isinstance(leaf, jax.ShapeDtypeStruct) or not (
+        hasattr(leaf, "dtype") or isinstance(leaf, float | complex)
+    ):
+        raise ValueError(f"{gradient} is a {type(leaf).__name__}, expected an array")
+    dtype = jnp.result_type(leaf)
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        raise ValueError(f"{gradient} is of type {dtype}, expected floating-point numbers")
+    if jnp.iscomplexobj(leaf) and param is not None and not jnp.iscomplexobj(param):
+        raise ValueError(
+            f"{gradient} is of type {dtype}, but its parameter is of type "
+            f"{jnp.result_type(param)}: an update would lose the imaginary part"
+        )

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mmpareto_jax._encoders import quoted
+
 AxisName = str | tuple[str, ...]
 
 
@@ -122,11 +124,10 @@ def check_local(grads: Any, axis_name: AxisName | None) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
         for axis in axis_names(axis_name):
             if not own_axes(leaf, axis, untracked=True):
-                where = jax.tree_util.keystr(path, simple=True, separator="/")
                 raise ValueError(
-                    f"average_over={axis!r}: the gradient of {where!r} is the same on all devices: "
-                    "shard_map has summed it; give average_over to value_and_objective_grads "
-                    "instead, or check_vma=False to shard_map"
+                    f"average_over={axis!r}: the gradient of {quoted(path)} is the same on all "
+                    "devices: shard_map has summed it; give average_over to "
+                    "value_and_objective_grads instead, or check_vma=False to shard_map"
                 )
 
 

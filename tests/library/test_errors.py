@@ -148,19 +148,39 @@ WRONG = {
     ),
     "integer gradients": (
         lambda: updated({"net": np.ones((2, 2), int), "head": np.ones(1, "f")}),
-        "the gradient of 'net' is of type int64, expected floating-point",
+        "the gradient of 'net' is of type int32, expected floating-point",
+    ),
+    "an integer gradient in no encoder": (
+        lambda: updated(GRADS | {"head": np.ones(1, int)}, None),
+        "the gradient of 'head' is of type int32, expected floating-point",
+    ),
+    "a complex gradient of a real parameter": (
+        lambda: updated(GRADS | {"net": np.ones((2, 2), "F")}),
+        "the gradient of 'net' is of type complex64, but its parameter is of type float32",
+    ),
+    "a complex gradient of a real parameter in no encoder": (
+        lambda: updated(GRADS | {"head": np.ones(1, "F")}),
+        "the gradient of 'head' is of type complex64, but its parameter is of type float32",
+    ),
+    "a struct for a gradient": (
+        lambda: updated(GRADS | {"net": jax.ShapeDtypeStruct((2, 2), "f")}),
+        "the gradient of 'net' is a ShapeDtypeStruct, expected an array",
+    ),
+    "a text for a gradient in no encoder": (
+        lambda: updated(GRADS | {"head": "x"}, None),
+        "the gradient of 'head' is a str, expected an array",
     ),
     "a gradient is missing": (
         lambda: updated({"net": GRADS["net"]}),
-        "the tree of parameters has 'head', which that of gradients lacks",
+        "the tree of parameters has 'head', which the tree of gradients lacks",
     ),
     "a gradient is none": (
         lambda: updated(GRADS | {"head": None}),
-        "the tree of parameters has 'head', which that of gradients lacks",
+        "the tree of parameters has 'head', which the tree of gradients lacks",
     ),
     "a gradient too many": (
         lambda: updated(GRADS | {"tail": np.ones(1, "f")}),
-        "that of gradients has 'tail', which the tree of parameters lacks",
+        "the tree of gradients has 'tail', which the tree of parameters lacks",
     ),
     "stacked in no encoder": (
         lambda: updated(GRADS | {"head": np.ones((2, 1), "f")}),
@@ -168,7 +188,11 @@ WRONG = {
     ),
     "wrong K": (
         lambda: updated(np.ones((3, 2), "f"), np.ones(2, "f"), mmp.mmpareto()),
-        r"has shape \(3, 2\), expected \(2, 2\)",
+        r"the gradient of \(the whole tree\) has shape \(3, 2\), expected \(2, 2\)",
+    ),
+    "an integer as the whole tree": (
+        lambda: mmp.value_and_objective_grads(losses, NET)(np.arange(3)),
+        r"parameter \(the whole tree\) is of type int64, which has no gradient",
     ),
     "gradients of other trees": (
         lambda: mmp.stack_objectives({"joint": PARAMS, "audio": {"net": PARAMS["net"]}}, NET),
@@ -221,8 +245,12 @@ WRONG = {
         "losses must be real floating-point numbers, got complex",
     ),
     "a gradient that is no array": (
+        lambda: updated(GRADS | {"net": "x"}, None),
+        "the gradient of 'net' is a str, expected an array",
+    ),
+    "a gradient that is one number": (
         lambda: updated(GRADS | {"net": 1.0}, None),
-        "the gradient of 'net' is a float, expected an array",
+        r"the gradient of 'net' has shape \(\), expected \(2, \*shape\)",
     ),
     "a loss in words": (
         lambda: grads_of(PARAMS, lambda params: losses(params) | {"audio": "x"}),
@@ -293,3 +321,14 @@ def test_accumulation_hands_on_the_auxiliary_output_of_each_micro_batch():
     assert aux["text"].dtype == np.int32
     assert float(values["joint"]) == 3.0
     assert found["net"].tolist() == [[1.0, 1.0], [2.0, 2.0]]
+
+
+@pytest.mark.parametrize("make", [mmp.mmpareto, mmp.grad_drop, mmp.trimmed_mean])
+def test_float64_arrays_of_numpy_are_taken_as_jax_takes_them(make, recwarn):
+    tx = make(NET)
+    updates, _ = updated({"net": np.eye(2), "head": np.ones(1)}, tx=tx)
+    assert jax.tree.map(lambda leaf: leaf.dtype.name, updates) == {
+        "net": "float32",
+        "head": "float32",
+    }
+    assert not recwarn.list
