@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.data.storage.files import write_whole
+from experiments.data.storage.files import write_together
 
 
 def save(output: Path, table: str, results: dict[str, Any]) -> None:
-    """Write ``table.md`` and ``results.json``, and print the table."""
+    """Print the table, and write it to ``table.md`` and the numbers to ``results.json``."""
+    print(table)  # first, so that it is seen on a full disk too
     output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / "table.md", table)
-    write_whole(output / "results.json", json.dumps(results, indent=1) + "\n")
-    print(table)
+    write_together(
+        {
+            output / "table.md": table,
+            output / "results.json": json.dumps(results, indent=1) + "\n",
+        }
+    )

@@ -189,10 +189,10 @@ class Checkpoints:
         except (OSError, ValueError, RuntimeError) as error:
             for partial in self.folder.glob(f"*{PARTIAL}"):
                 shutil.rmtree(partial, ignore_errors=True)
-            raise BreakError(
-                f"cannot write a checkpoint to {self.folder} ({_reason(error)}): make room or make "
-                "it writable"
-            ) from error
+            what = f"cannot write a checkpoint to {self.folder}"
+            if of_the_system := error if isinstance(error, OSError) else quoted(error):
+                raise of_system(of_the_system, what) from error
+            raise BreakError(f"{what}: {_reason(error)}") from error
 
 
 def _silence_late_reads() -> None:

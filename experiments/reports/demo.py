@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments import data
-from experiments.data.storage.files import write_whole
+from experiments.data.storage.files import write_together
 from experiments.engine import program
 from experiments.engine.comparison import (
     DIAGNOSED,
@@ -64,24 +64,21 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
         programs[method] = program.build(plain, arrays)
     speeds = steps_per_second(programs)
     rows = table_rows(METHODS, histories, speeds)
+    print(markdown(rows))
+    report = {
+        "command": "python -m experiments demo",
+        "protocol": dataclasses.asdict(protocol),
+        "optimisation": dataclasses.asdict(protocol.optimisation),
+        "device": jax.devices()[0].device_kind,
+        "steps_per_second": speeds,
+        "histories": histories,
+    }
     output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / "table.md", markdown(rows))
-    write_whole(
-        output / "results.json",
-        json.dumps(
-            {
-                "command": "python -m experiments demo",
-                "protocol": dataclasses.asdict(protocol),
-                "optimisation": dataclasses.asdict(protocol.optimisation),
-                "device": jax.devices()[0].device_kind,
-                "steps_per_second": speeds,
-                "histories": histories,
-            }
-        ),
+    write_together(
+        {output / "table.md": markdown(rows), output / "results.json": json.dumps(report)}
     )
     draw_accuracy(METHODS, histories, output / "accuracy")
     draw_cosine(histories["mmpareto"], output / "cosine")
-    print(markdown(rows))
     print(f"{time.perf_counter() - start:.0f} s; table, results and figures are in {output}")
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments import data
-from experiments.data.storage.files import write_whole
+from experiments.data.storage.files import write_together
 from experiments.engine import program
 from experiments.engine.comparison import (
     History,
@@ -78,8 +78,7 @@ def main(
     device = description()
     command = " ".join([COMMAND, *_flags(protocol, methods)])
     table = "\n".join([markdown(outcomes), _caption(command, device, protocol), ""])
-    output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / "table.md", table)
+    print(table)
     report = {
         "command": command,
         "protocol": dataclasses.asdict(protocol),
@@ -88,8 +87,13 @@ def main(
         "seconds": round(time.perf_counter() - start),
         "methods": {name: value._asdict() for name, value in outcomes.items()},
     }
-    write_whole(output / "results.json", json.dumps(report, indent=1) + "\n")
-    print(table)
+    output.mkdir(parents=True, exist_ok=True)
+    write_together(
+        {
+            output / "table.md": table,
+            output / "results.json": json.dumps(report, indent=1) + "\n",
+        }
+    )
     print(f"{report['seconds']} s; table and results are in {output}")
 
 

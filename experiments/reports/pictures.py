@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.data.storage.files import write_whole
+from experiments.data.storage.files import write_together
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,5 +85,6 @@ def save(figure: "Figure", path: Path) -> None:
     figure.savefig(png, format="png", dpi=150)
     with matplotlib.rc_context({"svg.hashsalt": path.name}):
         figure.savefig(svg, format="svg", metadata={"Date": None})
-    write_whole(path.with_suffix(".png"), png.getvalue())
-    write_whole(path.with_suffix(".svg"), svg.getvalue())
+    write_together(
+        {path.with_suffix(".png"): png.getvalue(), path.with_suffix(".svg"): svg.getvalue()}
+    )

@@ -7,7 +7,7 @@ from os.path import samestat
 from pathlib import Path
 from typing import IO
 
-from experiments.errors import UserError
+from experiments.errors import UserError, of_system
 
 
 @contextmanager
@@ -63,9 +63,7 @@ def _held(path: Path, wait: bool) -> IO[str]:
             f"another process works in {folder}: wait for its end or name another folder"
         ) from error
     except OSError as error:
-        raise UserError(
-            f"cannot write in {folder} ({error.strerror}): make it writable or name another folder"
-        ) from error
+        raise of_system(error, f"cannot write in {folder}") from error
 
 
 def _remove_if_empty(path: Path, made: list[Path]) -> None:

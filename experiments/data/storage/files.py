@@ -1,10 +1,9 @@
 """Result files, which are written whole or not at all."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -27,35 +26,66 @@ def write_whole(path: Path, content: str | bytes) -> None:
       ...     os.listdir(folder)
       ['table.md']
     """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with _held(partial) as file:
-            try:
-                file.truncate()
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
+    write_together({path: content})
+
+
+def write_together(files: Mapping[Path, str | bytes]) -> None:
+    """Write files as :func:`write_whole` does, and rename none before all of them are whole.
+
+    Args:
+      files: The content of each file.
+
+    Raises:
+      OSError: If one cannot be written, such as on a full disk; the files that were there before
+        stay as they were. The error names the file.
+    """
+    partials = {path: path.with_name(f"{path.name}.partial") for path in sorted(files)}
+    with ExitStack() as held:
+        for path, partial in partials.items():
+            content = files[path]
+            with _named(path):
+                descriptor = held.enter_context(_held(partial))
+                with open(descriptor, "wb", closefd=False) as file:
+                    file.truncate()
+                    file.write(content.encode() if isinstance(content, str) else content)
+        for path, partial in partials.items():
+            with _named(path):
                 os.replace(partial, path)
-            except BaseException:
-                with suppress(OSError):
-                    partial.unlink()
-                raise
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors of the system name this file."""
+    try:
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
-def _held(partial: Path) -> Iterator[IO[bytes]]:
-    """Open a file that no other process holds; what a killed one left there is taken over."""
+def _held(partial: Path) -> Iterator[int]:
+    """Open a file that no other process holds; what a killed one left there is taken over.
+
+    It is removed if what is done with it fails. Yields its descriptor.
+    """
     import fcntl  # POSIX only
 
     while True:
         # A link would lead to a file that is another's.
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        with open(descriptor, "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_there(partial, descriptor):  # its holder has not renamed or removed it
-                yield file
-                return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_there(partial, descriptor):  # its holder has renamed or removed it
+                continue
+            try:
+                yield descriptor
+            except BaseException:
+                if _is_there(partial, descriptor):
+                    partial.unlink()
+                raise
+            return
+        finally:
+            os.close(descriptor)
 
 
 def _is_there(path: Path, descriptor: int) -> bool:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from experiments.data.storage.files import write_whole
+from experiments.data.storage.files import write_together, write_whole
 from experiments.errors import UserError
 from experiments.methods import METHODS
 from experiments.reports import page
@@ -62,8 +62,9 @@ def report(scope: Scope, places: Places) -> None:
     sections = [_publish(name, scope, archive.folder, records, {}) for name in EXHIBITS]
     protocol = os.path.relpath(PROTOCOL, archive.folder)
     text = page.markdown(scope, sections, protocol)
-    write_whole(archive.folder / "report.md", text)
-    write_whole(archive.folder / "report.html", page.html(text))
+    write_together(
+        {archive.folder / "report.md": text, archive.folder / "report.html": page.html(text)}
+    )
     print(f"{archive.folder / 'report.md'} and report.html")
 
 

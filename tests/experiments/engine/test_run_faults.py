@@ -138,7 +138,7 @@ def test_two_trainings_in_one_folder_are_refused(train, refused, tmp_path):
 def test_a_run_folder_that_cannot_be_is_refused(place, train, refused, tmp_path):
     (tmp_path / "file").write_text("")
     run_dir = tmp_path / "file" if place == "file" else tmp_path / "file" / "run"
-    refused(train(run_dir), "cannot write in", "another folder")
+    refused(train(run_dir), "cannot write in", ": name another folder")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.data.sets import cg_digits
 from experiments.data.storage import prepared
-from experiments.data.storage.files import write_whole
+from experiments.data.storage.files import write_together, write_whole
 from experiments.errors import BreakError
 from experiments.reports import pictures
 
@@ -41,6 +41,34 @@ def test_a_file_that_does_not_fit_leaves_the_one_before(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_of_files_that_do_not_all_fit_none_is_replaced(tmp_path):
+    table, numbers = tmp_path / "table.md", tmp_path / "results.json"
+    write_together({table: "old", numbers: "{}"})
+    for large in (table, numbers):
+        new = {table: "new", numbers: "[]"} | {large: "new" * 10}
+        with no_file_larger_than(10), pytest.raises(OSError, match=large.name):
+            write_together(new)
+        assert (table.read_text(), numbers.read_text()) == ("old", "{}")
+    assert sorted(tmp_path.iterdir()) == [numbers, table]
+
+
+def test_a_file_that_cannot_be_renamed_takes_nothing_of_another_writer(tmp_path, monkeypatch):
+    first, second = tmp_path / "a", tmp_path / "b"
+    replace = os.replace
+
+    def replaced(partial, path):
+        if path == second:
+            first.with_name("a.partial").write_text("another writer's")
+            raise OSError(errno.EIO, "Input/output error")
+        replace(partial, path)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    with pytest.raises(OSError, match=r"Input/output error.*/b"):
+        write_together({first: "a", second: "b"})
+    assert first.with_name("a.partial").read_text() == "another writer's"
+    assert not second.with_name("b.partial").exists()
+
+
 def test_an_interrupted_file_leaves_the_one_before(tmp_path, monkeypatch):
     def interrupted(partial, path):
         assert partial.read_text() == "new"
@@ -60,7 +88,7 @@ def test_writers_at_the_same_time_never_tear_a_file(tmp_path):
     write_whole(path, "0" * 100_000)
     script = (
         "import sys; from pathlib import Path\n"
-        "from experiments.data.storage.files import write_whole\n"
+        "from experiments.data.storage.files import write_together, write_whole\n"
         "for _ in range(200): write_whole(Path(sys.argv[1]), sys.argv[2] * 100_000)"
     )
     writers = [
