@@ -33,7 +33,8 @@ from experiments.engine.comparison import (
 )
 from experiments.engine.devices import description
 from experiments.engine.feeds import Batch
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.markdown import grid
 
 COMMAND = "python -m benchmarks features"

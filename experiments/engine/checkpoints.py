@@ -18,7 +18,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from experiments.config import Config, differences
-from experiments.engine.program import TrainState
+from experiments.engine.state import TrainState
 from experiments.errors import BreakError, UserError, of_system, quoted
 
 PARTIAL = ".orbax-checkpoint-tmp"

@@ -9,7 +9,8 @@ import numpy as np
 from experiments.config import Config, Optimisation
 from experiments.data import DATASETS
 from experiments.engine.loop import train
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 
 LAST_EPOCHS = 5
 """A run's accuracy is the mean over this many last epochs."""

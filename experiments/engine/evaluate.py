@@ -9,8 +9,9 @@ import numpy as np
 
 from experiments.data.storage.files import write_whole
 from experiments.engine.prepare import PREPARED, WORKERS
-from experiments.engine.program import RUN_AHEAD, Program, TrainState
+from experiments.engine.program import RUN_AHEAD, Program
 from experiments.engine.run import saved_steps
+from experiments.engine.state import TrainState
 from experiments.errors import UserError
 
 Scores = dict[str, dict[str, float]]

@@ -10,7 +10,8 @@ import numpy as np
 
 from experiments.engine.evaluate import scores
 from experiments.engine.feeds import Batches
-from experiments.engine.program import RUN_AHEAD, Program, TrainState
+from experiments.engine.program import RUN_AHEAD, Program
+from experiments.engine.state import TrainState
 
 Metrics = dict[str, Any]
 """Of a step: ``loss`` by head, and ``encoders``, the library's diagnostics by encoder."""

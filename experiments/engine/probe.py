@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from experiments.engine.evaluate import Scores
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.errors import UserError
 
 ITERATIONS = 1000

@@ -15,7 +15,8 @@ from experiments.errors import BreakError, UserError, of_system
 
 if TYPE_CHECKING:
     from experiments.engine.loop import Metrics
-    from experiments.engine.program import Program, TrainState
+    from experiments.engine.program import Program
+    from experiments.engine.state import TrainState
 
 Record = dict[str, Any]
 """Of an epoch, as :func:`experiments.engine.loop.train` makes it."""

@@ -83,12 +83,12 @@ class Method(NamedTuple):
         key to the gradients that the optimiser is given.
       after_step: From the state, the signals, the objectives' gradients and the parameters, both as
         they were in the step, to the next state.
-      held_out: The share of the training set that is kept out of it, to be measured.
-      measured: From the number of an epoch, from 0, to the sets that are passed over before it:
-        "train", "held-out" or none.
-      measure: From a pass and which samples count, bool ``[B]``, to sums over the counted samples,
-        which are added up over a set.
-      before_epoch: From the state, the optimiser's state, the sums by set and the number of the
+      held_out: The share of the training set that is kept out of training, as split "held-out".
+      splits: From the number of an epoch, from 0, to the splits over which ``before_epoch`` needs
+        sums before that epoch: "train", "held-out" or none.
+      sums: From a pass and which samples count, bool ``[B]``, to sums over the counted samples,
+        which are added up over a split.
+      before_epoch: From the state, the optimiser's state, the sums by split and the number of the
         epoch to both states; None if nothing happens between epochs.
     """
 
@@ -104,8 +104,8 @@ class Method(NamedTuple):
         lambda state, signals, gradients, params: state
     )
     held_out: float = 0.0
-    measured: Callable[[int], tuple[str, ...]] = lambda epoch: ()
-    measure: Callable[[Pass, jax.Array], Any] = lambda forward, counted: ()
+    splits: Callable[[int], tuple[str, ...]] = lambda epoch: ()
+    sums: Callable[[Pass, jax.Array], Any] = lambda forward, counted: ()
     before_epoch: BeforeEpoch | None = None
 
 

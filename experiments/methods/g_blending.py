@@ -73,11 +73,11 @@ def g_blending(
     _check(every, held_out, least_overfitting)
 
     def before_epoch(
-        state: Blend, optimiser: optax.OptState, measured: Mapping[str, Any], epoch: jax.Array
+        state: Blend, optimiser: optax.OptState, sums_by_split: Mapping[str, Any], epoch: jax.Array
     ) -> tuple[Blend, optax.OptState]:
-        if not measured:
+        if not sums_by_split:
             return state, optimiser
-        train, unseen = (_means(measured[name]) for name in ("train", "held-out"))
+        train, unseen = (_means(sums_by_split[name]) for name in ("train", "held-out"))
         estimate = blend(state, train, unseen, least_overfitting)
         weights = {
             head: jnp.where(epoch == 0, state.weights[head], weight)
@@ -92,8 +92,8 @@ def g_blending(
         trained_heads=lambda heads: heads,
         init=_init,
         held_out=held_out,
-        measured=lambda epoch: ("train", "held-out") if epoch % every == 0 else (),
-        measure=_measure(DATASETS[config.dataset].heads),
+        splits=lambda epoch: ("train", "held-out") if epoch % every == 0 else (),
+        sums=_loss_sums(DATASETS[config.dataset].heads),
         before_epoch=before_epoch,
     )
     if config.diagnose:
@@ -169,10 +169,10 @@ def _weighted(forward: Pass, state: Blend) -> dict[str, jax.Array]:
     return {head: state.weights[head] * loss for head, loss in forward.losses.items()}
 
 
-def _measure(tasks: Mapping[str, Task]) -> Callable[[Pass, jax.Array], LossSums]:
+def _loss_sums(tasks: Mapping[str, Task]) -> Callable[[Pass, jax.Array], LossSums]:
     """Sum the losses of single samples, of which some only fill up the batch."""
 
-    def measure(forward: Pass, counted: jax.Array) -> LossSums:
+    def sums(forward: Pass, counted: jax.Array) -> LossSums:
         losses = {}
         for head, task in tasks.items():
             each = jax.vmap(lambda x, y, task=task: task.loss(x[None], y[None]))(
@@ -181,7 +181,7 @@ def _measure(tasks: Mapping[str, Task]) -> Callable[[Pass, jax.Array], LossSums]
             losses[head] = jnp.sum(jnp.where(counted, each, 0.0))
         return LossSums(losses, jnp.sum(counted.astype(jnp.float32)))
 
-    return measure
+    return sums
 
 
 def _means(sums: LossSums) -> Losses:

@@ -114,9 +114,12 @@ def pmr(
         return {"rebalanced": total}, ()
 
     def before_epoch(
-        old: Prototypes, optimiser: optax.OptState, measured: Mapping[str, Any], epoch: jax.Array
+        old: Prototypes,
+        optimiser: optax.OptState,
+        sums_by_split: Mapping[str, Any],
+        epoch: jax.Array,
     ) -> tuple[Prototypes, optax.OptState]:
-        sums, counts = measured["train"]
+        sums, counts = sums_by_split["train"]
         kept = jnp.where(epoch == 0, 0.0, momentum)
         centroids = {
             name: kept * old.centroids[name]
@@ -135,8 +138,8 @@ def pmr(
         aggregator=lambda encoders, problem: mmp.aggregate(mmp.weightings.uniform(), encoders),
         trained_heads=trained_heads,
         init=init,
-        measured=lambda epoch: ("train",),
-        measure=class_sums,
+        splits=lambda epoch: ("train",),
+        sums=class_sums,
         before_epoch=before_epoch,
     )
 

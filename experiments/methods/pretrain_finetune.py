@@ -82,9 +82,9 @@ def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
         return Phase(jnp.asarray(turn, jnp.int32), jnp.asarray(turn == 0, jnp.float32))
 
     def before_epoch(
-        phase: Phase, optimiser: optax.OptState, measured: Mapping[str, Any], epoch: jax.Array
+        phase: Phase, optimiser: optax.OptState, sums_by_split: Mapping[str, Any], epoch: jax.Array
     ) -> tuple[Phase, optax.OptState]:
-        del measured
+        del sums_by_split
         kept = jnp.where(epoch == phase.turn, 0, 1)
         fresh = jax.tree.map(lambda leaf: leaf * kept.astype(leaf.dtype), optimiser)
         return phase._replace(finetuning=jnp.float32(epoch >= phase.turn)), fresh

@@ -14,8 +14,9 @@ from experiments.engine import interruption, logs, program
 from experiments.engine.devices import description
 from experiments.engine.loop import train
 from experiments.engine.prepare import PREPARED, WORKERS
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
 from experiments.engine.run import finish
+from experiments.engine.state import TrainState
 from experiments.errors import NotApplicableError, UserError
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.measurements import MEASUREMENTS

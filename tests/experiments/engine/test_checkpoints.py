@@ -8,7 +8,7 @@ import pytest
 
 from experiments.config import Config
 from experiments.engine.checkpoints import Checkpoints
-from experiments.engine.program import TrainState
+from experiments.engine.state import TrainState
 from experiments.errors import BreakError, UserError
 
 

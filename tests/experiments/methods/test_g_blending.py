@@ -153,7 +153,7 @@ def test_an_estimate_is_of_the_epochs_since_the_last(linear, digits):
 
 def test_it_measures_every_few_epochs_alone(linear):
     method = methods.build(linear(method="g-blending", options=("every=3",)))
-    assert [bool(method.measured(epoch)) for epoch in range(7)] == [1, 0, 0, 1, 0, 0, 1]
+    assert [bool(method.splits(epoch)) for epoch in range(7)] == [1, 0, 0, 1, 0, 0, 1]
 
 
 def test_a_run_goes_on_from_a_copy_of_its_state(linear, digits):

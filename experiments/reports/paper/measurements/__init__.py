@@ -7,7 +7,8 @@ train them), and gives JSON values.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.reports.paper.measurements import timing
 from experiments.reports.paper.measurements.curvature import curvature
 from experiments.reports.paper.measurements.gradients import gradients

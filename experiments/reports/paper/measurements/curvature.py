@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from experiments.engine.feeds import Batch
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.methods import Losses
 from experiments.reports.paper.measurements._hutchinson import traces
 from experiments.reports.paper.measurements._joint_loss import fixed_samples, joint

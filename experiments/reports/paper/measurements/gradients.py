@@ -12,7 +12,8 @@ import numpy as np
 
 import mmpareto_jax as mmp
 from experiments.engine.feeds import Batch
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.methods import Losses
 from mmpareto_jax import Encoder
 from mmpareto_jax._gramian import combine, gramian

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from experiments.engine.feeds import Batch
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.errors import UserError
 from experiments.reports.paper.measurements._filter_normalised import direction
 from experiments.reports.paper.measurements._joint_loss import fixed_samples, joint

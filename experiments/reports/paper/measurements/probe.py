@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.engine.probe import linear_probe
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 
 
 def probe(

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import mmpareto_jax as mmp
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.engine.timing import Ratio, times_in_turns
 from mmpareto_jax import Encoder
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from experiments.engine import program
-from experiments.engine.program import Program, TrainState
+from experiments.engine.program import Program
+from experiments.engine.state import TrainState
 from experiments.reports.paper.measurements import MEASUREMENTS
 
 # The module, which a function of its name shadows.

@@ -7,6 +7,7 @@ import pytest
 
 from experiments.engine import program
 from experiments.engine.evaluate import scores
+from experiments.engine.state import TrainState
 from experiments.errors import UserError
 from experiments.reports.paper.measurements import MEASUREMENTS
 from experiments.reports.paper.measurements._filter_normalised import direction
@@ -84,7 +85,7 @@ class Toy:
     def __init__(self, loss, params, task=None, sizes=(4,)):
         self.feed = self
         self.tasks = {"joint": task or Classification(2)}
-        self.state = program.TrainState(None, None, params, None, None, None)
+        self.state = TrainState(None, None, params, None, None, None)
         self._loss = loss
         self._sizes = sizes
 
