@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from experiments.errors import UserError
 
@@ -41,26 +44,34 @@ PAPER = Optimisation(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_
 the code released with it."""
 
 
+NAMES: dict[str, Iterable[str]] = {}
+"""By setting, the names that it may have, for the help. The registries are above this module, so
+the command line enters them."""
+
+
+def _one_of(setting: str) -> object:
+    """Let the help of a setting end with its default and the names that it may have."""
+    return tyro.conf.arg(
+        help_behavior_hint=lambda default: (
+            f"(default: {default}; one of {', '.join(sorted(NAMES.get(setting, ())))})"
+        )
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """One training run."""
 
-    dataset: str = "cg-digits"
-    """Data set: cg-digits, cg-mnist, cmu-mosi, crema-d, kinetics-sounds, modelnet40, multi-mnist,
-    nyuv2 or uci-mfeat. The other defaults depend on it."""
-    model: str = "cg-cnn"
-    """Model, of those that fit the data set: cg-cnn, lenet, mbt, mbt-small, mlp, resnet18, segnet,
-    segnet-small or transformer."""
-    fusion: str = "concatenation"
-    """How a model that fuses late does it: concatenation, sum, gated or film."""
+    dataset: Annotated[str, _one_of("dataset")] = "cg-digits"
+    """Data set. The other defaults depend on it."""
+    model: Annotated[str, _one_of("model")] = "cg-cnn"
+    """Model, of those that fit the data set."""
+    fusion: Annotated[str, _one_of("fusion")] = "concatenation"
+    """How a model that fuses late does it."""
     weights: str | None = None
     """File of pretrained weights to begin from, .safetensors or .pth; None begins from scratch."""
-    method: str = "mmpareto"
-    """Method: joint, uniform, uniform-gamma, pareto, mmpareto, mmpareto-released, unimodal,
-    pretrain-finetune, g-blending, ogm-ge, greedy, pmr or agm; or a rival with its published
-    defaults: aligned-mtl, cagrad, config, dual-proj, dwa, fairgrad, famo, geometric-mean,
-    grad-drop, gradnorm, gradvac, imtl-g, krum, mean, metabalance, moco, nash-mtl, pcgrad, random,
-    sdmgrad, stch, trimmed-mean, uncertainty or upgrad."""
+    method: Annotated[str, _one_of("method")] = "mmpareto"
+    """Training method. A rival of MMPareto has its published defaults."""
     options: tuple[str, ...] = ()
     """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""
     gamma: float = 1.5

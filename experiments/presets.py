@@ -1,10 +1,13 @@
-"""The defaults of a run: those of the data set that a command line names."""
+"""What the command line of a run shows: the defaults of its data set, and the names there are."""
 
 import dataclasses
 from collections.abc import Sequence
 
-from experiments import data
+import tyro
+
+from experiments import config, data, methods, models
 from experiments.config import Config
+from experiments.models import fusion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,8 +18,8 @@ class _Chosen:
 def of(arguments: Sequence[str]) -> Config:
     """Return the preset of the data set that a command line names, or of the default one.
 
-    The help of ``train`` shows these defaults, so they must be known before the whole line is
-    parsed. What is wrong with the line is reported then.
+    The help of ``train`` shows these defaults and the names of the registries, so they must be
+    known before the whole line is parsed. What is wrong with the line is reported then.
 
     Args:
       arguments: The words of the command line.
@@ -28,8 +31,12 @@ def of(arguments: Sequence[str]) -> Config:
       >>> of(["train", "--dataset", "cg-mnist", "--epochs", "3"]).optimisation.learning_rate
       0.001
     """
-    import tyro
-
+    config.NAMES.update(
+        dataset=data.DATASETS,
+        model=models.MODELS,
+        fusion=fusion.FUSIONS,
+        method=methods.METHODS,
+    )
     try:
         chosen, _ = tyro.cli(
             _Chosen,

@@ -21,7 +21,7 @@ ALLOWED = {
     "experiments.tasks": LIBRARY | LEAVES | {"experiments.tasks"},
     "experiments.models": LIBRARY | LEAVES | PARTS,
     "experiments.methods": LIBRARY | LEAVES | PARTS,
-    "experiments.presets": LEAVES | {"experiments.data"},
+    "experiments.presets": LEAVES | PARTS,
     "experiments.engine": ENGINE,
     "experiments.command_line": {"experiments.engine", "experiments.errors"},
     "experiments.reports": ENGINE | {"experiments.reports"},

@@ -277,6 +277,28 @@ def test_the_rivals_are_those_of_the_library():
     assert names == methods - {"mmpareto"}
 
 
+def first_cells(document, heading):
+    """The names in the rows of the table whose first line starts so, and the rows' other cells."""
+    table = (ROOT / document).read_text().split(f"\n{heading}")[1].split("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {name.strip("`"): cells for name, *cells in rows}
+
+
+def test_the_page_of_data_sets_lists_each_with_its_model():
+    from experiments.data import DATASETS
+
+    listed = first_cells("docs/data.md", "| name | inputs of a sample ")
+    models = {name: cells[-1].strip("`") for name, cells in listed.items()}
+    assert models == {name: dataset.model for name, dataset in DATASETS.items()}
+
+
+def test_the_page_of_training_methods_lists_those_that_are_no_rivals():
+    from experiments.methods import BALANCING
+
+    listed = first_cells("docs/training-methods.md", "| method | what it does ")
+    assert set(listed) == {"joint", "uniform", "mmpareto", *BALANCING}
+
+
 def test_the_method_of_the_guide_is_short_and_trains(monkeypatch):
     from experiments import data, methods
     from experiments.config import Config, Optimisation

@@ -1,5 +1,6 @@
 """The defaults of a run, by data set."""
 
+import re
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ from experiments import methods, models, presets
 from experiments.__main__ import main
 from experiments.data import DATASETS
 from experiments.errors import UserError
+from experiments.models import fusion
 
 
 @pytest.mark.parametrize("name", sorted(DATASETS))
@@ -48,5 +50,14 @@ def test_the_help_shows_the_defaults_of_the_data_set(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     shown = capsys.readouterr().out
-    assert "segnet)" in shown
+    assert "(default: segnet;" in shown
     assert "200)" in shown
+
+
+def test_the_help_lists_every_name(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "train", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    shown = " ".join(re.sub("[│\n]", " ", capsys.readouterr().out).split())
+    for registry in (DATASETS, models.MODELS, methods.METHODS, fusion.FUSIONS):
+        assert f"; one of {', '.join(sorted(registry))})" in shown
