@@ -13,6 +13,7 @@ from compiling import virtual_devices
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 ALONE = [name for name in EXAMPLES if name != "several_processes.py"]
+QUICK = ("data_parallel.py", "half_precision.py")
 
 
 def start(name, *arguments, devices=8):
@@ -25,7 +26,10 @@ def start(name, *arguments, devices=8):
     )
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in ALONE],
+)
 def test_an_example_runs(name):
     process = start(name)
     output, error = process.communicate()
@@ -33,6 +37,7 @@ def test_an_example_runs(name):
     assert 1 <= len(output.splitlines()) <= 4
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_run_the_example_of_several():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

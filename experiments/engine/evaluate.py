@@ -62,15 +62,9 @@ def evaluate(
         found |= {f"{name} (probe)": values for name, values in probed.items()}
     if not processes.is_first():
         return
-    not_written = None
-    try:
-        write_whole(run_dir / "evaluation.json", json.dumps(found, indent=2) + "\n")
-    except OSError as error:
-        not_written = error
     for head, values in found.items():
         print(f"{head:<16}", *(f"{name} {value:.4f}  " for name, value in values.items()))
-    if not_written is not None:
-        raise not_written
+    write_whole(run_dir / "evaluation.json", json.dumps(found, indent=2) + "\n")
 
 
 def scores(program: Program, state: TrainState) -> Scores:

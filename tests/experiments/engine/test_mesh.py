@@ -115,6 +115,7 @@ def test_a_mesh_trains_as_one_device_does(one_device, arguments, tmp_path):
     assert_same_run(run, one_device[0], 1, arguments)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_one_device_stopped(one_device, arguments, tmp_path):
     one, two = one_device
     run = tmp_path / "run"
