@@ -119,7 +119,7 @@ def table_rows(
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write the rows as a Markdown table; accuracies and shares in per cent."""
+    """Write the rows as a Markdown table; accuracies and shares in percent."""
     lines = [
         "| method | joint acc. | gray acc. | colour acc. | conflict, gray | conflict, colour "
         "| steps/s over uniform |",

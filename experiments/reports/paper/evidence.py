@@ -84,3 +84,8 @@ class Measurement:
 
 
 Item = Run | Measurement
+
+
+def run_of(item: Item) -> Run:
+    """Return the run itself, or the run of which something is measured."""
+    return item if isinstance(item, Run) else item.run

@@ -63,7 +63,7 @@ KINETICS_SOUNDS = Block(
 )
 
 DIGITS = Block(
-    "Coloured-and-gray digits, which the paper does not have here",
+    "Colored-and-gray digits, which the paper does not have here",
     "cg-digits",
     (
         Column("acc.", "joint"),
