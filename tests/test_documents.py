@@ -234,6 +234,16 @@ def test_the_report_is_what_the_records_say(preset, seeds, tmp_path, monkeypatch
     assert set(re.findall(r"\]\((figure-[^)]+)\)", text)) == pictures
 
 
+def test_few_files_are_kept_as_results():
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not in a checkout of git")
+    listed = subprocess.run(
+        [git, "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert 0 < len(listed.stdout.splitlines()) <= 60
+
+
 LINKED = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
 
 
