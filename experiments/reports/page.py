@@ -23,7 +23,7 @@ PROTOCOL = "../../../docs/protocol.md"
 
 
 def heading(name: str, exhibit: Exhibit) -> str:
-    """Return the name of a table or figure and what it shows: "Table 3. Multi-task methods"."""
+    """Return the heading of a table or figure: its name and what it shows."""
     return f"{name.capitalize()}. {exhibit.title}"
 
 
@@ -54,7 +54,10 @@ def section(name: str, exhibit: Exhibit, scope: Scope, records: Records) -> str:
 def not_run(
     exhibit: Exhibit, scope: Scope, records: Records, lacking: Mapping[str, str] | None = None
 ) -> str:
-    """Name what a table or figure needs and is not on disk; an empty string if it is complete.
+    """Name the runs and measurements of a table or figure that are not on disk.
+
+    An example: "crema-d (all 10 runs: no folder crema-d in the folder of data); cg-mnist/pcgrad
+    seeds 3, 4".
 
     Args:
       exhibit: The table or the figure.
@@ -62,8 +65,8 @@ def not_run(
       records: What is on disk.
       lacking: By name of a setting, why it cannot be run here.
 
-    Example:
-      "crema-d (all 10 runs: no folder crema-d in the folder of data); cg-mnist/pcgrad seeds 3, 4"
+    Returns:
+      The names, setting by setting, or an empty string if nothing is missing.
     """
     needed = list(dict.fromkeys(exhibit.needs(scope)))
     missing = [item for item in needed if item not in records]
@@ -102,7 +105,9 @@ def command(name: str, scope: Scope) -> str:
 def markdown(
     scope: Scope, exhibits: Mapping[str, Exhibit], records: Records, protocol: str = PROTOCOL
 ) -> str:
-    """Write the whole report in Markdown: what was measured, and folded at the end what was not.
+    """Write the whole report in Markdown.
+
+    It shows what was measured and lists at its end, folded, what was not run.
 
     Args:
       scope: How much was asked for.
@@ -132,7 +137,11 @@ def markdown(
 
 
 def _folded(missing: Mapping[str, str]) -> str:
-    """Write the last section: by heading of an exhibit, what of it was not run."""
+    """Write the last section of the page, which lists what is missing of each exhibit.
+
+    Args:
+      missing: What :func:`not_run` gives, by heading of an exhibit.
+    """
     lines = [f"* **{title}**: {items}." for title, items in missing.items() if items]
     if not lines:
         return ""
@@ -150,7 +159,7 @@ def _folded(missing: Mapping[str, str]) -> str:
 def html(page: str) -> str:
     """Render a page of :func:`markdown` for a browser: one file, with a table of contents.
 
-    Pictures and links stay relative: the page belongs into the folder of the Markdown.
+    Pictures and links stay relative: the page belongs in the folder of the Markdown.
     """
     from markdown import Markdown
 
@@ -209,7 +218,7 @@ def _provenance(name: str, scope: Scope, used: list[Record]) -> str:
 
 
 def _named(missing: list[Item], needed: list[Item], lacking: Mapping[str, str]) -> Iterator[str]:
-    """Name the missing items in words; a setting of which nothing is there, as a whole."""
+    """Name the missing items in words; a setting of which all items are missing is one entry."""
     for setting, items in _grouped(missing, lambda item: run_of(item).setting.name).items():
         reason = lacking.get(setting)
         if len(items) == sum(run_of(item).setting.name == setting for item in needed):

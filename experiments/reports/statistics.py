@@ -19,7 +19,7 @@ CHOSEN_BY = ("accuracy", "mean_iou")
 
 
 def last(record: Record) -> dict[str, dict[str, float]]:
-    """By head, by name, the scores after the last epoch."""
+    """Return the scores after the last epoch, by head and by name."""
     return record["epochs"][-1]["scores"]
 
 
@@ -46,7 +46,7 @@ class Difference(NamedTuple):
 
     @classmethod
     def over(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Difference":
-        """Of two methods' values, paired by seed, with Student's t.
+        """Return the difference of two methods' values, paired by seed, with Student's t.
 
         Example:
           >>> difference = Difference.over([2.0, 3.0, 5.0], [1.0, 1.0, 2.0])

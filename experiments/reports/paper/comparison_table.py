@@ -17,7 +17,7 @@ REFERENCE = "uniform"
 """The method that the others are compared with, seed by seed."""
 
 ABLATION = "uniform-gamma"
-"""Which stands in every comparison, whether the paper has it there or not."""
+"""The method that stands in every comparison, whether the paper has it there or not."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def is_compared(self) -> bool:
-        """Whether methods are compared by it; macro F1 only stands beside the accuracy."""
+        """Whether methods are compared by the score; macro F1 only stands beside the accuracy."""
         return self.score != "macro_f1"
 
 
@@ -192,7 +192,7 @@ def _gap(found: _Found, column: Column, paper: float | None) -> str:
 
 
 def _lead(block: Block, method: str, column: Column, scope: Scope, records: Records) -> str:
-    """By how much a method is ahead of the reference after the last epoch."""
+    """Write by how much a method is ahead of the reference after the last epoch."""
     ours, theirs = paired(
         *(_found(block, name, column, scope, records).last for name in (method, REFERENCE))
     )

@@ -25,7 +25,7 @@ class Scope(NamedTuple):
         return SETTINGS[self.preset][name]
 
     def chosen(self, methods: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of some methods that are asked for."""
+        """Return those of some methods that are asked for."""
         return tuple(name for name in methods if not self.methods or name in self.methods)
 
 

@@ -15,8 +15,8 @@ from experiments.reports.pictures import save
 
 PROTOCOL = Path("docs", "protocol.md")
 
-PICTURE = "Prints its caption and writes its picture below RESULTS/PRESET, as PNG and as SVG."
-"""What the command of a figure does."""
+PICTURE = "Prints the caption and writes the picture below RESULTS/PRESET, as PNG and as SVG."
+"""The help of the command of a figure."""
 
 Verb = Callable[..., None]
 
@@ -44,7 +44,7 @@ def _verb(name: str) -> Verb:
 
     make.__doc__ = f"""{exhibit.title}.
 
-    {"Prints it." if exhibit.draw is None else PICTURE}
+    {"Prints the table in Markdown." if exhibit.draw is None else PICTURE}
 
     Args:
       scope: How much is asked for.
@@ -55,9 +55,10 @@ def _verb(name: str) -> Verb:
 
 
 def report(scope: Scope, places: Places) -> None:
-    """Write all tables and figures of the paper on one page, from what is on disk; run nothing.
+    """Write the tables and figures of the paper on one page, from what is on disk; run nothing.
 
-    Writes report.md, report.html and the pictures below RESULTS/PRESET.
+    Writes report.md, report.html and the pictures below RESULTS/PRESET. The page lists at its end,
+    folded, what was not run.
 
     Args:
       scope: How much is asked for.

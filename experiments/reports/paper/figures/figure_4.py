@@ -18,7 +18,7 @@ Sounds in Figure 1."""
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Uniform runs, and gradients at fixed parameters."""
+    """List the uniform runs and the gradients at fixed parameters."""
     return [
         item
         for name in SETTINGS

@@ -85,7 +85,7 @@ def _draw(scope: Scope, records: Records) -> "Figure":
 
 
 def _curves(landscapes: list[Record], of: str) -> np.ndarray:
-    """``[seeds times directions, steps]``."""
+    """Return the curves of all seeds and directions, ``[seeds times directions, steps]``."""
     return np.concatenate([np.asarray(each[of]) for each in landscapes])
 
 

@@ -1,4 +1,4 @@
-"""What the paper leaves open: conflict and gain against the colors' correlation to the label."""
+"""Conflict and gain against the colors' correlation to the label, which the paper leaves open."""
 
 from experiments.markdown import filled_grid
 from experiments.reports.archive import Records
@@ -9,7 +9,7 @@ from experiments.reports.paper.settings import colours
 from experiments.reports.statistics import accuracies, lead, spread
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
-"""The probability with which a training image has the colour of its label."""
+"""The probability with which a training image has the color of its label."""
 
 METHODS = ("uniform", "uniform-gamma", "mmpareto")
 
@@ -17,7 +17,7 @@ ENCODERS = ("gray", "colour")
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Return the methods at every correlation."""
+    """List the runs of the methods at every correlation."""
     return [
         run
         for correlation in CORRELATIONS

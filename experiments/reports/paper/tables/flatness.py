@@ -38,7 +38,7 @@ class Quantity(NamedTuple):
     flatness: bool
 
     def of(self, records: Records, run: Run) -> float | None:
-        """Its value in a run, if it is there."""
+        """Return the value in a run; None if it was not measured."""
         record = flatness.found(records, self.item(run))
         return None if record is None else self.read(record)
 
@@ -121,7 +121,7 @@ def _text(scope: Scope, records: Records) -> str:
 
 
 def _is_measured(scope: Scope, records: Records, setting: str) -> bool:
-    """Whether the flatness of any run of a setting was measured, beside its accuracy."""
+    """Tell whether the flatness of any run of a setting was measured, not only its accuracy."""
     return any(
         quantity.of(records, run) is not None
         for method in flatness.compared(scope)
@@ -166,13 +166,13 @@ def _explanation(scope: Scope, records: Records) -> str:
 
 
 def _largest_share(parts: list[Record], error: str, value: str) -> float:
-    """Of the errors in their values, where these are numbers other than zero."""
+    """Return the largest ratio of an error to its value, over the values other than zero."""
     shares = (abs(part[error] / part[value]) for part in parts if part[value])
     return max(filter(np.isfinite, shares), default=0.0)
 
 
 def _comparison(scope: Scope, records: Records, setting: str, method: str) -> str:
-    """In words, how a method's flatness differs from the reference's, seed by seed."""
+    """Write how a method's flatness differs from the reference's, seed by seed."""
     pairs = list(
         zip(
             flatness.runs(scope, setting, method),

@@ -1,4 +1,4 @@
-"""What the paper leaves open: gamma, and how much of the gain it explains by itself."""
+"""The choice of gamma, and how much of the gain it explains: what the paper leaves open."""
 
 from experiments.markdown import filled_grid
 from experiments.reports.archive import Records
@@ -21,7 +21,7 @@ HEADS = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """MMPareto and uniform x gamma for every gamma, and in every setting for the paper's."""
+    """List the runs with every gamma, and in every setting those with the paper's."""
     runs = [(name, gamma, run) for name in SETTINGS for gamma in GAMMAS for run in BOTH]
     for name in HEADS:
         runs += [(name, 1.0, scaled), *((name, GAMMA, run) for run in BOTH)]
@@ -33,12 +33,12 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def mmpareto(setting: Setting, gamma: float, seed: int) -> Run:
-    """MMPareto with a gamma."""
+    """Return a run of MMPareto with a gamma."""
     return Run(setting, "mmpareto", seed, gamma)
 
 
 def scaled(setting: Setting, gamma: float, seed: int) -> Run:
-    """Return the uniform baseline with its encoders' gradient times gamma."""
+    """Return a run of the uniform baseline with its encoders' gradient times gamma."""
     if gamma == 1:
         return Run(setting, "uniform", seed, GAMMA)
     return Run(setting, "uniform-gamma", seed, gamma)

@@ -106,11 +106,11 @@ THRESHOLDS = {
     "Pareto, formula": 1,
     "MMPareto": 1,
 }
-"""What a column says something by being above or below."""
+"""By column, the value that a claim of the paper says it is above or below."""
 
 
 def _told(noises: list[Noise]) -> list[str]:
-    """For each column, in how many cases the seeds tell it from its threshold."""
+    """Write for each column in how many cases the seeds tell it from its threshold."""
     found = []
     for column, threshold in THRESHOLDS.items():
         seeds = [each.values(COLUMNS[column]) for each in noises]

@@ -24,7 +24,7 @@ PUBLISHED = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """MMPareto's runs."""
+    """List the runs of MMPareto."""
     return [run for name in SETTINGS for run in _runs(scope, name)]
 
 
@@ -76,7 +76,7 @@ def iterations(record: Record, encoder: str, tolerance: float) -> float:
 
 
 def smallest(record: Record, encoder: str) -> float:
-    """Return the smallest part of the first norm that a run comes to."""
+    """Return the smallest norm of a run over its first one."""
     return float(_parts(record, encoder)[0].min())
 
 
