@@ -13,24 +13,10 @@ from experiments.engine.comparison import Protocol
 from experiments.engine.devices import description
 from experiments.engine.timing import Ratio, steps_per_second
 from experiments.markdown import grid
-from experiments.methods import TITLES
+from experiments.methods import TABLE_1, TITLES
 
 COMMAND = "python -m benchmarks methods"
 REFERENCE = "uniform"
-
-METHODS = (
-    "unimodal",
-    "pretrain-finetune",
-    "joint",
-    "uniform",
-    "g-blending",
-    "ogm-ge",
-    "greedy",
-    "pmr",
-    "agm",
-    "mmpareto",
-)
-"""Those of the paper's Table 1."""
 
 
 def main(output: Path = Path("runs", "bench-methods")) -> None:
@@ -42,7 +28,7 @@ def main(output: Path = Path("runs", "bench-methods")) -> None:
       output: Folder for the table, as Markdown and JSON.
     """
     splits = data.load("cg-digits")
-    configs = {name: replace(Protocol().config(name), diagnose=False) for name in METHODS}
+    configs = {name: replace(Protocol().config(name), diagnose=False) for name in TABLE_1}
     programs = {name: program.build(config, splits) for name, config in configs.items()}
     speeds = {name: np.array(each) for name, each in steps_per_second(programs).items()}
     ratios = {name: Ratio.over_rounds(each, speeds[REFERENCE]) for name, each in speeds.items()}

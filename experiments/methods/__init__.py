@@ -29,6 +29,7 @@ __all__ = [
     "BALANCING",
     "INTEGRATIONS",
     "METHODS",
+    "TABLE_1",
     "TITLES",
     "Losses",
     "Method",
@@ -61,6 +62,20 @@ BALANCING: dict[str, Callable[..., Method]] = {
 
 METHODS: dict[str, Callable[..., Method]] = {**INTEGRATIONS, **BALANCING}
 """Every method, by name."""
+
+TABLE_1 = (
+    "unimodal",
+    "pretrain-finetune",
+    "joint",
+    "uniform",
+    "g-blending",
+    "ogm-ge",
+    "greedy",
+    "pmr",
+    "agm",
+    "mmpareto",
+)
+"""The methods of the paper's Table 1, in its order."""
 
 TITLES = {
     "joint": "one joint loss",

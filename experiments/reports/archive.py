@@ -18,7 +18,7 @@ from experiments.engine.program import Program
 from experiments.engine.run import finish
 from experiments.engine.state import TrainState
 from experiments.errors import NotApplicableError, UserError
-from experiments.reports.paper.evidence import Item, Run
+from experiments.reports.paper.evidence import Item, Run, run_of
 from experiments.reports.paper.measurements import MEASUREMENTS
 from experiments.reports.paper.settings import Setting
 from experiments.reports.paper.trace import Trace
@@ -88,7 +88,7 @@ class Archive:
         interruption.advise(lambda: "what is finished is kept; the same command goes on from there")
         groups: dict[Any, dict[Run, list[Item]]] = {}
         for item in self.missing(items):
-            run = _run(item)
+            run = run_of(item)
             groups.setdefault(run.program, {}).setdefault(run, []).append(item)
         lacking = {
             setting.name: reason
@@ -175,19 +175,15 @@ class Archive:
         return self._files.setdefault(setting, RecordFile(self.folder / f"{setting}.jsonl"))
 
     def _write(self, item: Item, content: Record) -> None:
-        run = _run(item)
+        run = run_of(item)
         self._file(run.setting.name).add(item.name, {**content, **_provenance(run)})
-
-
-def _run(item: Item) -> Run:
-    return item if isinstance(item, Run) else item.run
 
 
 def _by_setting(items: Iterable[Item]) -> dict[str, list[Item]]:
     """Group items by the name of their setting, which is looked up on disk once for all."""
     groups: dict[str, list[Item]] = {}
     for item in items:
-        groups.setdefault(_run(item).setting.name, []).append(item)
+        groups.setdefault(run_of(item).setting.name, []).append(item)
     return groups
 
 

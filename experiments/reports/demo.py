@@ -41,7 +41,7 @@ HEADS = ("joint", "gray", "colour")
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
-    """Compare MMPareto with four baselines on coloured-and-gray digits, which need no download.
+    """Compare MMPareto with four baselines on colored-and-gray digits, which need no download.
 
     Args:
       protocol: What to run.
@@ -97,7 +97,7 @@ class Row(NamedTuple):
 def table_rows(
     names: Mapping[str, str], histories: Histories, speeds: Mapping[str, list[float]]
 ) -> list[Row]:
-    """One row per method.
+    """Return a row of the table for each method.
 
     Args:
       names: What the table calls each method.
@@ -119,7 +119,7 @@ def table_rows(
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write the rows as a Markdown table; accuracies and shares in per cent."""
+    """Write the rows as a Markdown table; accuracies and shares in percent."""
     lines = [
         "| method | joint acc. | gray acc. | colour acc. | conflict, gray | conflict, colour "
         "| steps/s over uniform |",
@@ -133,7 +133,7 @@ def markdown(rows: list[Row]) -> str:
 
 
 def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) -> None:
-    """Test accuracy over epochs, a panel a head, a line a method, a band for the seeds' range."""
+    """Draw test accuracies over epochs, a panel for each head and a line for each method."""
     figure, axes = panels(len(HEADS))
     for panel, head in zip(axes, HEADS, strict=True):
         for method, name in names.items():
@@ -149,7 +149,7 @@ def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) ->
 
 
 def draw_cosine(seeds: list[list[dict[str, Any]]], path: Path) -> None:
-    """Cosine between the joint and the unimodal gradient over epochs, a line an encoder."""
+    """Draw cosine and conflicts of the joint and unimodal gradient, a line for each encoder."""
     figure, (cosines, conflicts) = panels(2)
     for colour, encoder in zip(OTHER_COLORS, HEADS[1:], strict=False):
         records = [[r["encoders"][encoder] for r in run] for run in seeds]

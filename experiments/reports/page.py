@@ -1,9 +1,9 @@
 """The report: the paper's tables and figures as one page, in Markdown and for a browser."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from experiments.reports.archive import LIBRARIES, Records
-from experiments.reports.paper.evidence import Item, Run
+from experiments.reports.paper.evidence import Item, Run, run_of
 from experiments.reports.paper.exhibit import Exhibit, Scope
 from experiments.reports.records import Record
 
@@ -16,41 +16,65 @@ PRESETS = {
     ),
     "paper": "the paper's size: whole data sets, its learning rate and its number of epochs",
 }
-"""What each is, in a line."""
+"""What each preset is, in a line."""
 
 PROTOCOL = "../../../docs/protocol.md"
-"""Where the protocol is, seen from the folder of a preset's results."""
+"""The path of the protocol, from the folder of a preset's results."""
 
 
-def section(
-    name: str, exhibit: Exhibit, scope: Scope, records: Records, lacking: Mapping[str, str]
-) -> str:
-    """One table or figure in Markdown: what it shows, how it was made, what it lacks.
+def heading(name: str, exhibit: Exhibit) -> str:
+    """Return the heading of a table or figure: its name and what it shows."""
+    return f"{name.capitalize()}. {exhibit.title}"
 
-    A figure's image is the file ``figure-1.png`` (for "figure 1") beside the page.
+
+def section(name: str, exhibit: Exhibit, scope: Scope, records: Records) -> str:
+    """Write a table or figure in Markdown: what was measured of it and how.
+
+    The picture of a figure is the file ``figure-1.png`` (for "figure 1") beside the page.
 
     Args:
       name: "table 3" or "figure 1".
       exhibit: The table or the figure.
       scope: How much of it was asked for.
       records: What is on disk; what the exhibit does not need is not looked at.
+
+    Returns:
+      The section, or an empty string if nothing was measured.
+    """
+    text = exhibit.text(scope, records).strip()
+    if not text:
+        return ""
+    parts = [f"## {heading(name, exhibit)}"]
+    if is_drawn(exhibit, scope, records):
+        parts.append(f"![{heading(name, exhibit)}]({file_name(name)}.png)")
+    used = [records[item] for item in dict.fromkeys(exhibit.needs(scope)) if item in records]
+    return "\n\n".join([*parts, text, _provenance(name, scope, used)]) + "\n"
+
+
+def not_run(
+    exhibit: Exhibit, scope: Scope, records: Records, lacking: Mapping[str, str] | None = None
+) -> str:
+    """Name the runs and measurements of a table or figure that are not on disk.
+
+    An example: "crema-d (all 10 runs: no folder crema-d in the folder of data); cg-mnist/pcgrad
+    seeds 3, 4".
+
+    Args:
+      exhibit: The table or the figure.
+      scope: How much of it was asked for.
+      records: What is on disk.
       lacking: By name of a setting, why it cannot be run here.
+
+    Returns:
+      The names, setting by setting, or an empty string if nothing is missing.
     """
     needed = list(dict.fromkeys(exhibit.needs(scope)))
-    used = [records[item] for item in needed if item in records]
-    heading = f"{name.capitalize()}. {exhibit.title}"
-    parts = [f"## {heading}"]
-    if is_drawn(exhibit, scope, records):
-        file = file_name(name)
-        parts.append(f"[![{heading}]({file}.png)]({file}.svg)")
-    parts += [exhibit.text(scope, records).strip(), _provenance(name, scope, used)]
-    if missing := [item for item in needed if item not in records]:
-        parts.append(f"Not run here: {'; '.join(_named(missing, needed, lacking))}.")
-    return "\n\n".join(parts) + "\n"
+    missing = [item for item in needed if item not in records]
+    return "; ".join(_named(missing, needed, lacking or {}))
 
 
 def file_name(name: str) -> str:
-    """Return the name of an exhibit's files, without its ending.
+    """Return the name of the files of a figure's picture, without their ending.
 
     Example:
       >>> file_name("figure 1")
@@ -60,7 +84,7 @@ def file_name(name: str) -> str:
 
 
 def is_drawn(exhibit: Exhibit, scope: Scope, records: Records) -> bool:
-    """Whether an exhibit is a figure and has anything to show."""
+    """Tell whether an exhibit is a figure and has anything to show."""
     if exhibit.draw is None:
         return False
     needed = exhibit.needs(scope)
@@ -78,39 +102,72 @@ def command(name: str, scope: Scope) -> str:
     return f"python -m experiments {name} --preset {scope.preset} --seeds {scope.seeds}{methods}"
 
 
-def markdown(scope: Scope, sections: Iterable[str], protocol: str = PROTOCOL) -> str:
+def markdown(
+    scope: Scope, exhibits: Mapping[str, Exhibit], records: Records, protocol: str = PROTOCOL
+) -> str:
     """Write the whole report in Markdown.
+
+    It shows what was measured and lists at its end, folded, what was not run.
 
     Args:
       scope: How much was asked for.
-      sections: Of its tables and figures, as :func:`section` gives them.
-      protocol: The way from the page's folder to docs/protocol.md.
+      exhibits: The tables and figures by name, in the order of the page.
+      records: What is on disk.
+      protocol: The path of docs/protocol.md from the page's folder.
     """
     presets = "\n".join(f"* **{preset}**: {what}." for preset, what in PRESETS.items())
     only = f" and only of the methods {', '.join(scope.methods)}" if scope.methods else ""
     introduction = (
-        f"This page is of the preset **{scope.preset}**, with {_count(scope.seeds, 'seed')} for "
-        f"each method{only}. There are two presets:\n\n"
+        "This page shows what was measured. It is of the preset "
+        f"**{scope.preset}**, with {_count(scope.seeds, 'seed')} for each method{only}. There are "
+        "two presets:\n\n"
         f"{presets}\n\n"
         "What is compared, how, and what counts was fixed before the runs, in the "
-        f"[protocol]({protocol}). Numbers of the paper are marked as such; a dash stands for what "
-        "is not known here, and below each table and figure stands what was not run.\n\n"
+        f"[protocol]({protocol}). Numbers of the paper are marked as such, and a dash stands for a "
+        "number that is not known. What was not run is listed at the end.\n\n"
         f"`{command('report', scope)}` writes this page."
     )
-    return "\n".join([f"# {TITLE}\n\n{introduction}\n", *sections])
+    sections = [section(name, exhibit, scope, records) for name, exhibit in exhibits.items()]
+    missing = {
+        heading(name, exhibit): not_run(exhibit, scope, records)
+        for name, exhibit in exhibits.items()
+    }
+    parts = [f"# {TITLE}\n\n{introduction}\n", *filter(None, sections), _folded(missing)]
+    return "\n".join(filter(None, parts))
+
+
+def _folded(missing: Mapping[str, str]) -> str:
+    """Write the last section of the page, which lists what is missing of each exhibit.
+
+    Args:
+      missing: What :func:`not_run` gives, by heading of an exhibit.
+    """
+    lines = [f"* **{title}**: {items}." for title, items in missing.items() if items]
+    if not lines:
+        return ""
+    return "\n".join(
+        [
+            "## Not run here\n",
+            "<details>",
+            "<summary>Runs and measurements that are missing, by table and figure</summary>\n",
+            *lines,
+            "\n</details>\n",
+        ]
+    )
 
 
 def html(page: str) -> str:
     """Render a page of :func:`markdown` for a browser: one file, with a table of contents.
 
-    Images and links stay relative: the page belongs into the folder of the Markdown.
+    Pictures and links stay relative: the page belongs in the folder of the Markdown.
     """
     from markdown import Markdown
 
     converter = Markdown(
-        extensions=["tables", "toc"], extension_configs={"toc": {"toc_depth": "2-2"}}
+        extensions=["tables", "toc", "md_in_html"],
+        extension_configs={"toc": {"toc_depth": "2-2"}},
     )
-    body = converter.convert(page)
+    body = converter.convert(page.replace("<details>", '<details markdown="1">'))
     contents = converter.toc  # set by the extension
     return (
         "<!DOCTYPE html>\n"
@@ -141,6 +198,7 @@ th, td { padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--line); text-alig
 th { border-bottom-width: 2px; vertical-align: bottom; }
 td { font-variant-numeric: tabular-nums; }
 code { padding: 0.1em 0.3em; background: var(--shade); border-radius: 0.25rem; font-size: 0.9em; }
+summary { cursor: pointer; }
 img { display: block; max-width: 100%; margin: 1rem auto; background: white; }
 """
 
@@ -160,20 +218,20 @@ def _provenance(name: str, scope: Scope, used: list[Record]) -> str:
 
 
 def _named(missing: list[Item], needed: list[Item], lacking: Mapping[str, str]) -> Iterator[str]:
-    """Name the missing items in words; a setting of which nothing is there, as a whole."""
-    for setting, items in _grouped(missing, lambda item: _run(item).setting.name).items():
+    """Name the missing items in words; a setting of which all items are missing is one entry."""
+    for setting, items in _grouped(missing, lambda item: run_of(item).setting.name).items():
         reason = lacking.get(setting)
-        if len(items) == sum(_run(item).setting.name == setting for item in needed):
+        if len(items) == sum(run_of(item).setting.name == setting for item in needed):
             yield f"{setting} ({_all(items)}{f': {reason}' if reason else ''})"
             continue
         for what, same in _grouped(items, _but_for_seed).items():
-            seeds = [str(_run(item).seed) for item in same]
+            seeds = [str(run_of(item).seed) for item in same]
             word = "seed" if len(seeds) == 1 else "seeds"
             yield f"{what} {word} {', '.join(seeds)}{f' ({reason})' if reason else ''}"
 
 
 def _but_for_seed(item: Item) -> str:
-    program, _, _ = _run(item).name.rpartition("/")
+    program, _, _ = run_of(item).name.rpartition("/")
     if isinstance(item, Run):
         return program
     return f"{item.kind} after {_count(item.epoch, 'epoch')} of {program}"
@@ -186,16 +244,12 @@ def _all(items: list[Item]) -> str:
     return words if len(items) == 1 else f"all {words}"
 
 
-def _run(item: Item) -> Run:
-    return item if isinstance(item, Run) else item.run
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _grouped(items: list[Item], key: Callable[[Item], str]) -> dict[str, list[Item]]:
-    """By key, in the order of first appearance."""
+    """Group items by key, in the order of first appearance."""
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.engine.comparison import Spread
+from experiments.markdown import DASH
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Run
 from experiments.reports.records import Record
@@ -18,7 +19,7 @@ CHOSEN_BY = ("accuracy", "mean_iou")
 
 
 def last(record: Record) -> dict[str, dict[str, float]]:
-    """By head, by name, the scores after the last epoch."""
+    """Return the scores after the last epoch, by head and by name."""
     return record["epochs"][-1]["scores"]
 
 
@@ -45,7 +46,7 @@ class Difference(NamedTuple):
 
     @classmethod
     def over(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Difference":
-        """Of two methods' values, paired by seed, with Student's t.
+        """Return the difference of two methods' values, paired by seed, with Student's t.
 
         Example:
           >>> difference = Difference.over([2.0, 3.0, 5.0], [1.0, 1.0, 2.0])
@@ -68,14 +69,14 @@ class Difference(NamedTuple):
 
 
 def spread(values: Sequence[float], scale: float = 100, digits: int = 1) -> str:
-    """Mean and standard deviation, in per cent by default, or a dash if there are none.
+    """Write mean and standard deviation, in percent by default, or a dash if there are no values.
 
     Example:
       >>> spread([0.5, 0.75]), spread([])
       ('62.5 ± 17.7', '–')
     """
     if not values:
-        return "–"
+        return DASH
     over_seeds = Spread.over([scale * value for value in values])
     return f"{over_seeds.mean:.{digits}f} ± {over_seeds.deviation:.{digits}f}"
 
@@ -105,12 +106,12 @@ def paired(first: dict[int, Any], second: dict[int, Any]) -> tuple[list[Any], li
 
 
 def accuracies(records: Records, runs: Sequence[Run], head: str = "joint") -> dict[int, float]:
-    """By seed, a head's accuracy after the last epoch of the runs that are there and train it."""
+    """Return a head's accuracies after the last epoch, by seed, of the runs that train it."""
     scores = {run.seed: last(records[run]) for run in runs if run in records}
     return {seed: each[head]["accuracy"] for seed, each in scores.items() if head in each}
 
 
 def lead(first: dict[int, float], second: dict[int, float]) -> str:
-    """By how much the first is ahead, paired by seed; a dash if they share none."""
+    """Write by how much the first is ahead, paired by seed; a dash if they share no seed."""
     ours, theirs = paired(first, second)
-    return difference(Difference.over(ours, theirs)) if ours else "–"
+    return difference(Difference.over(ours, theirs)) if ours else DASH

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.markdown import grid
+from experiments.markdown import DASH, filled_grid
 from experiments.methods import TITLES
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Item, Measurement, Run
@@ -17,7 +17,7 @@ REFERENCE = "uniform"
 """The method that the others are compared with, seed by seed."""
 
 ABLATION = "uniform-gamma"
-"""Which stands in every comparison, whether the paper has it there or not."""
+"""The method that stands in every comparison, whether the paper has it there or not."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Column:
       title: What the table calls it.
       head: The head.
       score: The score's name.
-      scale: 100 for a share in per cent, 1 for a number as it is.
+      scale: 100 for a share in percent, 1 for a number as it is.
       digits: After the point; the paper's numbers have one more.
     """
 
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def is_compared(self) -> bool:
-        """Whether methods are compared by it; macro F1 only stands beside the accuracy."""
+        """Whether methods are compared by the score; macro F1 only stands beside the accuracy."""
         return self.score != "macro_f1"
 
 
@@ -78,7 +78,7 @@ JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
 
 
 def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
-    """Write the table of some data sets.
+    """Return the exhibit of a table with a part for each data set of which something was run.
 
     Args:
       title: Of the table.
@@ -90,8 +90,12 @@ def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
         return [item for block in blocks for item in _needs(block, scope)]
 
     def text(scope: Scope, records: Records) -> str:
-        parts = [_text(block, scope, records) for block in blocks]
-        return "\n".join([*parts, note + "\n"] if note else parts)
+        parts = [
+            _text(block, scope, records)
+            for block in blocks
+            if any(item in records for item in _needs(block, scope))
+        ]
+        return "\n".join([*parts, note + "\n"] if note and parts else parts)
 
     return Exhibit(title, needs, text)
 
@@ -121,7 +125,7 @@ def _text(block: Block, scope: Scope, records: Records) -> str:
         ]
         for method in scope.chosen(block.methods)
     ]
-    return f"**{block.title}** (setting {block.setting})\n\n{grid(head, rows)}"
+    return f"**{block.title}** (setting {block.setting})\n\n{filled_grid(head, rows)}"
 
 
 def _titles(block: Block, column: Column) -> list[str]:
@@ -145,7 +149,7 @@ def _cells(block: Block, method: str, column: Column, scope: Scope, records: Rec
         ]
     if block.is_published(column):
         paper = block.paper(method, column)
-        written = "–" if paper is None else f"{paper:.{column.digits + 1}f}"
+        written = DASH if paper is None else f"{paper:.{column.digits + 1}f}"
         cells += [written, _gap(found, column, paper)]
     if column.is_compared:
         cells.append(_lead(block, method, column, scope, records))
@@ -182,16 +186,16 @@ def _found(block: Block, method: str, column: Column, scope: Scope, records: Rec
 
 def _gap(found: _Found, column: Column, paper: float | None) -> str:
     if paper is None or not found.last:
-        return "–"
+        return DASH
     ours = column.scale * float(np.mean(list(found.last.values())))
     return f"{ours - paper:+.{column.digits}f}"
 
 
 def _lead(block: Block, method: str, column: Column, scope: Scope, records: Records) -> str:
-    """By how much a method is ahead of the reference after the last epoch."""
+    """Write by how much a method is ahead of the reference after the last epoch."""
     ours, theirs = paired(
         *(_found(block, name, column, scope, records).last for name in (method, REFERENCE))
     )
     if method == REFERENCE or not ours:
-        return "–"
+        return DASH
     return difference(Difference.over(ours, theirs), column.scale, column.digits)

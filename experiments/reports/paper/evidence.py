@@ -28,12 +28,12 @@ class Run:
 
     @property
     def program(self) -> tuple[Setting, str, float]:
-        """What decides the compiled program: all but the seed."""
+        """Everything that decides the compiled program: all but the seed."""
         return self.setting, self.method, self.gamma
 
     @property
     def name(self) -> str:
-        """Its name among all records, and its folder below that of the runs."""
+        """The name of the run among all records, and its folder below that of the runs."""
         factor = "" if self.gamma == GAMMA else f"-gamma-{self.gamma}"
         return f"{self.setting.name}/{self.method}{factor}/{self.seed}"
 
@@ -48,12 +48,12 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """Its length."""
+        """The number of epochs of the run."""
         return self.setting.config.optimisation.epochs
 
     @property
     def config(self) -> Config:
-        """Everything that decides its result, apart from the data."""
+        """Everything that decides the result of the run, apart from the data."""
         return dataclasses.replace(
             self.setting.config,
             method=self.method,
@@ -79,8 +79,13 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Its name among all records."""
+        """The name of the measurement among all records."""
         return f"{self.run.name}-{self.kind}-{self.epoch}"
 
 
 Item = Run | Measurement
+
+
+def run_of(item: Item) -> Run:
+    """Return the run itself, or the run of which something is measured."""
+    return item if isinstance(item, Run) else item.run

@@ -25,7 +25,7 @@ class Scope(NamedTuple):
         return SETTINGS[self.preset][name]
 
     def chosen(self, methods: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of some methods that are asked for."""
+        """Return those of some methods that are asked for."""
         return tuple(name for name in methods if not self.methods or name in self.methods)
 
 
@@ -35,7 +35,8 @@ class Exhibit(NamedTuple):
     Attributes:
       title: What it shows, in a line.
       needs: The runs and measurements that it is made of.
-      text: In Markdown, the table or the figure's caption, from those of them that are there.
+      text: In Markdown, the table or the figure's caption, from those of them that are there; an
+        empty string if they leave nothing to show.
       draw: The figure; None for a table.
     """
 

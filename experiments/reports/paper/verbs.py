@@ -1,19 +1,22 @@
 """The verbs ``table N``, ``figure N`` and ``report``."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from experiments.data.storage.files import write_together, write_whole
+from experiments.data.storage.files import write_together
 from experiments.errors import UserError
 from experiments.methods import METHODS
 from experiments.reports import page
 from experiments.reports.archive import Archive, Places, Records
-from experiments.reports.paper.exhibit import Scope
+from experiments.reports.paper.exhibit import Exhibit, Scope
 from experiments.reports.paper.exhibits import EXHIBITS
 from experiments.reports.pictures import save
 
 PROTOCOL = Path("docs", "protocol.md")
+
+PICTURE = "Prints the caption and writes the picture below RESULTS/PRESET, as PNG and as SVG."
+"""The help of the command of a figure."""
 
 Verb = Callable[..., None]
 
@@ -32,10 +35,16 @@ def _verb(name: str) -> Verb:
         archive = Archive(scope.preset, places)
         items = exhibit.needs(scope)
         lacking = archive.finish(items) if run else {}
-        text = _publish(name, scope, archive.folder, archive.records(items), lacking)
-        print(f"{text}\n{archive.folder / page.file_name(name)}.md")
+        records = archive.records(items)
+        print(page.section(name, exhibit, scope, records) or page.heading(name, exhibit))
+        if missing := page.not_run(exhibit, scope, records, lacking):
+            print(f"Not run here: {missing}.")
+        if drawn := _draw(name, exhibit, scope, records, archive.folder):
+            print(f"{drawn}.png and .svg")
 
     make.__doc__ = f"""{exhibit.title}.
+
+    {"Prints the table in Markdown." if exhibit.draw is None else PICTURE}
 
     Args:
       scope: How much is asked for.
@@ -46,9 +55,10 @@ def _verb(name: str) -> Verb:
 
 
 def report(scope: Scope, places: Places) -> None:
-    """All tables and figures of the paper on one page, from what is on disk; runs nothing.
+    """Write the tables and figures of the paper on one page, from what is on disk; run nothing.
 
-    Writes report.md and report.html, and each table and figure by itself, below RESULTS/PRESET.
+    Writes report.md, report.html and the pictures below RESULTS/PRESET. The page lists at its end,
+    folded, what was not run.
 
     Args:
       scope: How much is asked for.
@@ -59,27 +69,24 @@ def report(scope: Scope, places: Places) -> None:
     records = archive.records(
         item for exhibit in EXHIBITS.values() for item in exhibit.needs(scope)
     )
-    sections = [_publish(name, scope, archive.folder, records, {}) for name in EXHIBITS]
+    for name, exhibit in EXHIBITS.items():
+        _draw(name, exhibit, scope, records, archive.folder)
     protocol = os.path.relpath(PROTOCOL, archive.folder)
-    text = page.markdown(scope, sections, protocol)
+    text = page.markdown(scope, EXHIBITS, records, protocol)
+    archive.folder.mkdir(parents=True, exist_ok=True)
     write_together(
         {archive.folder / "report.md": text, archive.folder / "report.html": page.html(text)}
     )
     print(f"{archive.folder / 'report.md'} and report.html")
 
 
-def _publish(
-    name: str, scope: Scope, folder: Path, records: Records, lacking: Mapping[str, str]
-) -> str:
-    """Write the text of an exhibit, which it returns, and its picture, if it has one."""
-    exhibit = EXHIBITS[name]
+def _draw(name: str, exhibit: Exhibit, scope: Scope, records: Records, folder: Path) -> Path | None:
+    """Write the picture of a figure, if it has anything to show, and return its path."""
+    if exhibit.draw is None or not page.is_drawn(exhibit, scope, records):
+        return None
     path = folder / page.file_name(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    if exhibit.draw is not None and page.is_drawn(exhibit, scope, records):
-        save(exhibit.draw(scope, records), path)
-    text = page.section(name, exhibit, scope, records, lacking)
-    write_whole(path.with_suffix(".md"), text)
-    return text
+    save(exhibit.draw(scope, records), path)
+    return path
 
 
 def _require_known(scope: Scope) -> None:

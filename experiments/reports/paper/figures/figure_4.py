@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SETTINGS = {"cg-digits": "gray", "crema-d": "video", "kinetics-sounds": "video"}
-"""And the encoder whose magnitudes are shown. The paper has CREMA-D here, and in Figure 1 Kinetics
-Sounds."""
+"""The encoder whose magnitudes are shown, by setting. The paper has CREMA-D here, and Kinetics
+Sounds in Figure 1."""
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Uniform runs, and gradients at fixed parameters."""
+    """List the uniform runs and the gradients at fixed parameters."""
     return [
         item
         for name in SETTINGS
@@ -42,15 +42,18 @@ def _found(scope: Scope, records: Records, name: str) -> list[Record]:
 
 def text(scope: Scope, records: Records) -> str:
     """Write the caption, with the share of steps in conflict."""
+    if not any(item in records for item in needs(scope)):
+        return ""
     shares = [
         conflict.words(found, name, tuple(scope.setting(name).encoders))
         for name in SETTINGS
         if (found := _found(scope, records, name))
     ]
+    conflicts = f"\nSteps in conflict: {'; '.join(shares)}.\n" if shares else ""
     return (
         "Above: cosine between the joint and the unimodal gradient, uniform baseline. Below: "
-        "gradient magnitudes after the first epoch, seed 0; each count is a mini-batch.\n\n"
-        f"Steps in conflict: {'; '.join(shares) or '–'}.\n"
+        "gradient magnitudes after the first epoch, seed 0; each count is a mini-batch.\n"
+        f"{conflicts}"
     )
 
 

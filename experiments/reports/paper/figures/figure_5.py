@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOSS, ACCURACY = "C0", "C1"
-"""Colours."""
+"""Colors of the two curves and their axes."""
 
 
 def _needs(scope: Scope) -> list[Item]:
@@ -38,25 +38,26 @@ def _measured(scope: Scope, records: Records, setting: str, method: str) -> list
 def _text(scope: Scope, records: Records) -> str:
     caption = (
         "Joint loss on 512 training samples (left axis, blue) and joint accuracy on test samples "
-        "(right axis, orange) at the end of a run, along filter-normalised random directions (Li "
+        "(right axis, orange) at the end of a run, along filter-normalized random directions (Li "
         "et al., 2018). Lines: the mean over three directions and the seeds; bands: their range. "
         "Panels of a row have the same scales; a scale ends at the highest mean loss of its row. "
         "Sharpness is the mean rise of the loss at the steps -0.5 and 0.5."
     )
     lines = [
-        _line(setting, method, _measured(scope, records, setting, method))
+        _line(setting, method, landscapes)
         for setting in flatness.SETTINGS
         for method in flatness.compared(scope)
+        if (landscapes := _measured(scope, records, setting, method))
     ]
-    return "\n".join([caption, "", *lines]) + "\n"
+    return "\n".join([caption, "", *lines, ""]) if lines else ""
 
 
 def _line(setting: str, method: str, landscapes: list[Record]) -> str:
-    start = f"* {setting}, {flatness.METHODS[method]}: "
-    if not landscapes:
-        return start + "not run."
     sharpness = np.mean([each["sharpness"] for each in landscapes])
-    return start + f"sharpness {sharpness:.3g} (seeds: {len(landscapes)})."
+    return (
+        f"* {setting}, {flatness.METHODS[method]}: sharpness {sharpness:.3g} "
+        f"(seeds: {len(landscapes)})."
+    )
 
 
 def _draw(scope: Scope, records: Records) -> "Figure":
@@ -84,7 +85,7 @@ def _draw(scope: Scope, records: Records) -> "Figure":
 
 
 def _curves(landscapes: list[Record], of: str) -> np.ndarray:
-    """``[seeds times directions, steps]``."""
+    """Return the curves of all seeds and directions, ``[seeds times directions, steps]``."""
     return np.concatenate([np.asarray(each[of]) for each in landscapes])
 
 

@@ -1,6 +1,6 @@
-"""What the paper leaves open: conflict and gain against the colours' correlation to the label."""
+"""Conflict and gain against the colors' correlation to the label, which the paper leaves open."""
 
-from experiments.markdown import grid
+from experiments.markdown import filled_grid
 from experiments.reports.archive import Records
 from experiments.reports.paper import conflict
 from experiments.reports.paper.evidence import Item, Run
@@ -9,7 +9,7 @@ from experiments.reports.paper.settings import colours
 from experiments.reports.statistics import accuracies, lead, spread
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
-"""The probability with which a training image has the colour of its label."""
+"""The probability with which a training image has the color of its label."""
 
 METHODS = ("uniform", "uniform-gamma", "mmpareto")
 
@@ -17,7 +17,7 @@ ENCODERS = ("gray", "colour")
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Return the methods at every correlation."""
+    """List the runs of the methods at every correlation."""
     return [
         run
         for correlation in CORRELATIONS
@@ -55,10 +55,12 @@ def text(scope: Scope, records: Records) -> str:
         "uniform x gamma − uniform",
         "MMPareto − uniform",
     ]
-    return (
-        "Coloured-and-gray digits, in per cent: joint accuracy after the last epoch, and the share "
-        "of the uniform baseline's steps in conflict\n\n" + grid(head, rows)
+    table = filled_grid(head, rows)
+    caption = (
+        "Colored-and-gray digits, in percent: joint accuracy after the last epoch, and the share "
+        "of the uniform baseline's steps in conflict"
     )
+    return f"{caption}\n\n{table}" if table else ""
 
 
-EXHIBIT = Exhibit("Conflict and gain against the colours' correlation to the label", needs, text)
+EXHIBIT = Exhibit("Conflict and gain against the colors' correlation to the label", needs, text)

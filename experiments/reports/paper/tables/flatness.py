@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.engine.comparison import Spread
-from experiments.markdown import grid
+from experiments.markdown import DASH, filled_grid
 from experiments.reports.archive import Records
 from experiments.reports.paper import flatness
 from experiments.reports.paper.evidence import Item, Run
@@ -38,7 +38,7 @@ class Quantity(NamedTuple):
     flatness: bool
 
     def of(self, records: Records, run: Run) -> float | None:
-        """Its value in a run, if it is there."""
+        """Return the value in a run; None if it was not measured."""
         record = flatness.found(records, self.item(run))
         return None if record is None else self.read(record)
 
@@ -100,27 +100,41 @@ def _needs(scope: Scope) -> list[Item]:
 
 def _text(scope: Scope, records: Records) -> str:
     methods = flatness.compared(scope)
+    settings = [name for name in flatness.SETTINGS if _is_measured(scope, records, name)]
+    if not settings:
+        return ""
     titles = ["setting", "method", *(quantity.name for quantity in QUANTITIES)]
     rows = [
         [setting, flatness.METHODS[method], *(_cell(each, records, runs) for each in QUANTITIES)]
-        for setting in flatness.SETTINGS
+        for setting in settings
         for method in methods
         if (runs := flatness.runs(scope, setting, method))
     ]
     comparisons = [
         _comparison(scope, records, setting, method)
-        for setting in flatness.SETTINGS
+        for setting in settings
         for method in CLAIMED
         if method in methods
     ]
-    parts = [grid(titles, rows), _explanation(scope, records), "", *comparisons]
+    parts = [filled_grid(titles, rows, labels=2), _explanation(scope, records), "", *comparisons]
     return "\n".join(parts) + "\n"
+
+
+def _is_measured(scope: Scope, records: Records, setting: str) -> bool:
+    """Tell whether the flatness of any run of a setting was measured, not only its accuracy."""
+    return any(
+        quantity.of(records, run) is not None
+        for method in flatness.compared(scope)
+        for run in flatness.runs(scope, setting, method)
+        for quantity in QUANTITIES
+        if quantity.flatness
+    )
 
 
 def _cell(quantity: Quantity, records: Records, runs: list[Run]) -> str:
     values = [value for run in runs if (value := quantity.of(records, run)) is not None]
     if not values:
-        return "–"
+        return DASH
     spread = Spread.over(values)
     digits = quantity.digits
     partly = "" if len(values) == len(runs) else f" ({len(values)} of {len(runs)} seeds)"
@@ -133,7 +147,7 @@ def _explanation(scope: Scope, records: Records) -> str:
         f"At the last epoch; mean ± standard deviation over {seeds} seeds. Eigenvalue and trace "
         "are those of the Hessian of the joint loss on 512 training samples, in all parameters and "
         "in the encoders' alone. Sharpness is the mean rise of that loss half the way along "
-        "filter-normalised random directions. The training loss is the joint one, in the mean over "
+        "filter-normalized random directions. The training loss is the joint one, in the mean over "
         "the steps of the last epoch."
     )
     found = [flatness.found(records, item) for item in _needs(scope)]
@@ -152,13 +166,13 @@ def _explanation(scope: Scope, records: Records) -> str:
 
 
 def _largest_share(parts: list[Record], error: str, value: str) -> float:
-    """Of the errors in their values, where these are numbers other than zero."""
+    """Return the largest ratio of an error to its value, over the values other than zero."""
     shares = (abs(part[error] / part[value]) for part in parts if part[value])
     return max(filter(np.isfinite, shares), default=0.0)
 
 
 def _comparison(scope: Scope, records: Records, setting: str, method: str) -> str:
-    """In words, how a method's flatness differs from the reference's, seed by seed."""
+    """Write how a method's flatness differs from the reference's, seed by seed."""
     pairs = list(
         zip(
             flatness.runs(scope, setting, method),

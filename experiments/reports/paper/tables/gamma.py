@@ -1,6 +1,6 @@
-"""What the paper leaves open: gamma, and how much of the gain it explains by itself."""
+"""The choice of gamma, and how much of the gain it explains: what the paper leaves open."""
 
-from experiments.markdown import grid
+from experiments.markdown import filled_grid
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import GAMMA, Item, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
@@ -9,7 +9,7 @@ from experiments.reports.statistics import accuracies, lead, spread
 
 GAMMAS = (1.0, 1.5, 2.0, 3.0)
 
-SETTINGS = {"cg-mnist": "CG-MNIST", "cg-digits": "Coloured-and-gray digits"}
+SETTINGS = {"cg-mnist": "CG-MNIST", "cg-digits": "Colored-and-gray digits"}
 
 HEADS = {
     "cg-mnist": ("joint",),
@@ -21,7 +21,7 @@ HEADS = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """MMPareto and uniform x gamma for every gamma, and in every setting for the paper's."""
+    """List the runs with every gamma, and in every setting those with the paper's."""
     runs = [(name, gamma, run) for name in SETTINGS for gamma in GAMMAS for run in BOTH]
     for name in HEADS:
         runs += [(name, 1.0, scaled), *((name, GAMMA, run) for run in BOTH)]
@@ -33,12 +33,12 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def mmpareto(setting: Setting, gamma: float, seed: int) -> Run:
-    """MMPareto with a gamma."""
+    """Return a run of MMPareto with a gamma."""
     return Run(setting, "mmpareto", seed, gamma)
 
 
 def scaled(setting: Setting, gamma: float, seed: int) -> Run:
-    """Return the uniform baseline with its encoders' gradient times gamma."""
+    """Return a run of the uniform baseline with its encoders' gradient times gamma."""
     if gamma == 1:
         return Run(setting, "uniform", seed, GAMMA)
     return Run(setting, "uniform-gamma", seed, gamma)
@@ -48,21 +48,23 @@ BOTH = (mmpareto, scaled)
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write a table per data set, a row per gamma, and one of all settings at the paper's gamma."""
+    """Write a table for each data set, by gamma, and one of all sets at the paper's gamma."""
 
     def row(name: str, head: str, gamma: float) -> list[str]:
         return _row(scope, records, name, head, gamma)
 
-    sweeps = [
-        f"**{title}** (setting {name}): joint accuracy after the last epoch\n\n"
-        + grid(["gamma", *COLUMNS], [[f"{g:g}", *row(name, "joint", g)] for g in GAMMAS])
+    tables = {
+        f"**{title}** (setting {name}): joint accuracy after the last epoch": filled_grid(
+            ["gamma", *COLUMNS], [[f"{g:g}", *row(name, "joint", g)] for g in GAMMAS]
+        )
         for name, title in SETTINGS.items()
-    ]
-    everywhere = grid(
+    }
+    tables[f"**All settings at gamma {GAMMA:g}**"] = filled_grid(
         ["setting", "head", *COLUMNS],
         [[name, head, *row(name, head, GAMMA)] for name, heads in HEADS.items() for head in heads],
+        labels=2,
     )
-    return "\n".join([*sweeps, f"**All settings at gamma {GAMMA:g}**\n\n{everywhere}"])
+    return "\n".join(f"{title}\n\n{table}" for title, table in tables.items() if table)
 
 
 COLUMNS = (

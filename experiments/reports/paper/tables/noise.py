@@ -48,7 +48,9 @@ COLUMNS: dict[str, Value] = {
 
 def text(scope: Scope, records: Records) -> str:
     """Write the table, and under it what it answers to the questions of the paper."""
-    noises = noise.of_records(scope, records)
+    noises = [each for each in noise.of_records(scope, records) if each.seeds]
+    if not noises:
+        return ""
     head = ["setting", "encoder", "epoch", "seeds", *COLUMNS]
     table = grid(head, [_row(each) for each in noises])
     return "\n".join([table, EXPLANATION, "", *_answers(noises)]) + "\n"
@@ -60,8 +62,8 @@ EXPLANATION = (
     "unimodal over that of the joint gradient. correlation: of the two gradients' noise. α_m: the "
     "min-norm weight of the joint gradient, and the share of mini-batches where it is above 1/2. "
     "Pareto, MMPareto (γ = 1.5): variance of the integrated gradient over that of the uniform sum; "
-    '"formula" is what the paper expects from k and the mean α_m. A dash: not run, or no such '
-    "number. Below, a case is a row, by its mean."
+    '"formula" is what the paper expects from k and the mean α_m. A dash: no seed has such '
+    "a number. Below, a case is a row, by its mean."
 )
 
 
@@ -104,11 +106,11 @@ THRESHOLDS = {
     "Pareto, formula": 1,
     "MMPareto": 1,
 }
-"""What a column says something by being above or below."""
+"""By column, the value that a claim of the paper says it is above or below."""
 
 
 def _told(noises: list[Noise]) -> list[str]:
-    """For each column, in how many cases the seeds tell it from its threshold."""
+    """Write for each column in how many cases the seeds tell it from its threshold."""
     found = []
     for column, threshold in THRESHOLDS.items():
         seeds = [each.values(COLUMNS[column]) for each in noises]
@@ -126,7 +128,7 @@ def _correlation(noises: list[Noise]) -> str:
     spreads = [each.spread(COLUMNS["correlation"]) for each in noises]
     means = [spread.mean for spread in spreads if spread is not None]
     if not means:
-        return "* The correlation of the two gradients, zero in the paper, was not measured."
+        return "* The correlation of the two gradients, zero in the paper, is not a number."
     return (
         "* The correlation of the two gradients, zero in the paper, is between "
         f"{min(means):.2f} and {max(means):.2f}."

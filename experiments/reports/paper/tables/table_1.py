@@ -1,22 +1,9 @@
 """Table 1: methods against imbalanced multimodal learning."""
 
+from experiments.methods import TABLE_1
 from experiments.reports.paper.comparison_table import ABLATION, Block, Column, exhibit
 
-METHODS = (
-    "unimodal",
-    "pretrain-finetune",
-    "joint",
-    "uniform",
-    "g-blending",
-    "ogm-ge",
-    "greedy",
-    "pmr",
-    "agm",
-    "mmpareto",
-)
-"""The paper's."""
-
-ROWS = (*METHODS, ABLATION)
+ROWS = (*TABLE_1, ABLATION)
 
 SOUND_AND_SIGHT = (
     Column("acc.", "joint"),
@@ -63,7 +50,7 @@ KINETICS_SOUNDS = Block(
 )
 
 DIGITS = Block(
-    "Coloured-and-gray digits, which the paper does not have here",
+    "Colored-and-gray digits, which the paper does not have here",
     "cg-digits",
     (
         Column("acc.", "joint"),

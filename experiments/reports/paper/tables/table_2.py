@@ -1,8 +1,10 @@
-"""Table 2: the same on the transformer MBT, from scratch and from pretrained weights."""
+"""Table 2: methods of Table 1 on the transformer MBT, from scratch and from pretrained weights."""
 
+from experiments.methods import TABLE_1
 from experiments.reports.paper.comparison_table import ABLATION, JOINT, Block, exhibit
 
-METHODS = ("joint", "uniform", "g-blending", "ogm-ge", "greedy", "pmr", "agm", "mmpareto", ABLATION)
+METHODS = (*TABLE_1[TABLE_1.index("joint") :], ABLATION)
+"""Those of Table 1 but for the two that train each modality by itself."""
 
 PUBLISHED = {
     "crema-d-mbt": {

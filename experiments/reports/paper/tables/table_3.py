@@ -1,18 +1,9 @@
 """Table 3: multi-task methods on multimodal data."""
 
 from experiments.reports.paper.comparison_table import JOINT, Block, exhibit
+from experiments.reports.paper.tables import table_4
 
-METHODS = (
-    "joint",
-    "uniform",
-    "uniform-gamma",
-    "pareto",
-    "gradnorm",
-    "pcgrad",
-    "metabalance",
-    "mmpareto",
-    "mmpareto-released",
-)
+METHODS = ("joint", *table_4.METHODS)
 
 PUBLISHED = {
     "cg-mnist": {

@@ -3,11 +3,10 @@
 from typing import Any
 
 from experiments.engine.timing import Ratio
-from experiments.markdown import grid
+from experiments.markdown import DASH, filled_grid
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Item, Measurement, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
-from experiments.reports.records import Record
 
 PAPER = {"crema-d": 0.11, "kinetics-sounds": 0.16, "cg-mnist": 0.05, "modelnet40": 0.10}
 """Seconds, with a variance of 1e-5 each (Table 8)."""
@@ -41,21 +40,18 @@ def _measurement(scope: Scope, name: str) -> Measurement:
 
 
 def _text(scope: Scope, records: Records) -> str:
-    found = {name: records.get(_measurement(scope, name)) for name in (*PAPER, *OURS)}
-    table = grid(HEAD, [_row(name, record) for name, record in found.items()])
-    refused = "".join(
-        f"\n{name}: {record['refused']}.\n"
-        for name, record in found.items()
-        if record and "refused" in record
-    )
-    return f"{table}\n{CAPTION}{refused}"
+    items = {name: _measurement(scope, name) for name in (*PAPER, *OURS)}
+    found = {name: records[item] for name, item in items.items() if item in records}
+    rows = [_row(name, each["measured"]) for name, each in found.items() if "measured" in each]
+    parts = [f"{filled_grid(HEAD, rows)}\n{CAPTION}"] if rows else []
+    parts += [f"{name}: {each['refused']}.\n" for name, each in found.items() if "refused" in each]
+    return "\n".join(parts)
 
 
-def _row(name: str, record: Record | None) -> list[str]:
-    measured = (record or {}).get("measured", {})
+def _row(name: str, measured: dict[str, Any]) -> list[str]:
     return [
         name,
-        f"{PAPER[name]:.2f}" if name in PAPER else "–",
+        f"{PAPER[name]:.2f}" if name in PAPER else DASH,
         _share(measured),
         _released(measured),
         _seconds(measured),
@@ -64,20 +60,20 @@ def _row(name: str, record: Record | None) -> list[str]:
 
 def _share(measured: dict[str, Any]) -> str:
     if "integration/step" not in measured:
-        return "–"
+        return DASH
     share = Ratio(*(100 * value for value in Ratio(**measured["integration/step"])))
     return f"{share.median:.1f} % ({share.minimum:.1f} to {share.maximum:.1f})"
 
 
 def _released(measured: dict[str, Any]) -> str:
     if "released/ours" not in measured:
-        return "–"
+        return DASH
     return f"{Ratio(**measured['released/ours'])!s}, torch {measured['torch']}"
 
 
 def _seconds(measured: dict[str, Any]) -> str:
     if "seconds" not in measured:
-        return "–"
+        return DASH
     time = measured["seconds"]["integration"]
     return f"{time['mean']:.2g} ({time['variance']:.0e}), {measured['device']}"
 

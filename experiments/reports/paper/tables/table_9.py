@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.markdown import grid
+from experiments.markdown import DASH, filled_grid
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
@@ -24,7 +24,7 @@ PUBLISHED = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """MMPareto's runs."""
+    """List the runs of MMPareto."""
     return [run for name in SETTINGS for run in _runs(scope, name)]
 
 
@@ -37,16 +37,18 @@ def text(scope: Scope, records: Records) -> str:
     rows = []
     for name in SETTINGS:
         found = [records[run] for run in _runs(scope, name) if run in records]
+        if not found:
+            continue
         for encoder in scope.setting(name).encoders:
             published = PUBLISHED.get((name, encoder))
             rows.append(
                 [
                     name,
                     encoder,
-                    "–" if published is None else f"{published}",
+                    DASH if published is None else f"{published}",
                     *(_cell([iterations(each, encoder, t) for each in found]) for t in TOLERANCES),
                     _cell([smallest(each, encoder) for each in found], digits=3),
-                    f"{found[0]['epochs'][-1]['step']}" if found else "–",
+                    f"{found[0]['epochs'][-1]['step']}",
                 ]
             )
     head = [
@@ -57,12 +59,13 @@ def text(scope: Scope, records: Records) -> str:
         "smallest",
         "of steps",
     ]
-    return (
+    caption = (
         "Iterations until the norm of the shortest convex combination of the gradients, in the "
         "mean over a quarter of an epoch, is below a part of what it was in the first quarter; "
         "*smallest* is the smallest part that a run came to. Median over the seeds (smallest to "
-        "largest); *never* counts as longest.\n\n" + grid(head, rows)
+        "largest); *never* counts as longest."
     )
+    return f"{caption}\n\n{filled_grid(head, rows, labels=2)}" if rows else ""
 
 
 def iterations(record: Record, encoder: str, tolerance: float) -> float:
@@ -73,7 +76,7 @@ def iterations(record: Record, encoder: str, tolerance: float) -> float:
 
 
 def smallest(record: Record, encoder: str) -> float:
-    """Return the smallest part of the first norm that a run comes to."""
+    """Return the smallest norm of a run over its first one."""
     return float(_parts(record, encoder)[0].min())
 
 
@@ -90,8 +93,6 @@ def _parts(record: Record, encoder: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cell(values: list[Any], digits: int = 0) -> str:
-    if not values:
-        return "–"
     # A run that never gets there ranks last; interpolation would mix infinities.
     median = np.percentile(values, 50, method="higher")
     low, middle, high = (

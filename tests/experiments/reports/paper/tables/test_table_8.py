@@ -16,10 +16,21 @@ def item(name, preset="quick"):
     return Measurement(Run(Scope(preset).setting(name), "mmpareto", 0), "timing", 0)
 
 
-def rows(records, scope=SCOPE):
-    text = EXHIBIT.text(scope, records)
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    return {name: values for name, *values in filter(None, cells)}
+COLUMNS = {
+    "paper": "paper, s",
+    "share": "ours: integration / step",
+    "released": "released rule / ours",
+    "seconds": "ours: integration, s (variance)",
+}
+
+
+def rows(records):
+    """By setting, the cells by column."""
+    text = EXHIBIT.text(SCOPE, records)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    head, _, *cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    names = [name for title in head for name, column in COLUMNS.items() if column == title]
+    return {name: dict(zip(names, values, strict=True)) for name, *values in cells}
 
 
 @pytest.mark.parametrize("preset", ["quick", "paper"])
@@ -38,23 +49,23 @@ def test_it_needs_a_measurement_of_every_setting(preset):
     assert all(each.kind in MEASUREMENTS for each in needs)
 
 
-def test_without_records_the_papers_numbers_stand_alone():
-    found = rows({})
-    assert found["crema-d"] == ["0.11", "–", "–", "–"]
-    assert found["kinetics-sounds"] == ["0.16", "–", "–", "–"]
-    assert found["cg-mnist"] == ["0.05", "–", "–", "–"]
-    assert found["modelnet40"] == ["0.10", "–", "–", "–"]
-    assert found["uci-mfeat"] == ["–", "–", "–", "–"]
+ON_A_PROCESSOR = {"measured": {"rounds": 20, "device": "cpu", "integration/step": RATIO}}
 
 
-def test_of_a_processor_there_are_ratios():
-    measured = {"rounds": 20, "device": "cpu", "integration/step": RATIO}
-    assert rows({item("cg-mnist"): {"measured": measured}})["cg-mnist"] == [
-        "0.05",
-        "12.5 % (10.0 to 50.0)",
-        "–",
-        "–",
-    ]
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("crema-d", 0.11), ("kinetics-sounds", 0.16), ("cg-mnist", 0.05), ("modelnet40", 0.10)],
+)
+def test_of_a_processor_there_are_ratios_beside_the_papers_seconds(name, seconds):
+    assert rows({item(name): ON_A_PROCESSOR}) == {
+        name: {"paper": f"{seconds:.2f}", "share": "12.5 % (10.0 to 50.0)"}
+    }
+
+
+def test_a_setting_that_the_paper_did_not_time_has_a_dash():
+    found = rows({item(name): ON_A_PROCESSOR for name in ("cg-mnist", "cg-digits")})
+    assert found["cg-mnist"]["paper"] == "0.05"
+    assert found["cg-digits"] == {"paper": "–", "share": "12.5 % (10.0 to 50.0)"}
 
 
 def test_of_a_gpu_there_are_seconds_and_its_name():
@@ -66,15 +77,16 @@ def test_of_a_gpu_there_are_seconds_and_its_name():
         "torch": "2.3",
         "seconds": {"integration": {"mean": 0.00234, "variance": 1.2e-9}},
     }
-    assert rows({item("uci-mfeat"): {"measured": measured}})["uci-mfeat"] == [
-        "–",
-        "12.5 % (10.0 to 50.0)",
-        "3.00 (2.00 to 4.00), torch 2.3",
-        "0.0023 (1e-09), Some GPU",
-    ]
+    assert rows({item("uci-mfeat"): {"measured": measured}})["uci-mfeat"] == {
+        "share": "12.5 % (10.0 to 50.0)",
+        "released": "3.00 (2.00 to 4.00), torch 2.3",
+        "seconds": "0.0023 (1e-09), Some GPU",
+    }
 
 
 def test_what_was_refused_has_its_reason():
-    records = {item("multi-mnist"): {"refused": "has no modalities"}}
-    assert rows(records)["multi-mnist"] == ["–", "–", "–", "–"]
-    assert "\nmulti-mnist: has no modalities.\n" in EXHIBIT.text(SCOPE, records)
+    refused = {item("multi-mnist"): {"refused": "has no modalities"}}
+    assert EXHIBIT.text(SCOPE, refused) == "multi-mnist: has no modalities.\n"
+    both = {item("cg-mnist"): ON_A_PROCESSOR, **refused}
+    assert set(rows(both)) == {"cg-mnist"}
+    assert EXHIBIT.text(SCOPE, both).endswith("\n\nmulti-mnist: has no modalities.\n")
