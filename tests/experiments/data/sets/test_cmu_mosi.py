@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from prepared_sets import assert_same_splits
 
 from experiments.data.miniatures import cmu_mosi as miniature
 from experiments.data.sets import cmu_mosi
@@ -36,14 +37,6 @@ def written(tmp_path):
         return cmu_mosi.arrays(tmp_path)
 
     return read
-
-
-def assert_equal(got, wanted):
-    assert got.keys() == wanted.keys() == {"train", "test"}
-    for split in wanted:
-        assert got[split].keys() == wanted[split].keys()
-        for name, array in wanted[split].items():
-            np.testing.assert_array_equal(got[split][name], array, strict=True)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -102,7 +95,7 @@ def test_nothing_is_reported_where_all_is_finite(written, capsys):
 
 def test_the_validation_split_is_left_out(written):
     with_it = written(lambda contents: None)
-    assert_equal(written(lambda contents: contents.pop("valid")), with_it)
+    assert_same_splits(written(lambda contents: contents.pop("valid")), with_it)
     assert len(with_it["train"]["label"]) == miniature.SAMPLES["train"]
 
 
@@ -111,8 +104,8 @@ def test_prepared_equals_in_memory(tmp_path, layout):
     miniature.write(tmp_path / "files", **layout)
     splits = cmu_mosi.arrays(tmp_path / "files")
     room = tmp_path / "prepared"
-    assert_equal(prepared.arrays(cmu_mosi.DATASET.recipe, room, tmp_path / "files"), splits)
-    assert_equal(prepared.arrays(cmu_mosi.DATASET.recipe, room), splits)
+    assert_same_splits(prepared.arrays(cmu_mosi.DATASET.recipe, room, tmp_path / "files"), splits)
+    assert_same_splits(prepared.arrays(cmu_mosi.DATASET.recipe, room), splits)
 
 
 def test_the_aligned_file_goes_first_and_others_must_be_alone(tmp_path):

@@ -9,46 +9,15 @@ import crashing_decoder
 import numpy as np
 import pytest
 from PIL import Image
+from prepared_sets import prepare, stored
 
 from experiments.data.media import images
 from experiments.data.miniatures import crema_d as miniature
 from experiments.data.miniatures import media
 from experiments.data.sets import crema_d
-from experiments.data.storage import prepared
-from experiments.data.storage.samples import samples
 from experiments.errors import UserError
 
-
-def prepare(folder, files, workers=0):
-    return prepared.prepare(crema_d.DATASET.recipe, folder, files, workers)
-
-
-def stored(opened, split):
-    """The examples of a prepared split."""
-    return list(samples(opened, split, crema_d.DATASET.transforms).examples)
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("archive")
-    miniature.write(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def opened(archive, tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("prepared"), archive)
-
-
-@pytest.fixture(scope="module")
-def examples(opened):
-    return {split: stored(opened, split) for split in ("train", "test")}
-
-
-@pytest.fixture
-def files(archive, tmp_path):
-    """An archive that the test may change."""
-    return shutil.copytree(archive, tmp_path / "files")
+DATASET = crema_d.DATASET
 
 
 def names(splits):
@@ -145,9 +114,9 @@ def test_the_transforms_can_be_pickled():
 
 
 def test_workers_prepare_the_same_set(archive, examples, tmp_path):
-    opened = prepare(tmp_path, archive, workers=2)
+    opened = prepare(DATASET, tmp_path, archive, workers=2)
     for split, wanted in examples.items():
-        got = stored(opened, split)
+        got = stored(DATASET, opened, split)
         assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
         for one, other in zip(got, wanted, strict=True):
             np.testing.assert_array_equal(one["waveform"], other["waveform"])
@@ -233,7 +202,7 @@ def test_lists_without_any_of_their_files(tmp_path):
     shutil.rmtree(tmp_path / "AudioWAV")
     shutil.rmtree(tmp_path / "VideoFlash")
     with pytest.raises(UserError, match=r"AudioWAV/\*\.wav"):
-        prepare(tmp_path / "prepared", tmp_path)
+        prepare(DATASET, tmp_path / "prepared", tmp_path)
 
 
 def spoil(files):
@@ -265,11 +234,11 @@ def spoil(files):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd, workers):
     expected = spoil(files)
-    opened = prepare(tmp_path / "prepared", files, workers)
+    opened = prepare(DATASET, tmp_path / "prepared", files, workers)
     skipped = opened.info.metadata["skipped"]
     assert {entry["sample"]: entry["reason"] for entry in skipped} == expected
     assert {entry["split"] for entry in skipped} == {"train"}
-    kept = {example["clip"].decode() for example in stored(opened, "train")}
+    kept = {example["clip"].decode() for example in stored(DATASET, opened, "train")}
     assert kept == {f"1002_DFA_{emotion}_XX" for emotion in miniature.EMOTIONS}
     errors = capfd.readouterr().err
     for reason, count in Counter(expected.values()).items():
@@ -281,12 +250,12 @@ def test_a_clip_that_ends_its_process_is_left_out_and_named(
     archive, tmp_path, monkeypatch, capfd, workers
 ):
     monkeypatch.setattr(crema_d, "decode", crashing_decoder.decode)
-    opened = prepare(tmp_path, archive, workers)
+    opened = prepare(DATASET, tmp_path, archive, workers)
     assert opened.info.metadata["skipped"] == [
         {"split": "train", "sample": name, "reason": "fatal to the decoding process"}
         for name in crashing_decoder.SIGNALS
     ]
-    assert len(stored(opened, "train")) == 2 * 6 - 2
+    assert len(stored(DATASET, opened, "train")) == 2 * 6 - 2
     assert "2 fatal to the decoding process" in capfd.readouterr().err
 
 
@@ -295,7 +264,7 @@ def test_a_waveform_whose_header_has_another_rate_is_left_out_and_named(files, t
     contents = bytearray(path.read_bytes())
     contents[24:32] = struct.pack("<II", 1, 2)
     path.write_bytes(contents)
-    (entry,) = prepare(tmp_path / "prepared", files).info.metadata["skipped"]
+    (entry,) = prepare(DATASET, tmp_path / "prepared", files).info.metadata["skipped"]
     assert (entry["sample"], entry["reason"]) == ("1001_DFA_ANG_XX", "with sound at 1 Hz")
 
 
@@ -304,7 +273,7 @@ def test_a_class_that_is_wholly_unusable(files, tmp_path):
         (files / "AudioWAV" / f"{actor}_DFA_FEA_XX.wav").write_bytes(b"")
     named = r"no train clip of FEA can be used \(1001_DFA_FEA_XX is unreadable\)"
     with pytest.raises(UserError, match=named):
-        prepare(tmp_path / "prepared", files)
+        prepare(DATASET, tmp_path / "prepared", files)
     assert not (tmp_path / "prepared" / "crema_d").exists()
 
 

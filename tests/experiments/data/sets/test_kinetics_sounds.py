@@ -1,50 +1,19 @@
 import pickle
-import shutil
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
+from prepared_sets import prepare, stored
 
 from experiments.data.media import images
 from experiments.data.miniatures import kinetics_sounds as miniature
 from experiments.data.miniatures import media
 from experiments.data.sets import kinetics_sounds
-from experiments.data.storage import prepared
 from experiments.data.storage.samples import samples
 from experiments.errors import UserError
 
-
-def prepare(folder, files, workers=0):
-    return prepared.prepare(kinetics_sounds.DATASET.recipe, folder, files, workers)
-
-
-def stored(opened, split):
-    """The examples of a prepared split."""
-    return list(samples(opened, split, kinetics_sounds.DATASET.transforms).examples)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    home = tmp_path_factory.mktemp("videos")
-    miniature.write(home)
-    return home
-
-
-@pytest.fixture(scope="module")
-def opened(folder, tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("prepared"), folder)
-
-
-@pytest.fixture(scope="module")
-def examples(opened):
-    return {split: stored(opened, split) for split in ("train", "test")}
-
-
-@pytest.fixture
-def files(folder, tmp_path):
-    """A folder that the test may change."""
-    return shutil.copytree(folder, tmp_path / "files")
+DATASET = kinetics_sounds.DATASET
 
 
 def rows_of(files):
@@ -74,10 +43,10 @@ def test_the_classes_are_those_of_the_published_list():
     assert len(set(kinetics_sounds.CLASSES)) == 31
 
 
-def test_every_clip_is_stored_once_in_the_order_of_the_rows(examples, folder):
+def test_every_clip_is_stored_once_in_the_order_of_the_rows(examples, archive):
     got = [(example["label"], example["clip"].decode()) for example in examples["train"]]
     wanted = []
-    for row in rows_of(folder):
+    for row in rows_of(archive):
         label, identifier, start, end, split = row.split(",")
         if split == "train":
             name = f"{identifier}_{int(start):06d}_{int(end):06d}"
@@ -161,9 +130,9 @@ def test_the_transforms_can_be_pickled():
 
 def test_class_folders_and_workers_give_the_same_set(examples, tmp_path):
     miniature.write(tmp_path / "files", folders=True)
-    opened = prepare(tmp_path / "prepared", tmp_path / "files", workers=2)
+    opened = prepare(DATASET, tmp_path / "prepared", tmp_path / "files", workers=2)
     for split, wanted in examples.items():
-        got = stored(opened, split)
+        got = stored(DATASET, opened, split)
         assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
         for one, other in zip(got, wanted, strict=True):
             np.testing.assert_array_equal(one["waveform"], other["waveform"])
@@ -188,9 +157,9 @@ def test_other_classes_of_kinetics_are_counted_and_passed_over(listed):
 
 def test_the_count_of_other_classes_is_in_the_metadata(files, tmp_path):
     miniature.write_annotations(files, [*rows_of(files), "yoga,c,0,10,test"])
-    opened = prepare(tmp_path / "prepared", files)
+    opened = prepare(DATASET, tmp_path / "prepared", files)
     assert opened.info.metadata["other_classes"] == 1
-    assert prepare(tmp_path / "prepared", None).info.metadata["other_classes"] == 1
+    assert prepare(DATASET, tmp_path / "prepared", None).info.metadata["other_classes"] == 1
 
 
 def test_more_columns_in_any_order_are_read(listed):
@@ -296,7 +265,7 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd):
     (videos / f"{names[2]}.mp4").write_bytes(contents[: len(contents) // 2])
     media.write(videos / f"{names[3]}.mp4", media.numbered(10))
     media.write(videos / f"{names[4]}.mp4", samples=media.sine(200, 2, 22_050), rate=22_050)
-    opened = prepare(tmp_path / "prepared", files)
+    opened = prepare(DATASET, tmp_path / "prepared", files)
     reasons = ["missing", "unreadable", "unreadable", "without audio", "without video"]
     skipped = opened.info.metadata["skipped"]
     assert [(entry["sample"], entry["reason"]) for entry in skipped] == list(
@@ -311,5 +280,5 @@ def test_unusable_clips_are_left_out_and_reported(files, tmp_path, capfd):
 def test_a_class_that_is_wholly_unusable(files, tmp_path):
     (files / "videos" / "a-_00070002_000020_000022.mp4").write_bytes(b"")
     with pytest.raises(UserError, match="no test clip of playing accordion can be used"):
-        prepare(tmp_path / "prepared", files)
+        prepare(DATASET, tmp_path / "prepared", files)
     assert not (tmp_path / "prepared" / "kinetics_sounds").exists()

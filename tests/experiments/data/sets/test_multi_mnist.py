@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+from prepared_sets import assert_same_splits
 
 from experiments.data.sets import _mnist as mnist
 from experiments.data.sets import multi_mnist
@@ -109,14 +110,6 @@ def test_a_class_of_more_than_half_is_refused():
         side_by_side(np.zeros((3, 2, 2), np.uint8), np.array([1, 1, 2]))
 
 
-def assert_equal(got, wanted):
-    assert got.keys() == wanted.keys() == {"train", "test"}
-    for split in wanted:
-        assert got[split].keys() == wanted[split].keys()
-        for name, array in wanted[split].items():
-            np.testing.assert_array_equal(got[split][name], array, strict=True)
-
-
 def test_the_splits_are_those_of_mnist_and_the_same_at_every_call(miniature):
     folder, originals = miniature
     splits = multi_mnist.arrays(folder)
@@ -124,15 +117,15 @@ def test_the_splits_are_those_of_mnist_and_the_same_at_every_call(miniature):
         np.testing.assert_array_equal(splits[split]["image"][:, :, :28, 0], images)
         np.testing.assert_array_equal(splits[split]["left"], labels)
         assert splits[split]["image"].shape == (len(images), 28, 56, 1)
-    assert_equal(multi_mnist.arrays(str(folder)), splits)
+    assert_same_splits(multi_mnist.arrays(str(folder)), splits)
 
 
 def test_prepared_equals_in_memory(miniature, tmp_path):
     folder = miniature[0]
     splits = multi_mnist.arrays(folder)
     room = tmp_path / "prepared"
-    assert_equal(prepared.arrays(multi_mnist.DATASET.recipe, room, folder), splits)
-    assert_equal(prepared.arrays(multi_mnist.DATASET.recipe, room), splits)
+    assert_same_splits(prepared.arrays(multi_mnist.DATASET.recipe, room, folder), splits)
+    assert_same_splits(prepared.arrays(multi_mnist.DATASET.recipe, room), splits)
 
 
 def test_no_folder_and_a_damaged_file(miniature):

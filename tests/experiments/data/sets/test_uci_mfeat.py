@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prepared_sets import assert_same_splits
 
 from experiments.data.media.standardisation import moments
 from experiments.data.miniatures import uci_mfeat as miniature
@@ -38,14 +39,6 @@ def damaged(folder, tmp_path):
         return tmp_path
 
     return replace
-
-
-def assert_equal(got, wanted):
-    assert got.keys() == wanted.keys() == {"train", "test"}
-    for split in wanted:
-        assert got[split].keys() == wanted[split].keys()
-        for name, array in wanted[split].items():
-            np.testing.assert_array_equal(got[split][name], array, strict=True)
 
 
 def test_shapes_and_types(splits):
@@ -98,12 +91,12 @@ def test_a_constant_feature_is_zero(splits):
 
 
 def test_the_same_at_every_call(folder, splits):
-    assert_equal(uci_mfeat.arrays(str(folder)), splits)
+    assert_same_splits(uci_mfeat.arrays(str(folder)), splits)
 
 
 def test_prepared_equals_in_memory(folder, splits, tmp_path):
-    assert_equal(prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path, folder), splits)
-    assert_equal(prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path), splits)
+    assert_same_splits(prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path, folder), splits)
+    assert_same_splits(prepared.arrays(uci_mfeat.DATASET.recipe, tmp_path), splits)
 
 
 def edited(folder, view, edit):
@@ -133,7 +126,7 @@ def test_damaged_files_are_named(folder, damaged, edit, reason):
 
 def test_blank_lines_do_not_matter(folder, damaged, splits):
     contents = edited(folder, "mor", lambda lines: [*lines, b"\n", b"  \n"])
-    assert_equal(uci_mfeat.arrays(damaged("mor", contents)), splits)
+    assert_same_splits(uci_mfeat.arrays(damaged("mor", contents)), splits)
 
 
 def test_a_missing_file(damaged):
