@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from training import copy, run
 
 from experiments import methods
 from experiments.config import Config, Optimisation
 from experiments.engine import program
-from experiments.engine.loop import train
 from experiments.errors import UserError
 from experiments.methods import Problem
 from experiments.methods.g_blending import Blend, blend
@@ -33,14 +33,6 @@ def reference(before, after, least):
     overfitting = (unseen_1 - train_1) - (unseen_0 - train_0)
     ratios = np.clip(unseen_0 - unseen_1, 0, None) / np.clip(np.abs(overfitting), least, None) ** 2
     return len(ratios) * ratios / ratios.sum()
-
-
-def run(compiled, first, epochs):
-    return train(compiled, first, epochs, lambda state, record: None)
-
-
-def copy(state):
-    return jax.tree.map(lambda x: jnp.asarray(np.array(x)), state)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -154,13 +146,6 @@ def test_an_estimate_is_of_the_epochs_since_the_last(linear, digits):
 def test_it_measures_every_few_epochs_alone(linear):
     method = methods.build(linear(method="g-blending", options=("every=3",)))
     assert [bool(method.splits(epoch)) for epoch in range(7)] == [1, 0, 0, 1, 0, 0, 1]
-
-
-def test_a_run_goes_on_from_a_copy_of_its_state(linear, digits):
-    compiled = program.build(linear(method="g-blending", options=EVERY_EPOCH), digits)
-    whole = run(compiled, compiled.initial_state(0), 2)
-    middle = copy(run(compiled, compiled.initial_state(0), 1))
-    chex.assert_trees_all_equal(run(compiled, middle, 2), whole)
 
 
 @pytest.mark.parametrize(

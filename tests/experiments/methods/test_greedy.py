@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from training import run
 
 from experiments import methods
 from experiments.config import Config, Optimisation
 from experiments.engine import program
-from experiments.engine.loop import train
 from experiments.errors import UserError
 from experiments.methods import Problem
 from experiments.methods.greedy import still
@@ -23,14 +23,6 @@ def problem(names=NAMES, heads=None):
     heads = ("joint", *names) if heads is None else heads
     features = dict.fromkeys(names, (3,))
     return Problem(heads, dict.fromkeys(names, heads), {}, features, steps_per_epoch=6, epochs=2)
-
-
-def run(compiled, first, epochs):
-    return train(compiled, first, epochs, lambda state, record: None)
-
-
-def copy(state):
-    return jax.tree.map(lambda x: jnp.asarray(np.array(x)), state)
 
 
 def one_step(config, arrays, **method_state):
@@ -164,13 +156,6 @@ def test_a_window_of_rest_follows_a_regular_step(linear, digits):
 def test_the_unimodal_heads_stay(linear, digits):
     before, end, _, _ = one_step(linear(method="greedy", optimisation=PLAIN), digits)
     chex.assert_trees_all_equal(end.params["heads"]["gray"], before["heads"]["gray"])
-
-
-def test_a_run_goes_on_from_a_copy_of_its_state(linear, digits):
-    compiled = program.build(linear(method="greedy", options=AT_ONCE), digits)
-    whole = run(compiled, compiled.initial_state(0), 2)
-    middle = copy(run(compiled, compiled.initial_state(0), 1))
-    chex.assert_trees_all_equal(run(compiled, middle, 2), whole)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from training import first_epoch
 
 from experiments import methods
 from experiments.config import Config
 from experiments.engine import program
-from experiments.engine.loop import train
 from experiments.errors import UserError
 
 # In its package the name is that of the factory.
@@ -119,17 +119,9 @@ def test_a_set_without_a_joint_head_is_an_error():
         methods.build(Config(method="ogm-ge")).trained_heads(("left", "right"))
 
 
-def _trained(compiled, state, epochs):
-    records = []
-    state = train(compiled, state, epochs, lambda state, record: records.append(record))
-    return jax.device_get(state), records
-
-
 def test_without_strength_and_noise_it_is_training_on_the_joint_loss(linear, digits):
     plain = program.build(linear(method="joint"), digits)
     neutral = program.build(linear(method="ogm-ge", options=("alpha=0", "noise=False")), digits)
-    (wanted, _), (state, records) = (
-        _trained(each, each.initial_state(0), 1) for each in (plain, neutral)
-    )
+    (wanted, _), (state, record) = map(first_epoch, (plain, neutral))
     jax.tree.map(np.testing.assert_array_equal, state.params, wanted.params)
-    assert set(records[0]["scores"]) == {"joint"}
+    assert set(record["scores"]) == {"joint"}

@@ -3,11 +3,11 @@
 import jax
 import numpy as np
 import pytest
+from training import run
 
 from experiments import methods
 from experiments.config import Optimisation
 from experiments.engine import program
-from experiments.engine.loop import train
 from experiments.errors import UserError
 from experiments.methods import Problem
 
@@ -16,10 +16,6 @@ TWO = ("joint", "audio", "video")
 
 def problem(epochs, heads=TWO):
     return Problem(heads, {}, {}, {}, steps_per_epoch=4, epochs=epochs)
-
-
-def run(compiled, state, epochs):
-    return train(compiled, state, epochs, lambda state, record: None)
 
 
 def assert_same(ours, theirs):
