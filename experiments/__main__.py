@@ -22,6 +22,7 @@ def _train() -> Verb:
     from experiments import presets
     from experiments.engine.run import train
 
+    presets.list_names()
     return functools.partial(train, config=presets.of(sys.argv))
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Union
 
-import tyro
-
 from experiments.engine import interruption
 from experiments.errors import UserError, of_system
 
@@ -51,6 +49,8 @@ def run_and_leave(main: Callable[[], None]) -> None:
 
 
 def _run(program: str, description: str, verbs: Loads) -> None:
+    import tyro  # so that the modules of the verbs can be used without it
+
     asked = sys.argv[1] if len(sys.argv) > 1 else None
     tyro.extras.subcommand_cli_from_dict(
         {
@@ -69,6 +69,8 @@ def _not_asked() -> None:
 
 def group(description: str, verbs: Mapping[str, Verb]) -> Verb:
     """Make a verb of several verbs, in the form that tyro reads: one argument of a union."""
+    import tyro
+
     choices = [
         Annotated[Any, tyro.conf.subcommand(name=name, constructor=verb)]
         for name, verb in verbs.items()

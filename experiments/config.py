@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from experiments.errors import UserError
 
@@ -44,33 +41,19 @@ PAPER = Optimisation(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_
 the code released with it."""
 
 
-NAMES: dict[str, Iterable[str]] = {}
-"""By setting, the names that it may have, for the help. The registries are above this module, so
-the command line enters them."""
-
-
-def _one_of(setting: str) -> object:
-    """Let the help of a setting end with its default and the names that it may have."""
-    return tyro.conf.arg(
-        help_behavior_hint=lambda default: (
-            f"(default: {default}; one of {', '.join(sorted(NAMES.get(setting, ())))})"
-        )
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class Config:
     """One training run."""
 
-    dataset: Annotated[str, _one_of("dataset")] = "cg-digits"
+    dataset: str = "cg-digits"
     """Data set. The other defaults depend on it."""
-    model: Annotated[str, _one_of("model")] = "cg-cnn"
+    model: str = "cg-cnn"
     """Model, of those that fit the data set."""
-    fusion: Annotated[str, _one_of("fusion")] = "concatenation"
+    fusion: str = "concatenation"
     """How a model that fuses late does it."""
     weights: str | None = None
     """File of pretrained weights to begin from, .safetensors or .pth; None begins from scratch."""
-    method: Annotated[str, _one_of("method")] = "mmpareto"
+    method: str = "mmpareto"
     """Training method. A rival of MMPareto has its published defaults."""
     options: tuple[str, ...] = ()
     """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""

@@ -1,13 +1,22 @@
 """What the command line of a run shows: the defaults of its data set, and the names there are."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
 
 import tyro
 
-from experiments import config, data, methods, models
+from experiments import data, methods, models
 from experiments.config import Config
 from experiments.models import fusion
+
+REGISTRIES: Mapping[str, Iterable[str]] = {
+    "dataset": data.DATASETS,
+    "model": models.MODELS,
+    "fusion": fusion.FUSIONS,
+    "method": methods.METHODS,
+}
+"""By setting, the names that it may have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +27,8 @@ class _Chosen:
 def of(arguments: Sequence[str]) -> Config:
     """Return the preset of the data set that a command line names, or of the default one.
 
-    The help of ``train`` shows these defaults and the names of the registries, so they must be
-    known before the whole line is parsed. What is wrong with the line is reported then.
+    The help of ``train`` shows these defaults, so they must be known before the whole line is
+    parsed. What is wrong with the line is reported then.
 
     Args:
       arguments: The words of the command line.
@@ -31,12 +40,6 @@ def of(arguments: Sequence[str]) -> Config:
       >>> of(["train", "--dataset", "cg-mnist", "--epochs", "3"]).optimisation.learning_rate
       0.001
     """
-    config.NAMES.update(
-        dataset=data.DATASETS,
-        model=models.MODELS,
-        fusion=fusion.FUSIONS,
-        method=methods.METHODS,
-    )
     try:
         chosen, _ = tyro.cli(
             _Chosen,
@@ -48,3 +51,18 @@ def of(arguments: Sequence[str]) -> Config:
     except SystemExit:
         chosen = _Chosen()
     return data.named(chosen.dataset).preset
+
+
+def list_names() -> None:
+    """Let the help of ``train`` list the names that a setting may have.
+
+    The configuration itself imports neither the registries, which are above it, nor tyro.
+    """
+    for setting, names in REGISTRIES.items():
+        Config.__annotations__[setting] = Annotated[str, _one_of(sorted(names))]
+
+
+def _one_of(names: list[str]) -> object:
+    return tyro.conf.arg(
+        help_behavior_hint=lambda default: f"(default: {default}; one of {', '.join(names)})"
+    )
