@@ -217,6 +217,6 @@ def _per_encoder(
             ]
             return jax.tree.unflatten(structure, whole), state
 
-        return aggregating.Aggregator(init, update)
+        return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
     return per_encoder(aggregator, encoders, num_objectives, average(average_over))

@@ -72,6 +72,6 @@ def coordinatewise(
             combined = [combine(*each) for each in zip(gradients, keys, strict=True)]
             return jax.tree.unflatten(structure, combined), CoordinatewiseState(key)
 
-        return aggregating.Aggregator(init, update)
+        return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
     return per_encoder(aggregator, encoders, num_objectives)

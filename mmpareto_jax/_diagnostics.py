@@ -1,5 +1,6 @@
 """What the state of an aggregator says about the last step."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -86,7 +87,8 @@ def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
 def _encoder_states(state: AggregateState | IntegrateState) -> dict[str, Any]:
     if isinstance(state, IntegrateState):
         return state.encoders
-    return {name: masked.inner_state for name, masked in state.partition.inner_states.items()}
+    masked: Mapping[Any, Any] = state.partition.inner_states
+    return {name: each.inner_state for name, each in masked.items()}
 
 
 def _read(state: EncoderState) -> Diagnostics:

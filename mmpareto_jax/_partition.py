@@ -1,7 +1,7 @@
 """One aggregator for each encoder, and the plain gradient for every other parameter."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -53,13 +53,16 @@ def per_encoder(
         objectives = tuple(f"objective {i}" for i in range(num_objectives))
         encoders = {"all": Encoder(params=lambda path: True, objectives=objectives)}
     check_encoders(encoders)
-    transforms = {name: make(encoder) for name, encoder in encoders.items()}
-    transforms[PLAIN] = plain or optax.identity()
+    transforms: dict[Hashable, optax.GradientTransformation] = {
+        **{name: make(encoder) for name, encoder in encoders.items()},
+        PLAIN: plain or optax.identity(),
+    }
 
     def init(params: optax.Params) -> AggregateState:
         # optax.tree_map_params calls init with a tree that has no leaves.
         labels = label_parameters(params, encoders) if jax.tree.leaves(params) else params
-        return AggregateState(optax.partition(transforms, labels).init(params))
+        partition = optax.partition(transforms, labels).init(params)
+        return AggregateState(cast(optax.transforms.PartitionState, partition))
 
     def update(
         updates: optax.Updates,
@@ -77,9 +80,9 @@ def per_encoder(
         updates, partition = optax.partition(transforms, labels).update(
             updates, state.partition, params, **extra
         )
-        return updates, AggregateState(partition)
+        return updates, AggregateState(cast(optax.transforms.PartitionState, partition))
 
-    return aggregating.Aggregator(init, update)
+    return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
 
 def _check_gradients(

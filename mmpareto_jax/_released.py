@@ -15,6 +15,7 @@ from mmpareto_jax._hyper_parameters import as_real
 from mmpareto_jax.solvers import is_stationary, nearest_of_nonzero, quadratic_form, root
 from mmpareto_jax.weightings import Weighting
 from mmpareto_jax.weightings._mmpareto import MMParetoState, check_gamma, summing_to_count
+from mmpareto_jax.weightings._weighting import next_step
 
 
 def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
@@ -40,7 +41,7 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
         gamma_now = as_real(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
         weights = jnp.where(~agreement & is_stationary(gramian, alpha), 0, gamma_now * direction)
         weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
-        return weights, MMParetoState(step=optax.safe_increment(state.step))
+        return weights, MMParetoState(step=next_step(state.step))
 
     return Weighting(init, update)
 

@@ -12,6 +12,7 @@ from mmpareto_jax._encoders import Encoder
 from mmpareto_jax._gramian import accumulation_dtype, mean_dtype
 from mmpareto_jax._hyper_parameters import as_real, check
 from mmpareto_jax._partition import per_encoder
+from mmpareto_jax.weightings._weighting import next_step
 
 
 class TrackingState(NamedTuple):
@@ -97,8 +98,8 @@ def track_gradients(
             updates = jax.tree.map(
                 lambda mean, gradient: mean.astype(gradient.dtype), means, updates
             )
-            return updates, TrackingState(kept, optax.safe_increment(state.step))
+            return updates, TrackingState(kept, next_step(state.step))
 
-        return aggregating.Aggregator(init, update)
+        return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
     return per_encoder(tracker, encoders, num_objectives)

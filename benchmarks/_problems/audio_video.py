@@ -68,7 +68,9 @@ def problem(
     }
     outputs = dict.fromkeys(["joint", *CHANNELS], NUM_CLASSES)
     model = LateFusion(encoders, encoder.features, outputs, rngs=rngs)
-    graph, params, statistics = nnx.split(model, nnx.Param, nnx.BatchStat)
+    graph, params, statistics = nnx.split(  # type: ignore[misc]
+        model, nnx.Param, nnx.BatchStat
+    )
     keys = iter(jax.random.split(jax.random.key(0), len(shapes) + 1))
     inputs = {name: jax.random.normal(next(keys), shape, dtype) for name, shape in shapes.items()}
     labels = jax.random.randint(next(keys), (shapes["audio"][0],), 0, NUM_CLASSES)

@@ -40,7 +40,7 @@ class Step:
             for name, heads in problem.encoders.items()
         }
         self._gradients = mmp.value_and_objective_grads(self._objectives, encoders, has_aux=True)
-        self._aggregator = method.aggregator(encoders, problem)
+        self._aggregator = optax.with_extra_args_support(method.aggregator(encoders, problem))
         self._sgd = optax.chain(
             optax.add_decayed_weights(optimisation.weight_decay),
             optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from mmpareto_jax._hyper_parameters import as_real
-from mmpareto_jax.weightings._weighting import Weighting, log_losses
+from mmpareto_jax.weightings._weighting import Weighting, log_losses, next_step
 
 
 class FAMOState(NamedTuple):
@@ -87,7 +86,7 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
         length = jnp.sqrt(square / _seen(_SQUARE_DECAY, steps))
         logits = state.logits - rate * unbiased / (length + 1e-8)
         weights = jax.nn.softmax(logits - now).astype(gramian.dtype)
-        return weights, FAMOState(logits, mean, square, now, optax.safe_increment(state.step))
+        return weights, FAMOState(logits, mean, square, now, next_step(state.step))
 
     return Weighting(init, update)
 

@@ -4,11 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from mmpareto_jax._hyper_parameters import as_real
 from mmpareto_jax.solvers import root
-from mmpareto_jax.weightings._weighting import Weighting, require_losses
+from mmpareto_jax.weightings._weighting import Weighting, next_step, require_losses
 
 
 class GradNormState(NamedTuple):
@@ -97,7 +96,7 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
         return weights, GradNormState(
             weights=learned.astype(state.weights.dtype),
             initial_losses=initial.astype(state.initial_losses.dtype),
-            step=optax.safe_increment(state.step),
+            step=next_step(state.step),
         )
 
     return Weighting(init, update)

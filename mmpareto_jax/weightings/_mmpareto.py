@@ -8,7 +8,7 @@ import optax
 
 from mmpareto_jax._hyper_parameters import as_real, check
 from mmpareto_jax.solvers import is_stationary, nearest_of_nonzero, quadratic_form, root
-from mmpareto_jax.weightings._weighting import Weighting
+from mmpareto_jax.weightings._weighting import Weighting, next_step
 
 
 class MMParetoState(NamedTuple):
@@ -81,7 +81,7 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
         weights = jnp.where(stationary, 0, gamma_now * enhancement * direction)
         # A gradient that is not finite must show in the update, also where nothing conflicts.
         weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
-        return weights, MMParetoState(step=optax.safe_increment(state.step))
+        return weights, MMParetoState(step=next_step(state.step))
 
     return Weighting(init, update)
 

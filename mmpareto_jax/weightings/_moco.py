@@ -4,11 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from mmpareto_jax._hyper_parameters import as_real
 from mmpareto_jax.solvers import project_on_simplex
-from mmpareto_jax.weightings._weighting import Weighting
+from mmpareto_jax.weightings._weighting import Weighting, next_step
 
 
 class MoCoState(NamedTuple):
@@ -60,7 +59,7 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
 
     def update(gramian: jax.Array, state: MoCoState, **extra: Any) -> tuple[jax.Array, MoCoState]:
         del extra
-        step = optax.safe_increment(state.step)
+        step = next_step(state.step)
         first, power, ridge = (as_real(value, gramian.dtype) for value in (gamma, gamma_decay, rho))
         rate = first / step.astype(gramian.dtype) ** power
         weights = state.weights.astype(gramian.dtype)

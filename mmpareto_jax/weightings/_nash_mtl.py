@@ -4,11 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from mmpareto_jax._hyper_parameters import as_real, check, check_count
 from mmpareto_jax.solvers import alpha_fair_weights, normalized, quadratic_form, root
-from mmpareto_jax.weightings._weighting import Weighting
+from mmpareto_jax.weightings._weighting import Weighting, next_step
 
 
 class NashMTLState(NamedTuple):
@@ -95,6 +94,6 @@ def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
         longest = as_real(max_norm, gramian.dtype)
         clipped = weights * jnp.where(norm > longest, longest / norm, 1)
         kept = weights.astype(state.weights.dtype)
-        return clipped, NashMTLState(step=optax.safe_increment(state.step), weights=kept)
+        return clipped, NashMTLState(step=next_step(state.step), weights=kept)
 
     return Weighting(init, update)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from mmpareto_jax._hyper_parameters import as_real
 
@@ -21,6 +22,7 @@ class Weighting(NamedTuple):
 
     Examples:
       >>> import jax.numpy as jnp
+    import optax
       >>> import mmpareto_jax as mmp
       >>> weighting = mmp.weightings.min_norm()
       >>> weights, state = weighting.update(jnp.diag(jnp.array([1.0, 3.0])), weighting.init(2))
@@ -44,6 +46,11 @@ def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
         return weights(gramian), state
 
     return Weighting(init, update)
+
+
+def next_step(step: jax.Array) -> jax.Array:
+    """Return a step count plus one, which stays at the largest integer when it gets there."""
+    return jnp.asarray(optax.safe_increment(step))
 
 
 def require_losses(losses: jax.Array | None, method: str) -> jax.Array:

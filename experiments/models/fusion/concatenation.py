@@ -20,6 +20,6 @@ class Concatenation(nnx.Linear):
     def __init__(self, modalities: int, features: int, num_classes: int, *, rngs: nnx.Rngs) -> None:
         super().__init__(modalities * features, num_classes, rngs=rngs)
 
-    def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
+    def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:  # type: ignore[override]
         """Representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
         return super().__call__(jnp.concatenate(representations, axis=-1))

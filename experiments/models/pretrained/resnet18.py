@@ -29,12 +29,12 @@ def load_resnet18(model: nnx.Module, path: Path) -> None:
       UserError: If the encoders are others, or the file cannot be read or does not fit; nothing
         is changed then.
     """
-    if not isinstance(model, LateFusion) or not all(
-        isinstance(encoder, ResNet18) for encoder in model.encoders.values()
-    ):
+    encoders = model.encoders.values() if isinstance(model, LateFusion) else []
+    networks = [encoder for encoder in encoders if isinstance(encoder, ResNet18)]
+    if not networks or len(networks) < len(encoders):
         raise UserError("weights of ResNet-18 fit the model resnet18 alone: choose it")
     tensors = state_dict.read(path)
-    for encoder in model.encoders.values():
+    for encoder in networks:
         mapping.load(encoder, tensors, _sources(encoder), file=path, skipped=_is_skipped)
 
 
