@@ -1,8 +1,6 @@
 """The training methods, by name."""
 
 import inspect
-import re
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,9 +16,6 @@ from experiments.engine.loop import train
 from experiments.errors import UserError
 from experiments.methods import rivals
 from experiments.methods._method import every_objective
-
-CONFIG = Path(methods.__file__).parents[1] / "config.py"
-
 
 STATELESS = sorted(
     {name for name in rivals.RIVALS if mmp.weightings.__dict__.get(name.replace("-", "_"))}
@@ -56,13 +51,6 @@ def test_every_weighting_of_the_library_is_a_method_or_named_as_none():
     names = {name.replace("_", "-") for name in weightings - elsewhere}
     assert names <= set(methods.METHODS)
     assert "constant" not in methods.METHODS
-
-
-def test_the_help_names_every_method():
-    documented = re.search(r'"""Method: (.*?)"""', CONFIG.read_text(), flags=re.DOTALL)[1]
-    names = re.findall(r"[a-z]+(?:-[a-z]+)*", documented)
-    words = {"or", "a", "rival", "with", "its", "published", "defaults"}
-    assert set(names) - words == set(methods.METHODS)
 
 
 def test_an_unknown_method_is_an_error_that_names_those_there_are():
