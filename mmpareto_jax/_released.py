@@ -1,8 +1,8 @@
 """The rule of the code released with the paper, which differs from the paper's Algorithm 1.
 
-It finds the weights per encoder and then rescales each parameter tensor by itself, by
-``gamma * max(1, |sum_i g_i| / |sum_i K alpha_i g_i|)`` with the norms of that tensor, and it asks
-for a positive cosine where the paper has a non-negative one.
+It computes the weights per encoder and then rescales each parameter tensor separately, by
+``gamma * max(1, |sum_i g_i| / |sum_i K alpha_i g_i|)`` with the norms of that tensor. Objectives
+agree if their cosine is positive; in the paper they agree if it is not negative.
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ from mmpareto_jax.weightings._mmpareto import MMParetoState, check_gamma, summin
 
 
 def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
-    r"""Return the weighting before its tensors are rescaled: :math:`\gamma K \alpha`.
+    r"""Return the weighting :math:`\gamma K \alpha`, to be rescaled for each tensor.
 
-    A gradient that is zero in the whole encoder takes no part, as in
+    A gradient that is zero in the whole encoder is left out, as in
     :func:`~mmpareto_jax.weightings.mmpareto`.
     """
     check_gamma(gamma)
@@ -46,7 +46,7 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
 
 
 def rescale_tensor(weights: jax.Array, gramian: jax.Array) -> jax.Array:
-    """Enhance the encoder's weights for one tensor, from that tensor's own Gramian."""
+    """Rescale the encoder's weights for one tensor, given the Gramian of that tensor."""
     total = jnp.sum(weights)
     direction = weights * weights.shape[0] / jnp.where(total == 0, 1, total)
     uniform_norm = root(quadratic_form(gramian, jnp.ones_like(weights)))
