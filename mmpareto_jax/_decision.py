@@ -15,9 +15,7 @@ from mmpareto_jax.weightings import Weighting
 class EncoderState(NamedTuple):
     """The Gramian and the weights of one encoder's last step, and the state of its weighting."""
 
-    gramian: (
-        jax.Array
-    )  # [K, K] float32 (float64 for float64 parameters), zero before the first step
+    gramian: jax.Array  # [K, K] float32, or float64 for float64 parameters; zero at the start
     weights: jax.Array  # [K], same dtype
     weighting: Any  # the weighting's own state
 

@@ -73,7 +73,7 @@ def per_encoder(
         if not isinstance(state, AggregateState):
             raise ValueError(f"update takes the state from init, got {kind(state)}")
         _check_gradients(encoders, labels, updates, params)
-        updates = jax.tree.map(jnp.asarray, updates)  # NumPy arrays may be float64
+        updates = jax.tree.map(jnp.asarray, updates)  # NumPy's may be float64
         updates, partition = optax.partition(transforms, labels).update(
             updates, state.partition, params, **extra
         )

@@ -159,9 +159,8 @@ def _nonnegative(cosines: jax.Array, wanted: jax.Array, zero: jax.Array) -> _Act
         size = jnp.sum(jnp.abs(vector), axis=1)
         progress = value < state.value - 4 * eps * size**2
         barred = state.barred & ~(feasible & progress)[:, None]
-        lengths = jnp.diagonal(
-            state.tableau, axis1=1, axis2=2
-        )  # squared, orthogonal to the support
+        # Outside the support these are squared lengths of the parts orthogonal to the support.
+        lengths = jnp.diagonal(state.tableau, axis1=1, axis2=2)
         resolved = ~(state.support | barred) & (lengths > 4 * count * eps)
         harmed = resolved & (slopes < -2 * eps * size[:, None])
         gain = jnp.where(harmed, slopes / jnp.sqrt(jnp.where(harmed, lengths, 1)), 0)
