@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks VERB``; each verb is the module of its name."""
+"""The command line ``python -m benchmarks VERB``; each verb is the module of that name."""
 
 import functools
 import importlib
@@ -21,7 +21,7 @@ VERBS = (
 
 
 def load(verb: str) -> Verb:
-    """Import a verb."""
+    """Import a verb and return its main function."""
     main: Verb = importlib.import_module(f"benchmarks.{verb}").main
     return main
 
@@ -30,7 +30,7 @@ def main() -> None:
     """Run the verb that the command line names."""
     run(
         "python -m benchmarks",
-        "What the library costs, and how well its solvers solve.",
+        "Measure what the library costs and how exact its solvers are.",
         {verb: functools.partial(load, verb) for verb in VERBS},
     )
 

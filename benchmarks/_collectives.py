@@ -1,4 +1,4 @@
-"""The bytes that the collectives of a compiled program move, read out of its text."""
+"""Count the bytes that the collectives of a compiled program move, from its HLO text."""
 
 import math
 import re
@@ -18,7 +18,7 @@ GROUPS = re.compile(
     r")"
 )
 MESH_AXIS = re.compile(r"'([^']*)'=(\d+)")
-GROUP_AXIS = re.compile(r"'([^']*)'(?::\(\d+\)(\d+))?")  # the whole axis, or a part of that size
+GROUP_AXIS = re.compile(r"'([^']*)'(?::\(\d+\)(\d+))?")  # an axis, or a part of it and its size
 COMPUTATION = re.compile(r"^(?:ENTRY )?%?(\S+) .*\{$")
 LOOP = re.compile(r" while\(.*\bbody=%?([^,\s]+)")
 
@@ -28,8 +28,8 @@ class Collective(NamedTuple):
 
     Attributes:
       kind: Its name, such as "all-reduce".
-      array_bytes: Size of the whole array on one device: what is reduced, or gathered together.
-      group: Devices that take part together.
+      array_bytes: Size in bytes of the whole reduced or gathered array on one device.
+      group: Number of devices that exchange data with each other.
     """
 
     kind: str
@@ -38,11 +38,11 @@ class Collective(NamedTuple):
 
     @property
     def moved(self) -> float:
-        """Bytes that each device sends where the collective runs as a ring.
+        """Return the bytes that each device sends if the collective runs as a ring.
 
-        With b the size of the whole array and n devices: (n - 1) / n of b for a reduce-scatter, an
-        all-gather and an all-to-all, of 2 b for an all-reduce, which is one after the other; b for
-        a permutation.
+        With b the size of the whole array and n devices, this is b (n - 1) / n for a
+        reduce-scatter, an all-gather and an all-to-all; twice that for an all-reduce, which is a
+        reduce-scatter and an all-gather; and b for a permutation.
         """
         share = (self.group - 1) / self.group
         match self.kind:
@@ -58,12 +58,12 @@ def collectives(text: str, devices: int) -> list[Collective]:
     """Return the collectives of a compiled program.
 
     Args:
-      text: Its HLO, as ``compiled.as_text()`` prints it.
-      devices: Number of devices that it runs on.
+      text: HLO of the program, from ``compiled.as_text()``.
+      devices: Number of devices on which it runs.
 
     Raises:
-      ValueError: If one is in the body of a loop, where how often it runs is not known, or if its
-        groups of devices are of several sizes or written in an unknown way.
+      ValueError: If a collective is in the body of a loop, so that the number of its runs is not
+        known, or if its groups of devices have several sizes or an unknown notation.
     """
     loops = set(LOOP.findall(text))
     found = []
@@ -79,7 +79,7 @@ def collectives(text: str, devices: int) -> list[Collective]:
 
 
 def bytes_moved(text: str, devices: int) -> float:
-    """Bytes that each device sends in all collectives of a program; see :class:`Collective`."""
+    """Return the bytes that each device sends in all collectives of a program."""
     return math.fsum(collective.moved for collective in collectives(text, devices))
 
 
@@ -90,12 +90,12 @@ def _collective(instruction: re.Match[str], devices: int) -> Collective:
         shape = _results(shape)
     size = sum(_array_bytes(*array) for array in ARRAY.findall(shape))
     group = _group(rest, devices)
-    # The result is the shard of each device.
+    # The result of a reduce-scatter is only a shard of the array.
     return Collective(kind, size * group if kind == "reduce-scatter" else size, group)
 
 
 def _results(shape: str) -> str:
-    """Return the second entry of the tuple ``(operands, results, ...)`` of an async start."""
+    """Return the results, the second entry of the tuple shape of an asynchronous start."""
     entries = []
     depth = start = 0
     for i, character in enumerate(shape):
@@ -111,7 +111,7 @@ def _results(shape: str) -> str:
 
 
 def _array_bytes(kind: str, bits: str, shape: str) -> int:
-    """Bytes of an array, four- and two-bit numbers packed.
+    """Return the bytes of an array; numbers of four or two bits are packed.
 
     Example:
       >>> _array_bytes("bf", "16", "2,3"), _array_bytes("pred", "", ""), _array_bytes("s", "4", "6")
@@ -122,7 +122,7 @@ def _array_bytes(kind: str, bits: str, shape: str) -> int:
 
 
 def _group(rest: str, devices: int) -> int:
-    """Devices that take part together, out of the attributes of a collective.
+    """Return the number of devices in a group, from the attributes of a collective.
 
     Example:
       >>> _group("replica_groups={{0,1},{2,3}}", 4), _group("replica_groups=[1,4]<=[4]", 4)
@@ -134,7 +134,7 @@ def _group(rest: str, devices: int) -> int:
         return devices
     groups = GROUPS.search(rest)
     if groups is None:
-        raise ValueError(f"unknown way of writing groups of devices: {rest}")
+        raise ValueError(f"unknown way to write groups of devices: {rest}")
     if groups["size"]:
         return int(groups["size"])
     if groups["mesh"] is not None:

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: a table for people and its numbers for programs."""
+"""The output of a benchmark: a table as Markdown and its numbers as JSON."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from experiments.data.storage.files import write_together
 
 def save(output: Path, table: str, results: dict[str, Any]) -> None:
     """Print the table, and write it to ``table.md`` and the numbers to ``results.json``."""
-    print(table)  # first, so that it is seen on a full disk too
+    print(table)  # first, in case writing fails
     output.mkdir(parents=True, exist_ok=True)
     write_together(
         {

@@ -1,10 +1,10 @@
-"""The verb ``communication``: bytes that the devices of data parallelism exchange in a step.
+"""The verb ``communication``: count the bytes that data-parallel devices exchange in a step.
 
-Counted from the collectives of the compiled step (see :mod:`benchmarks._collectives`), for
-virtual devices of the CPU: the ResNet-18 audio-video network with small inputs, whose size matters
-for nothing but the statistics of its batch normalisation, which are exchanged as well. The uniform
-baseline, the naive step (gradients of each objective averaged, then integrated), and the gramian
-and features strategies are partitioned by XLA under ``jit``; the gramian strategy also runs in
+The bytes are counted from the collectives of the compiled step (see
+:mod:`benchmarks._collectives`) for virtual CPU devices. The network is the ResNet-18 audio-video
+network with small inputs, whose batch statistics are exchanged too. XLA partitions these steps
+under ``jit``: the uniform baseline, the naive step (the gradients of each objective are averaged,
+then integrated), and the gramian and features strategies. The gramian strategy also runs in
 ``shard_map`` on losses that are averaged over devices. The exact integration on shards is
 ``mmp.mmpareto(encoders, average_over="data")`` in ``shard_map``.
 """
@@ -27,14 +27,14 @@ NAMES = ("naive", "gramian under jit", "gramian in shard_map", "exact on shards"
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is compiled."""
+    """What to compile."""
 
     devices: tuple[int, ...] = (8, 64, 256)
-    """Numbers of virtual devices. On eight or fewer a small step runs too, to compare."""
+    """Numbers of virtual devices. On eight or fewer, a small step also runs, for comparison."""
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "bench-communication")) -> None:
-    """Count the bytes that data-parallel steps exchange, over the uniform step's.
+    """Count the bytes that data-parallel steps exchange, relative to the uniform step.
 
     Args:
       protocol: What to compile.
@@ -55,10 +55,10 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-communication"))
 
 
 def measure(devices: int) -> dict[str, Any]:
-    """Bytes that the steps move on so many virtual devices; from a process of its own."""
+    """Count in a new process the bytes that the steps move on this number of devices."""
     flags = (
         f"--xla_force_host_platform_device_count={devices} "
-        "--xla_backend_optimization_level=0"  # of machine code, which is not looked at
+        "--xla_backend_optimization_level=0"  # no effect on collectives; compiles faster
     )
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks._problems.data_parallel"],
@@ -71,7 +71,7 @@ def measure(devices: int) -> dict[str, Any]:
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
-    """Write a row per number of devices, and how far the steps are from one device's."""
+    """Write a row per number of devices, and how much the updates differ from one device."""
     rows = []
     for mesh in found:
         uniform = mesh["steps"]["uniform"]["bytes"]

@@ -1,4 +1,4 @@
-"""Doctests: what needs torch is left out where torch is not installed."""
+"""Skip doctests that need torch if torch is not installed."""
 
 import importlib.util
 

@@ -1,7 +1,8 @@
-"""The verb ``estimate``: seconds of a data-parallel step on a large system, by calculation.
+"""The verb ``estimate``: calculate the seconds of a data-parallel step on a large system.
 
-K objectives train all P parameters, which are replicated on n chips. Each chip moves, in rings,
-b = (n - 1) / n times the bytes of one gradient for a reduce-scatter or an all-gather:
+K objectives train all P parameters, which are replicated on n chips. Collectives run as rings, so
+in a reduce-scatter or an all-gather each chip sends b bytes: (n - 1) / n times the bytes of one
+gradient. The steps send and compute:
 
 ====================  =================  ============================
 step                  bytes moved        computation over the uniform
@@ -13,13 +14,13 @@ gramian in shard_map  2 K b + 2 b        (3 + 2 K) / 3
 features              2 b                1
 ====================  =================  ============================
 
-The computation counts one forward pass and, at twice its operations, each backward pass. The
-gramian strategy has one more, and must average every objective's gradient to get at the Gramian of
-the averages; under ``jit`` XLA may send activations as well. Integration reads each of K gradients
-twice and writes one; on shards every chip does so for its n-th part, and the gramian strategy reads
-them once. Nothing overlaps here, links have no latency, and losses that share only a part of the
-network cost less: an upper bound for a first look. ``tests/experiments/test_estimate.py`` holds the
-bytes against those counted in compiled programs.
+The computation counts one forward pass, and each backward pass as twice its operations. The
+gramian strategy has one more backward pass, and must average every objective's gradient to compute
+the Gramian of the averages; under ``jit`` XLA may send activations as well. Integration reads each
+of K gradients twice and writes one. On shards, every chip does this for an n-th of the gradients;
+the gramian strategy reads them once. The estimate assumes that nothing overlaps and that links have
+no latency. Losses that share only a part of the network cost less.
+``tests/benchmarks/test_estimate.py`` compares the bytes with those counted in compiled programs.
 """
 
 import dataclasses
@@ -34,14 +35,14 @@ COMMAND = "python -m benchmarks estimate"
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A network and what it is trained on."""
+    """A network and the system that trains it."""
 
     parameters: float = 7e9
-    """Parameters that all objectives share."""
+    """Number of parameters that all objectives share."""
     objectives: int = 2
-    """Losses, K."""
+    """Number of losses, K."""
     chips: int = 256
-    """Data-parallel chips, n."""
+    """Number of data-parallel chips, n."""
     link_gbps: float = 400.0
     """Gigabits per second that a chip sends."""
     memory_gbs: float = 1000.0
@@ -53,7 +54,7 @@ class System:
 
 
 class Step(NamedTuple):
-    """What a step takes on one chip."""
+    """The cost of a step on one chip."""
 
     moved: float  # bytes that it sends
     computing: float  # seconds
@@ -63,12 +64,12 @@ class Step(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """All, one after the other."""
+        """Return the total time, without overlap."""
         return self.computing + self.communicating + self.integrating
 
 
 def estimate(system: System) -> dict[str, Step]:
-    """Estimate the time of the step for each way to train.
+    """Estimate the cost of the step for each way to train.
 
     Example:
       >>> steps = estimate(System(parameters=1e9, objectives=2, chips=2, link_gbps=8))
@@ -100,7 +101,7 @@ def estimate(system: System) -> dict[str, Step]:
 
 
 def main(system: System, output: Path = Path("runs", "bench-estimate")) -> None:
-    """Calculate the seconds of a data-parallel step on a system that is not at hand.
+    """Calculate the seconds of a data-parallel step on a given system.
 
     Args:
       system: The network and what it is trained on.

@@ -1,8 +1,9 @@
-"""The verb ``features``: what the approximation of the features strategy costs in accuracy.
+"""The verb ``features``: measure how the features strategy affects the accuracy.
 
-MMPareto on coloured-and-gray digits by the protocol of the demo, its weights from the gradients of
-the parameters (exact: "stacked") and from those of the features. Along the exact run, at the same
-parameters and samples, the update of both: the cosine between them, and the ratio of their norms.
+MMPareto trains on colored-and-gray digits by the protocol of the demo, once with weights from the
+gradients of the parameters (the exact strategy "stacked") and once with weights from those of the
+features. In every step of the exact run, both updates are computed for the same parameters and
+samples, and compared by the cosine between them and the ratio of their norms.
 """
 
 import dataclasses
@@ -42,14 +43,14 @@ COMPARED = ("stacked", "features")
 
 
 class Agreement(NamedTuple):
-    """The features strategy's gradient of an encoder against the exact one."""
+    """The comparison of the features strategy's gradient of an encoder with the exact one."""
 
     cosine: Any
     norm_ratio: Any
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> None:
-    """Compare the features strategy with the exact one on coloured-and-gray digits.
+    """Compare the features strategy with the exact one on colored-and-gray digits.
 
     Args:
       protocol: What to run.
@@ -93,7 +94,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> N
 def build(
     protocol: Protocol, arrays: Splits, strategy: str
 ) -> tuple[Program, list[dict[str, Agreement]]]:
-    """Build the program of ``train --method mmpareto`` with the gradient of a strategy.
+    """Build the program of ``train --method mmpareto`` with the gradient of the given strategy.
 
     Args:
       protocol: What to run.
@@ -101,7 +102,7 @@ def build(
       strategy: "stacked" or "features".
 
     Returns:
-      The program, and a list to which every step of "stacked" adds the agreement of each encoder.
+      The program, and a list to which every step of "stacked" appends the agreement by encoder.
     """
     config = protocol.config("mmpareto")
     base = program.build(config, arrays)
@@ -172,19 +173,19 @@ def build(
 
 
 def agreement(gradient: Any, exact: Any) -> Agreement:
-    """Cosine between two gradients, and the norm of the first over that of the second."""
+    """Return the cosine of two gradients, and the norm of the first over that of the second."""
     norms = optax.tree.norm(gradient), optax.tree.norm(exact)
     return Agreement(optax.tree.vdot(gradient, exact) / (norms[0] * norms[1]), norms[0] / norms[1])
 
 
 def by_seed(steps: list[dict[str, Agreement]], seeds: int) -> dict[str, Agreement]:
-    """Return the records of all steps as arrays ``[seeds, steps]`` by encoder."""
+    """Return the agreements of all steps as arrays ``[seeds, steps]`` by encoder."""
     stack: Callable[..., Any] = lambda *values: np.reshape(np.stack(values), (seeds, -1))  # noqa: E731
     return jax.tree.map(stack, *jax.device_get(steps))
 
 
 def accuracy_table(histories: Mapping[str, list[History]], modalities: tuple[str, ...]) -> str:
-    """Accuracies of all heads and shares of steps in conflict, for each strategy."""
+    """Write the accuracies of all heads and the shares of steps in conflict by strategy."""
     rows = [
         [
             name,
@@ -198,7 +199,7 @@ def accuracy_table(histories: Mapping[str, list[History]], modalities: tuple[str
 
 
 def agreement_table(agreements: Mapping[str, Agreement], steps_per_epoch: int) -> str:
-    """Cosines in the first epoch, in all and in the last, the least of all, and the norms."""
+    """Write the mean cosines by period, the smallest cosine and the norm ratios by encoder."""
     rows = []
     for name, found in agreements.items():
         cosine = found.cosine

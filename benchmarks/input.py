@@ -1,4 +1,4 @@
-"""The verb ``input``: whether training waits for data."""
+"""The verb ``input``: measure whether training waits for data."""
 
 import dataclasses
 import itertools
@@ -30,21 +30,21 @@ DATASET = "crema-d"
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is measured."""
+    """What to measure."""
 
     clips: int = 240
-    """Clips that are made in CREMA-D's layout and at its sizes, where there is no archive: one for
-    each of six emotions and as many actors as that takes."""
+    """Number of clips to make, with CREMA-D's layout and sizes, if there is no archive: each actor
+    has one for each of the six emotions."""
     model: str = "resnet18"
-    """Backbone of the step that is fed."""
+    """Backbone of the training step."""
     batch_size: int = 4
-    """Samples per step; the default is for machines of two cores."""
+    """Samples per step; the default is for machines with two cores."""
     steps: int = 6
-    """Steps of one measurement."""
+    """Number of steps in one measurement."""
     workers: tuple[int, ...] = (0, 1, 2)
-    """Numbers of worker processes that are compared; 0 makes batches in threads."""
+    """Numbers of worker processes to compare; with 0, threads make the batches."""
     rounds: int = 3
-    """Repeats; in each, the numbers of workers take turns."""
+    """Number of rounds; in each, the numbers of workers take turns."""
 
 
 def main(
@@ -53,8 +53,8 @@ def main(
     """Measure the input pipeline of CREMA-D against the training step.
 
     Args:
-      protocol: What is measured.
-      data_dir: Folder of CREMA-D's archive; by default clips of its sizes are made.
+      protocol: What to measure.
+      data_dir: Folder of CREMA-D's archive; by default, clips of its sizes are made.
       output: Folder for the table, as Markdown and JSON.
     """
     with tempfile.TemporaryDirectory() as room:
@@ -82,16 +82,16 @@ def main(
 
 
 def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
-    """Measure samples per second and shares of time, one number a round.
+    """Measure samples per second and shares of time, one number per round.
 
     Args:
-      splits: The data set, opened.
-      protocol: What is measured.
+      splits: The opened data set.
+      protocol: What to measure.
 
     Returns:
-      Samples per second of "step" (on a batch that is there) and, for each number W of workers, of
-      "pipeline W" (batches that nothing is done with) and "training W" (steps on the batches of
-      the pipeline); and "waiting W", the share of the time of training in which there was no batch.
+      Samples per second of "step" (steps on a batch in memory) and, for each number W of workers,
+      of "pipeline W" (batches without training) and "training W" (steps on the batches of the
+      pipeline); and "waiting W", the share of the training time spent waiting for a batch.
     """
     preset = data.named(DATASET).preset
     optimisation = dataclasses.replace(preset.optimisation, batch_size=protocol.batch_size)
@@ -120,7 +120,7 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
 
 
 def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
-    """Measure a pipeline's samples per second, once the batches made ahead are used up."""
+    """Measure a pipeline's samples per second after the batches made ahead are used up."""
     for batch in itertools.islice(batches, ahead):
         jax.block_until_ready(batch)
     start = time.perf_counter()
@@ -130,7 +130,7 @@ def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
 
 
 def trained(compiled: Program, batches: Iterator[Batch], protocol: Protocol) -> tuple[float, float]:
-    """Measure training's samples per second, and the share of the time it had no batch."""
+    """Measure the samples per second of training, and the share of time it waited."""
     state = compiled.initial_state(0)
     state, metrics = compiled.step(state, next(batches))
     jax.block_until_ready(metrics)

@@ -1,4 +1,4 @@
-"""The verb ``methods``: what each training method costs."""
+"""The verb ``methods``: measure the speed of each training method."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +20,9 @@ REFERENCE = "uniform"
 
 
 def main(output: Path = Path("runs", "bench-methods")) -> None:
-    """Measure the steps per second of the paper's methods over the uniform baseline.
+    """Measure the steps per second of the paper's methods, relative to the uniform baseline.
 
-    On coloured-and-gray digits; what a method does between epochs is not counted.
+    They train on colored-and-gray digits; what a method does between epochs is not counted.
 
     Args:
       output: Folder for the table, as Markdown and JSON.

@@ -1,8 +1,9 @@
-"""The verb ``optimality``: how well weights solve the problem that defines their method.
+"""The verb ``optimality``: measure how well weights solve the problem of their method.
 
-Residuals are relative and evaluated in NumPy float64 on the same Gramians for this library and,
-where it is installed, for TorchJD with its defaults. Each sees the scale of the weights: a multiple
-of a solution is none. The gradients have seven scales, from a thousandth to a thousand.
+Residuals are relative and evaluated in NumPy float64, on the same Gramians for this library and,
+if it is installed, for TorchJD with its defaults. Every residual depends on the scale of the
+weights: a multiple of a solution is not a solution. The gradients have seven scales, from a
+thousandth to a thousand.
 """
 
 import importlib.util
@@ -43,14 +44,14 @@ class Row(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A method: its residual, and whether only where no point is Pareto stationary."""
+    """The residual of a method, and whether it is defined only without Pareto stationarity."""
 
     residual: Residual
     needs_ascent: bool = False
 
 
 def main(output: Path = Path("runs", "bench-optimality")) -> None:
-    """Measure how near to the solution of its problem each solver comes.
+    """Measure how close each solver comes to the solution of its problem.
 
     Args:
       output: Folder for the table, as Markdown and JSON.
@@ -66,9 +67,10 @@ def main(output: Path = Path("runs", "bench-optimality")) -> None:
 
 
 def simplex_residual(gramian: Array, weights: Array) -> float:
-    r"""Min-norm point: the larger of the gap and of the distance to the simplex.
+    r"""Return the residual of the min-norm point: the gap or the distance to the simplex.
 
-    The gap is :math:`\max(0, w'Mw - \min_i (Mw)_i) / \sum_{ij} w_i |M_{ij}| w_j`.
+    The gap is :math:`\max(0, w'Mw - \min_i (Mw)_i) / \sum_{ij} w_i |M_{ij}| w_j`; the larger of
+    the two counts.
 
     Example:
       >>> simplex_residual(np.eye(2), np.array([0.5, 0.5]))
@@ -81,10 +83,11 @@ def simplex_residual(gramian: Array, weights: Array) -> float:
 
 
 def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> float:
-    r"""Projection of :math:`G'u`: the largest violation of three conditions.
+    r"""Return the residual of the projection of :math:`G'u`, with preference u and weights v.
 
-    Those are ``v >= u``, ``Mv >= 0`` and ``(v - u)'Mv = 0``. Each objective counts in units of its
-    norm; the first two are over :math:`s = \sum_i |v_i| |g_i|`, the third is over its square.
+    It is the largest violation of ``v >= u``, ``Mv >= 0`` and ``(v - u)'Mv = 0``. Each objective
+    counts in units of its norm; the first two violations are divided by
+    :math:`s = \sum_i |v_i| |g_i|`, the third by its square.
     """
     norms = np.sqrt(np.diag(gramian))
     size = float(np.abs(weights) @ norms)
@@ -95,12 +98,13 @@ def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> flo
 
 
 def conflict_averse_residual(gramian: Array, weights: Array) -> float:
-    r"""CAGrad: the duality gap of the direction, and how far it leaves the ball.
+    r"""Return the residual of CAGrad: the duality gap, or the violation of the ball.
 
-    The gap is between the value over the simplex of what the weights add to the mean, and the
-    smallest inner product of the direction of these weights with a gradient, the direction pulled
-    into the ball. What it went too far counts by what it adds to that value. Both are over the
-    radius times :math:`\sum_i w_i |g_i|`, w on the simplex.
+    The weights minus those of the mean, divided by their sum, give a point w of the simplex with a
+    dual value. The gap is the difference between this value and the smallest inner product of a
+    gradient with the direction, after the direction is pulled into the ball. The violation is the
+    distance of the direction from the ball, times the norm of the combination w. Both are divided
+    by the radius times :math:`\sum_i w_i |g_i|`; the larger counts.
     """
     count = len(gramian)
     mean = np.full(count, 1 / count)
@@ -119,7 +123,9 @@ def conflict_averse_residual(gramian: Array, weights: Array) -> float:
 
 
 def fair_residual(gramian: Array, weights: Array) -> float:
-    r"""FairGrad, alpha = 1, and Nash-MTL without clipping: :math:`\max_i |w_i (Mw)_i - 1|`.
+    r"""Return the residual of FairGrad and of Nash-MTL, :math:`\max_i |w_i (Mw)_i - 1|`.
+
+    FairGrad has alpha = 1, and the weights of Nash-MTL are not clipped.
 
     Example:
       >>> fair_residual(np.diag([1.0, 4.0]), np.array([1.0, 0.5]))
@@ -153,7 +159,7 @@ METHODS = {
 
 
 def gradients(count: int) -> list[Array]:
-    """Return fixed gradients for K objectives, of all scales: full rank first, then deficient."""
+    """Return fixed gradients of K objectives, of all scales, first with full rank."""
     rng = np.random.default_rng([SEED, count])
     full = [rng.standard_normal((count, 2 * count)) for _ in range(FULL_RANK)]
     deficient = [
@@ -163,7 +169,7 @@ def gradients(count: int) -> list[Array]:
 
 
 def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """Return our weights for gradients of one K; UPGrad's one projection at a time, [K, K]."""
+    """Yield our weights by method; for UPGrad, the weights of each projection, ``[K, K]``."""
     count = len(jacobians[0])
     weightings = {
         "min_norm": mmp.min_norm_weights,
@@ -185,7 +191,7 @@ def _weights_of(weighting: mmp.Weighting, count: int) -> Callable[[jax.Array], j
 
 
 def _torchjd(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """TorchJD's weights, by its weightings and its projector, with its defaults."""
+    """Yield TorchJD's weights by method, with its defaults."""
     torch: Any = importlib.import_module("torch")
     aggregation: Any = importlib.import_module("torchjd.aggregation")
     nash: Any = importlib.import_module("torchjd.aggregation._nash_mtl")
@@ -200,21 +206,21 @@ def _torchjd(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
     for jacobian in jacobians:
         gramian = torch.from_numpy(jacobian @ jacobian.T)
         found = {name: weighting(gramian).numpy() for name, weighting in weightings.items()}
-        # Private, since the public weighting gives only the sum of the projections.
+        # This is private; the public weighting returns only the sum of the projections.
         preferences = torch.eye(count, dtype=torch.float64) / count
         found["upgrad"] = projector(preferences, gramian).numpy()
-        # Anew for each, since it starts from the weights of the step before. Nothing is clipped:
-        # the equation is that of the weights before.
+        # A new object each time, since it starts from the weights of the last call. Clipping is
+        # off, since the residual is that of the weights before clipping.
         bargain = nash._NashMTLWeighting(count, 0.0, 1, 20)
         found["nash_mtl"] = bargain(torch.from_numpy(jacobian)).numpy()
         yield found
 
 
 def measure() -> list[Row]:
-    """Median and worst residual of each method of each library at hand.
+    """Measure the median and worst residual of each method of each installed library.
 
-    FairGrad and Nash-MTL are measured where their equation has a solution: where the min-norm
-    point of the normalised gradients is not zero.
+    FairGrad and Nash-MTL are measured only if their equation has a solution, that is, if the
+    min-norm point of the normalized gradients is not zero.
     """
     libraries = {"mmpareto_jax": _ours}
     if importlib.util.find_spec("torchjd") is not None:
@@ -238,7 +244,7 @@ def measure() -> list[Row]:
 
 
 def _has_ascent(gramian: Array) -> bool:
-    """Whether some direction ascends on every objective."""
+    """Return whether some direction ascends on every objective."""
     norms = np.sqrt(np.diag(gramian))
     with jax.enable_x64(True):
         cosines = gramian / np.outer(norms, norms)

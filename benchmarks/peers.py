@@ -1,10 +1,11 @@
-"""The verb ``peers``: our training step and those of the torch libraries, in one run.
+"""The verb ``peers``: time our training step and those of the torch libraries in one run.
 
-ResNet-18 on sound and on video, late fusion, float32 on the CPU, SGD with momentum, the same batch.
-All programs take turns in every round, with the threads that they use by themselves. A step is
-divided by the plain step of its own framework in the same round. The integration alone (Gramian,
-weights, combination) starts from the gradients of both objectives, as each framework hands them
-over: ours stacked, the released rule's one dict of tensors each.
+All train ResNet-18 on sound and on video with late fusion, in float32 on the CPU, by SGD with
+momentum on the same batch. All programs take turns in every round, with the number of threads that
+they choose themselves. The time of a step is divided by that of the plain step of its own framework
+in the same round. The integration alone (Gramian, weights, combination) starts from the gradients
+of both objectives in the form of each framework: stacked for ours, one dict of tensors per
+objective for the released rule.
 """
 
 import dataclasses
@@ -35,18 +36,18 @@ OURS = {"ours, MMPareto, stacked": "stacked", "ours, MMPareto, features": "featu
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is measured, and how often."""
+    """What to measure, and how often."""
 
     batch_size: int = 8
-    """Samples, each a spectrogram and two frames."""
+    """Number of samples, each a spectrogram and two frames."""
     image_size: int = 112
-    """Height and width of both."""
+    """Height and width of spectrograms and frames."""
     rounds: int = 10
-    """Rounds that count."""
+    """Number of measured rounds."""
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "bench-peers")) -> None:
-    """Time the training step beside torch, TorchJD, LibMTL and the released rule.
+    """Time our training step and those of torch, TorchJD, LibMTL and the released rule.
 
     Args:
       protocol: What to measure.
@@ -78,7 +79,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-peers")) -> None
 
 
 def step_times(protocol: Protocol) -> dict[str, np.ndarray]:
-    """Seconds of every step, one number a round."""
+    """Measure the seconds of every step, one number per round."""
     from benchmarks._problems import torch_training
     from benchmarks._problems.torch_audio_video import batch_like
 
@@ -97,7 +98,7 @@ def step_times(protocol: Protocol) -> dict[str, np.ndarray]:
 
 
 def integration_times(rounds: int) -> dict[str, np.ndarray]:
-    """Seconds of the integration alone on random gradients of the network's encoders."""
+    """Measure the seconds of the integration alone, on random gradients of the encoders."""
     import torch
 
     from benchmarks._problems import torch_released
@@ -130,7 +131,7 @@ def integration_times(rounds: int) -> dict[str, np.ndarray]:
 
 
 def step_table(times: dict[str, np.ndarray]) -> str:
-    """Each step over its framework's plain step, and in milliseconds."""
+    """Write the time of each step over its framework's plain step, and in milliseconds."""
     rows = []
     for name, values in times.items():
         plain = "ours, uniform" if name.startswith("ours") else "torch"
@@ -140,7 +141,7 @@ def step_table(times: dict[str, np.ndarray]) -> str:
 
 
 def integration_table(times: dict[str, np.ndarray]) -> str:
-    """Return the released rule over ours, and both over streaming the bytes."""
+    """Write the time of the released rule over ours, and of ours over streaming the bytes."""
     ours, released = times["ours"], times["released rule"]
     floor = times["read"] + times["read and write"]
     rows = [
@@ -154,13 +155,13 @@ def integration_table(times: dict[str, np.ndarray]) -> str:
 
 
 def milliseconds(seconds: np.ndarray) -> str:
-    """Median, and minimum to maximum, of times in seconds."""
+    """Format times in seconds as their median, minimum and maximum in milliseconds."""
     values = 1e3 * np.array([np.median(seconds), np.min(seconds), np.max(seconds)])
     return "{:.0f} ({:.0f} to {:.0f})".format(*values)
 
 
 def versions() -> str:
-    """Name the packages that were compared."""
+    """Return the names and versions of the compared packages."""
     installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
     names = ("jax", "torch", "torchjd", "LibMTL")
     return ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if n in installed)

@@ -1,4 +1,4 @@
-"""The verb ``preparation``: how fast data sets are prepared, and what they take on disk."""
+"""The verb ``preparation``: measure how fast data sets are prepared, and their size on disk."""
 
 import dataclasses
 import tempfile
@@ -24,7 +24,7 @@ from experiments.markdown import grid
 COMMAND = "python -m benchmarks preparation"
 
 DECODED = ("crema-d", "kinetics-sounds")
-"""The sets of clips, which worker processes decode; the others are prepared in one process."""
+"""Data sets whose clips worker processes decode; the others are prepared in one process."""
 
 FROM_FILES = (
     *DECODED,
@@ -34,32 +34,32 @@ FROM_FILES = (
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is prepared."""
+    """What to prepare."""
 
     datasets: tuple[str, ...] = FROM_FILES
-    """Data sets that are made from files."""
+    """Data sets that are prepared from files."""
     workers: tuple[int, ...] = (0, 2)
-    """Numbers of worker processes that decode clips; 0 decodes in the process itself."""
+    """Numbers of worker processes that decode clips; with 0, the main process decodes."""
     actors: int = 60
-    """Actors of CREMA-D, of whom each has a clip for each of the six emotions."""
+    """Number of actors of CREMA-D; each has one clip for each of the six emotions."""
     videos: int = 2
-    """Clips of Kinetics-Sounds, of each of the 31 classes in each split."""
+    """Number of clips of Kinetics-Sounds for each of the 31 classes and each split."""
     objects: int = 8
-    """Objects of ModelNet40, of each of the 40 classes in each split."""
+    """Number of objects of ModelNet40 for each of the 40 classes and each split."""
     scenes: int = 50
-    """Scenes of NYUv2, in each split."""
+    """Number of scenes of NYUv2 for each split."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """What one preparation took."""
+    """The result of one preparation."""
 
     dataset: str
     workers: int
     samples: int
     seconds: float
     size: int
-    """Bytes of the prepared set on disk."""
+    """Size of the prepared set on disk, in bytes."""
 
 
 def main(
@@ -70,12 +70,12 @@ def main(
 ) -> None:
     """Measure how fast data sets are prepared from files of their real sizes.
 
-    The files are made, but those of MNIST, whose checksums are known.
+    All files are generated, except those of MNIST, whose checksums are known.
 
     Args:
-      protocol: What is prepared.
-      mnist_dir: Folder of MNIST; by default the sets that are made from it are left out.
-      mfeat_dir: Folder of UCI Multiple Features; by default its files are made too.
+      protocol: What to prepare.
+      mnist_dir: Folder of MNIST; by default, the sets that are made from it are left out.
+      mfeat_dir: Folder of UCI Multiple Features; by default, its files are generated too.
       output: Folder for the table, as Markdown and JSON.
     """
     from tqdm import tqdm
@@ -109,13 +109,13 @@ def measure(dataset: str, protocol: Protocol, given: Path | None) -> list[Prepar
     """Prepare a data set with each number of workers.
 
     Args:
-      dataset: Its name.
-      protocol: What is prepared.
-      given: The folder of its files; by default they are made.
+      dataset: Name of the data set.
+      protocol: What to prepare.
+      given: Folder of its files, or None to generate them.
 
     Returns:
-      A preparation for each number of workers, where there are clips to decode, else one; none if
-      the files are not given and cannot be made.
+      One preparation for each number of workers if there are clips to decode, otherwise one; an
+      empty list if the files are not given and cannot be generated.
     """
     if given is None and dataset not in WRITERS:
         return []
@@ -149,19 +149,19 @@ WRITERS: dict[str, Callable[[Path, Protocol], None]] = {
     "cmu-mosi": lambda folder, _: cmu_mosi.write(folder, **cmu_mosi.AS_PUBLISHED),
     "uci-mfeat": lambda folder, _: uci_mfeat.write(folder),
 }
-"""Each makes the files of a data set in a folder."""
+"""Functions that generate the files of a data set in a folder, by data set."""
 
 
 def prepare(dataset: str, files: Path, prepared_dir: Path, workers: int) -> Preparation:
-    """Prepare a data set in a folder that does not have it, and measure that.
+    """Prepare a data set in a new folder, and measure the time and the size.
 
     Args:
-      dataset: Its name.
-      files: The folder of the files that it is made from.
-      prepared_dir: The folder in which it is to lie.
-      workers: Processes that decode.
+      dataset: Name of the data set.
+      files: Folder of the files from which it is prepared.
+      prepared_dir: Folder for the prepared set.
+      workers: Number of processes that decode.
     """
-    import tensorflow_datasets  # noqa: F401  (takes seconds, which are no part of the preparation)
+    import tensorflow_datasets  # noqa: F401  (its import takes seconds, which must not count)
 
     start = time.perf_counter()
     opened = prepared.prepare(DATASETS[dataset].recipe, prepared_dir, files, workers)

@@ -1,7 +1,7 @@
-"""The verb ``step``: what MMPareto costs over the uniform baseline.
+"""The verb ``step``: measure the cost of MMPareto relative to the uniform baseline.
 
-The training step of the network for CG-MNIST, and the integration of gradients alone over the time
-to stream the bytes that it must move.
+It measures the training step of the network for CG-MNIST, and the integration of gradients alone
+relative to the time to stream the bytes that it must move.
 """
 
 import functools
@@ -41,7 +41,7 @@ def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
 
     Args:
       output: Folder for the table, as Markdown and JSON.
-      rounds: Repeats of each timing; in each, what is compared takes turns.
+      rounds: Number of measured rounds; in each, the compared programs take turns.
     """
     rows: dict[str, float | Ratio] = {**of_the_step(rounds), **of_the_integration(rounds)}
     device = description()
@@ -66,7 +66,7 @@ def _text(value: float | Ratio) -> str:
 
 
 def of_the_step(rounds: int) -> dict[str, float | Ratio]:
-    """FLOPs, by XLA's cost analysis, and wall time of the compiled steps, as ratios."""
+    """Measure ratios of the compiled steps: FLOPs, by XLA's cost analysis, and wall time."""
     shapes = {name: (28, 28, channels) for name, channels in CHANNELS.items()}
     model = cg_cnn(shapes, dict.fromkeys(["joint", *CHANNELS], 10), rngs=nnx.Rngs(0))
     graph, state = nnx.split(model)
@@ -104,7 +104,7 @@ def of_the_step(rounds: int) -> dict[str, float | Ratio]:
 
 
 def uniform_step(losses: Step, tx: optax.GradientTransformation) -> Step:
-    """Plain training on the sum of the losses, as one writes it without this library."""
+    """Return the step of plain training on the sum of the losses, without this library."""
 
     def step(params: Any, opt_state: Any, *batch: Any) -> Any:
         def total(params: Any) -> Any:
@@ -119,7 +119,7 @@ def uniform_step(losses: Step, tx: optax.GradientTransformation) -> Step:
 
 
 def mmpareto_step(losses: Step, tx: optax.GradientTransformation) -> Step:
-    """Training with MMPareto, as the README shows it."""
+    """Return the step of training with MMPareto, as in the README."""
 
     def step(params: Any, opt_state: Any, *batch: Any) -> Any:
         values, grads = mmp.value_and_objective_grads(losses, ENCODERS)(params, *batch)
@@ -130,9 +130,9 @@ def mmpareto_step(losses: Step, tx: optax.GradientTransformation) -> Step:
 
 
 def of_the_integration(rounds: int) -> dict[str, float | Ratio]:
-    """Time of ``aggregate`` on 25 million float32 parameters and two objectives.
+    """Measure the time of ``aggregate`` on 25 million float32 parameters and two objectives.
 
-    The floor is what a plain streaming kernel takes in the same round to read both gradients once
+    The floor is the time of plain streaming kernels, in the same round, to read both gradients once
     for the Gramian, and to read them once more and write the combination.
     """
     keys = jax.random.split(jax.random.key(0), TENSORS)

@@ -1,9 +1,9 @@
-"""The verb ``strategies``: operations, memory and time of the step of each strategy.
+"""The verb ``strategies``: measure operations, memory and time of each strategy's step.
 
-Operations and temporary bytes are those that XLA states for the compiled step, donated buffers and
-SGD with momentum included. Two networks: ResNet-18 on sound and on video with the input sizes of
-the paper, two encoders of two objectives each; and one deep encoder, whose parameters outweigh its
-activations, under eight objectives.
+Operations and temporary bytes are those that XLA reports for the compiled step, including SGD with
+momentum and donated buffers. There are two networks: ResNet-18 on sound and on video with the input
+sizes of the paper, which is two encoders with two objectives each; and one deep encoder with eight
+objectives, whose parameters take more memory than its activations.
 """
 
 import dataclasses
@@ -29,25 +29,25 @@ FLOAT_BYTES = 4
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is measured, and how often."""
+    """What to measure, and how often."""
 
     batch_size: int = 4
-    """Samples of sound and video."""
+    """Number of samples of sound and video."""
     layers: tuple[int, ...] = (8, 16)
-    """Depths of the shared encoder."""
+    """Numbers of layers of the shared encoder."""
     rounds: int = 5
-    """Rounds that count in the timing; in each the strategies take turns."""
+    """Number of measured rounds; in each, the strategies take turns."""
 
 
 class Cost(NamedTuple):
-    """What XLA says of a compiled step."""
+    """The cost of a compiled step, as reported by XLA."""
 
     flops: float
     temporary_bytes: int
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "bench-strategies")) -> None:
-    """Compare the three strategies with the plain step: operations, memory, time.
+    """Compare operations, memory and time of the three strategies with the plain step.
 
     Args:
       protocol: What to measure.
@@ -87,7 +87,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-strategies")) ->
 
 
 def late_fusion(protocol: Protocol) -> tuple[dict[str, Cost], dict[str, Ratio]]:
-    """Costs of the steps of the audio-video network, and their wall times over the uniform one."""
+    """Measure the steps of the audio-video network, and their wall times over the uniform step."""
     size = protocol.batch_size
     problem = audio_video.problem({"audio": (size, *AUDIO), "video": (size, *VIDEO)})
     compiled = compile_steps(problem, audio_video.ENCODERS)
@@ -105,25 +105,25 @@ def late_fusion(protocol: Protocol) -> tuple[dict[str, Cost], dict[str, Ratio]]:
 
 
 class Memory(NamedTuple):
-    """Costs of the steps of the deep encoder, and the sizes that they are compared with."""
+    """Costs of the steps of the deep encoder, and the sizes with which to compare them."""
 
     costs: dict[str, Cost]
     gradient_bytes: int
     largest_bytes: int
 
     def excess(self, name: str) -> float:
-        """Temporary bytes of a step beyond those of the uniform one, in gradients."""
+        """Return a step's temporary bytes beyond those of the uniform step, in gradients."""
         beyond = self.costs[name].temporary_bytes - self.costs["uniform"].temporary_bytes
         return beyond / self.gradient_bytes
 
     @property
     def allowed(self) -> float:
-        """1.2 gradients and K times the largest tensor, in gradients: the aim for "gramian"."""
+        """Return the aim for "gramian", 1.2 gradients and K largest tensors, in gradients."""
         return 1.2 + len(shared_encoder.HEADS) * self.largest_bytes / self.gradient_bytes
 
 
 def deep(layers: int) -> Memory:
-    """Measure the strategies on the shared encoder with so many layers."""
+    """Measure the strategies on the shared encoder with this number of layers."""
     problem = shared_encoder.problem(layers)
     sizes = [FLOAT_BYTES * leaf.size for leaf in jax.tree.leaves(problem.params)]
     steps = compile_steps(problem, shared_encoder.ENCODERS)
@@ -133,7 +133,7 @@ def deep(layers: int) -> Memory:
 def compile_steps(
     problem: training.Problem, encoders: Mapping[str, mmp.Encoder]
 ) -> dict[str, tuple[Any, training.State]]:
-    """Compile the step of the uniform baseline and of each strategy, with its first state."""
+    """Compile the steps of the uniform baseline and the strategies; return initial states too."""
     steps = {"uniform": training.uniform(problem)}
     for strategy in training.STRATEGIES:
         steps[strategy] = training.integrated(problem, encoders, strategy)
@@ -144,12 +144,12 @@ def compile_steps(
 
 
 def cost(compiled: Any) -> Cost:
-    """Operations and temporary bytes of a compiled program."""
+    """Return the operations and temporary bytes of a compiled program."""
     return Cost(flops(compiled), compiled.memory_analysis().temp_size_in_bytes)
 
 
 def training_program(step: Any, state: training.State, batch: Any) -> Callable[[], Any]:
-    """Return a function that takes the next step at each call; it consumes a copy of the state."""
+    """Return a function that takes the next step at each call, from a copy of the state."""
     state = jax.tree.map(jnp.copy, state)
 
     def program() -> Any:

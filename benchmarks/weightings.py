@@ -1,14 +1,14 @@
-"""The verb ``weightings``: from a Gramian to weights, ours and TorchJD's.
+"""The verb ``weightings``: time our weightings and TorchJD's.
 
-The protocol, written down before the runs. For each number of objectives K a fixed set of random
-Gramians of gradients (Cholesky factors of them where an implementation wants gradients, so that
-none pays for parameters) and of losses, float32, the same for all implementations. A call computes
-the weights of one Gramian, with the state carried on from call to call. In each round our jitted
-function and TorchJD's implementation take turns, each calling once per Gramian; a first round,
-which compiles and warms up, is not counted. Dispatch is included for both, since that is what a
-user pays. PyTorch runs on one thread, on which it is fastest at these sizes. The ratio is TorchJD's
-time over ours, round by round. The times in microseconds are those of this machine in these
-minutes.
+The protocol was written down before the runs. For each number of objectives K there is a fixed set
+of random Gramians and losses in float32, the same for all implementations. An implementation that
+needs gradients gets Cholesky factors of the Gramians, so that the number of parameters does not
+matter. A call computes the weights of one Gramian and carries the state on to the next call. In
+each round our jitted function and TorchJD's implementation take turns, and each is called once per
+Gramian. A first round, which compiles and warms up, does not count. Dispatch is included for both,
+since users pay for it. PyTorch runs on one thread, which is fastest at these sizes. The ratio is
+TorchJD's time over ours in each round. The times in microseconds hold only for the machine and the
+run.
 """
 
 import dataclasses
@@ -34,14 +34,14 @@ COMMAND = "python -m benchmarks weightings"
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is measured, and how often."""
+    """What to measure, and how often."""
 
     objectives: tuple[int, ...] = (2, 4, 8, 32)
     """Numbers of objectives, K."""
     gramians: int = 8
-    """Different Gramians per K: calls per round of each implementation."""
+    """Number of Gramians per K, and of calls per round of each implementation."""
     rounds: int = 10
-    """Rounds that count."""
+    """Number of measured rounds."""
 
 
 class Row(NamedTuple):
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     weighting: str
     objectives: int
     microseconds: float  # ours per call, median over the rounds
-    peer: str | None  # TorchJD's class, None where there is none or TorchJD is not installed
+    peer: str | None  # TorchJD's class, None if there is none or TorchJD is not installed
     peer_microseconds: float | None
     ratio: Ratio | None  # TorchJD's time over ours
 
@@ -59,7 +59,7 @@ def main(
     protocol: Protocol,
     output: Path = Path("runs", "bench-weightings"),
 ) -> None:
-    """Time every weighting, beside TorchJD's implementation where that is installed.
+    """Time every weighting, and TorchJD's implementation if it is installed.
 
     Args:
       protocol: What to measure.
@@ -112,10 +112,11 @@ def _row(name: str, num_objectives: int, protocol: Protocol) -> Row:
 
 
 def inputs(num_objectives: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Random Gramians ``[count, K, K]``, gradients with these Gramians, and losses ``[count, K]``.
+    """Make random Gramians ``[count, K, K]``, their gradients, and losses ``[count, K]``.
 
-    The Gramians are those of standard normal gradients with 2 K entries: of rank K, and half of
-    their inner products are negative.
+    The Gramians are those of standard normal gradients with 2 K entries. They have rank K, and half
+    of their inner products are negative. The returned gradients ``[count, K, K]`` have these
+    Gramians.
     """
     rng = np.random.default_rng(num_objectives)
     gradients = rng.normal(size=(count, num_objectives, 2 * num_objectives))
@@ -126,7 +127,7 @@ def inputs(num_objectives: int, count: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[], jax.Array]:
-    """Return a function that computes our weights for the next Gramian, round and round."""
+    """Return a function that computes our weights for the next Gramian, in a cycle."""
     num_objectives = losses.shape[1]
     make: Callable[..., mmp.Weighting] = getattr(mmp.weightings, name)
     weighting = make(jnp.ones(num_objectives)) if name == "constant" else make()
@@ -146,7 +147,7 @@ def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[],
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write the ratios, and under them the times."""
+    """Write a table of the ratios and a table of the times."""
     by_name: dict[str, dict[int, Row]] = {}
     for row in rows:
         by_name.setdefault(row.weighting, {})[row.objectives] = row

@@ -1,8 +1,8 @@
-"""MMPareto and its rivals as optax gradient transformations.
+"""MMPareto and other gradient-integration methods as optax gradient transformations.
 
 ``Encoder`` says which parameters several losses share, ``value_and_objective_grads`` gives their
 gradients, one row per loss, and ``mmpareto`` (or ``aggregate`` with another weighting) combines
-the rows, as the first link of an ``optax.chain``.
+these rows, as the first transformation in an ``optax.chain``.
 """
 
 from mmpareto_jax import weightings

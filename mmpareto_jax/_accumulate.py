@@ -1,4 +1,4 @@
-"""Gradients of a batch that is too large for one pass."""
+"""Gradient accumulation for a batch that is too large for one pass."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,30 +15,31 @@ from mmpareto_jax._hyper_parameters import check_count
 def accumulate(
     value_and_grads: Callable[..., Any], micro_batches: int, *, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """Average losses and gradients over micro-batches, to be integrated once.
+    """Average losses and gradients over micro-batches, so that they are integrated once.
 
-    The weights of an averaged gradient are not the average of the micro-batches' weights, so the
-    gradients of each objective are averaged first: put this around
-    :func:`~mmpareto_jax.value_and_objective_grads` (or ``jax.value_and_grad``), and the aggregator
-    after it. The micro-batches run one after the other in a ``lax.scan``: one forward's activations
-    and two stacks of gradients are in memory at a time. Sums are in float32, or float64. A
-    micro-batch takes every ``micro_batches``-th sample, so that a batch sharded over devices stays
-    where it is and each micro-batch uses all of them.
+    The weights for an averaged gradient are not the average of the micro-batches' weights, so the
+    gradients of each objective must be averaged first. Wrap
+    :func:`~mmpareto_jax.value_and_objective_grads` (or ``jax.value_and_grad``) in this function,
+    and apply the aggregator to the result. The micro-batches run one after the other in a
+    ``lax.scan``, so the activations of one forward pass and two stacks of gradients are in memory
+    at a time. Sums are in float32, or in float64 for float64 values. A micro-batch takes every n-th
+    sample, with n micro-batches, so that a batch sharded over devices stays where it is and each
+    micro-batch uses all devices.
 
     Args:
       value_and_grads: Function of ``params``, ``batch`` and further arguments that returns
         ``(values, grads)``, or ``((values, aux), grads)`` where ``has_aux``, for losses that are
         means over the batch.
-      micro_batches: How many; the batch's leading axis must be a multiple.
-      has_aux: Whether it returns auxiliary output. That is not averaged: its leaves come back with
-        a leading axis ``[micro_batches]``, to take the mean, the sum or the last of.
+      micro_batches: The number of micro-batches; it must divide the batch's leading axis.
+      has_aux: Whether ``value_and_grads`` returns auxiliary output, False by default. This is not
+        averaged: its leaves get a leading axis ``[micro_batches]``.
 
     Returns:
-      A function of the same arguments that returns the same for the whole batch.
+      A function of the same arguments that returns the same structure for the whole batch.
 
     Raises:
-      ValueError: If ``micro_batches`` is not positive; when it runs, if the batch cannot be split,
-        or ``value_and_grads`` returns something else.
+      ValueError: If ``micro_batches`` is not positive. The returned function raises it if the batch
+        cannot be split, or ``value_and_grads`` returns another structure.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -59,7 +60,7 @@ def accumulate(
                 f"batch {quoted(path)} of shape {jnp.shape(leaf)} cannot be split into "
                 f"{micro_batches}"
             )
-        # Every n-th sample: neighbors would sit on few devices of those that share the batch.
+        # Every n-th sample: neighboring samples of a sharded batch would lie on a few devices only.
         return jnp.moveaxis(jnp.reshape(leaf, (-1, micro_batches, *jnp.shape(leaf)[1:])), 1, 0)
 
     def accumulated(params: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +74,7 @@ def accumulate(
             means, aux = run(micro_batch)
             return jax.tree.map(lambda sum_, new: sum_ + new.astype(sum_.dtype), total, means), aux
 
-        # Zeros lie on the devices as the sums do, and vary as they do.
+        # zeros_like keeps the sharding of the sums, and the axes over which they vary.
         zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf, dtype=mean_dtype(leaf)), shapes)
         total, aux = jax.lax.scan(add, zeros, parts)
         values, grads = jax.tree.map(
@@ -85,7 +86,7 @@ def accumulate(
 
 
 def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
-    """Return ``(values, grads)`` and the auxiliary output, None where there is none."""
+    """Return ``(values, grads)`` and the auxiliary output, or None if there is none."""
     if not isinstance(output, tuple) or len(output) != 2:
         raise ValueError(f"value_and_grads must return (values, grads), got {kind(output)}")
     values, grads = output

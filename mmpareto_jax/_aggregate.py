@@ -1,4 +1,4 @@
-"""Weightings to optax aggregators."""
+"""Make optax aggregators from weightings."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -39,45 +39,45 @@ def aggregate(
 ) -> aggregating.Aggregator:
     """Apply a weighting to each encoder's stacked gradients.
 
-    Takes the gradients of :func:`~mmpareto_jax.value_and_objective_grads`: leaves of an encoder
-    are ``[K, *shape]``, and come out as ``[*shape]``, combined with that encoder's weights. Leaves
-    in no encoder pass unchanged. The result is shaped like the parameters, so any optax
+    Takes the gradients of :func:`~mmpareto_jax.value_and_objective_grads`: an encoder's leaves
+    of shape ``[K, *shape]`` are combined with that encoder's weights into leaves ``[*shape]``.
+    Leaves in no encoder pass unchanged. The result is shaped like the parameters, so any optax
     transformation may follow in ``optax.chain``. Put ``optax.MultiSteps`` and
     ``optax.apply_if_finite`` after the aggregator, around the rest of the chain: around the
-    aggregator itself they would see gradients that are not shaped like the parameters. (Do not use
-    ``optax.masked`` on an aggregator: use ``encoders``.)
+    aggregator itself they would see gradients that are not shaped like the parameters. Do not use
+    ``optax.masked`` on an aggregator; use ``encoders`` instead.
 
-    A gradient that is not finite gives an update that is not finite for its encoder and no other,
-    and leaves the state of the weighting as it was; so does a loss that is not finite,
-    or outside what the method is defined for.
+    If a gradient is not finite, the update of its encoder, and of no other, is not finite, and the
+    state of the weighting does not change. The same holds for a loss that is not finite or outside
+    the domain of the method.
 
     Args:
       weighting: How the Gramian becomes weights; see :mod:`~mmpareto_jax.weightings`.
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
       axis_name: Mapped axis, or axes, over which the *parameters* are sharded (in ``shard_map`` or
-        ``pmap``), to sum the Gramian over. In ``pmap`` and with ``check_vma=False`` every parameter
-        of every encoder must be sharded over it, since a replicated one would count once per
-        device. Not needed under ``jit``, nor for data parallelism, where the gradients are averaged
-        before they come here.
-      average_over: Mapped axis, or axes, of data parallelism whose devices bring the gradients of
-        their own part of the batch, as they come out of ``pmap`` and of ``shard_map`` with
-        ``check_vma=False``. They, and ``losses``, are averaged here: the objectives' gradients are
-        reduce-scattered, the Gramian and the combination computed on the shards, and only the
-        combined gradient is gathered. This moves (K + 1) / 2 times the bytes of a uniform step;
+        ``pmap``); the Gramian is summed over it. In ``pmap`` and with ``check_vma=False``, every
+        parameter of every encoder must be sharded over it, since a replicated one would count once
+        per device. Not needed under ``jit``, nor for data parallelism, where the gradients are
+        averaged before they are passed to the aggregator.
+      average_over: Mapped axis, or axes, of data parallelism where each device passes the gradients
+        of its own part of the batch, as in ``pmap`` and in ``shard_map`` with ``check_vma=False``.
+        These gradients, and ``losses``, are averaged here: the objectives' gradients are
+        reduce-scattered, the Gramian and the combination are computed on the shards, and only the
+        combined gradient is gathered. This sends (K + 1) / 2 times the bytes of a uniform step.
         ``average_over`` of :func:`~mmpareto_jax.value_and_objective_grads`, which works in every
-        ``shard_map``, K times. Give it to one of the two.
+        ``shard_map``, sends K times these bytes. Pass ``average_over`` to only one of the two.
 
     Returns:
-      An ``optax.experimental.aggregating.Aggregator``. Its ``update`` hands keyword arguments on to
-      the weighting. ``losses=``, the dict of :func:`~mmpareto_jax.value_and_objective_grads` (or an
-      array of shape ``[K]`` where ``encoders`` is None), arrives there as an array of shape ``[K]``
-      in the order of the encoder's objectives.
+      An ``optax.experimental.aggregating.Aggregator``. Its ``update`` passes keyword arguments on
+      to the weighting. ``losses=`` is the dict of :func:`~mmpareto_jax.value_and_objective_grads`
+      (or an array of shape ``[K]`` if ``encoders`` is None); the weighting gets it as an array of
+      shape ``[K]`` in the order of the encoder's objectives.
 
     Raises:
       ValueError: From ``init`` and ``update``, if a prefix matches nothing, a parameter is claimed
         twice, a gradient lacks its leading axis of objectives, ``losses`` lacks an objective, or
-        ``shard_map`` has summed gradients over ``average_over`` already, as it does by default.
+        ``shard_map`` has already summed gradients over ``average_over``, as it does by default.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -106,17 +106,17 @@ def mmpareto(
 ) -> aggregating.Aggregator:
     """Combine each encoder's gradients by MMPareto: a shared direction at an enhanced magnitude.
 
-    Where an encoder's objectives conflict its update points along the min-norm combination of
-    their gradients, elsewhere along their sum; its norm is ``gamma`` times the norm of the sum. At
-    a Pareto stationary point the update is exactly zero, and
-    :func:`~mmpareto_jax.diagnostics` says so. An objective whose gradient is zero takes no part.
+    If an encoder's objectives conflict, its update points along the min-norm combination of their
+    gradients, otherwise along their sum. Its norm is ``gamma`` times the norm of the sum. At a
+    Pareto stationary point the update is exactly zero, and :func:`~mmpareto_jax.diagnostics`
+    reports it. An objective whose gradient is zero is left out.
 
     Args:
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
-      gamma: The magnitude over the uniform baseline's: a positive number or an optax schedule. 1.5
-        by default, as in the paper.
-      rescale: "encoder", the paper's rule, by default; "leaf" for the rule of the released code,
-        which rescales each parameter tensor by itself, by at least ``gamma``.
+      gamma: The norm of the update relative to that of the uniform baseline: a positive number or
+        an optax schedule. 1.5 by default, as in the paper.
+      rescale: "encoder" for the paper's rule, the default; "leaf" for the rule of the released
+        code, which rescales each parameter tensor separately, by at least ``gamma``.
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
       axis_name: As in :func:`aggregate`.
       average_over: As in :func:`aggregate`.
@@ -125,8 +125,8 @@ def mmpareto(
       An ``optax.experimental.aggregating.Aggregator``; see :func:`aggregate` for how to chain it.
 
     Raises:
-      ValueError: If ``gamma`` is not positive or ``rescale`` is neither; later as
-        :func:`aggregate`.
+      ValueError: If ``gamma`` is not positive or ``rescale`` is unknown; from ``init`` and
+        ``update``, as for :func:`aggregate`.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -167,13 +167,13 @@ def _per_encoder(
 
     Args:
       weighting: How an encoder's Gramian becomes weights.
-      encoders: Encoders by name, or None for one of all parameters.
+      encoders: Encoders by name, or None for one encoder of all parameters.
       num_objectives: The number of objectives where ``encoders`` is None.
       axis_name: Mapped axes over which the parameters are sharded.
-      average_over: Mapped axes over which the gradients are averaged: Gramian and combination are
-        computed on this device's shard of the mean.
-      tensor_weights: From the encoder's weights ``[K]`` and the Gramian ``[K, K]`` of one tensor to
-        the weights of that tensor. The encoder's weights by default.
+      average_over: Mapped axes over which the gradients are averaged: the Gramian and the
+        combination are computed on this device's shard of the mean.
+      tensor_weights: Function from the encoder's weights ``[K]`` and the Gramian ``[K, K]`` of one
+        tensor to the weights of that tensor. By default, all tensors get the encoder's weights.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``.

@@ -16,11 +16,11 @@ from mmpareto_jax._gramian import accumulation_dtype
 from mmpareto_jax._partition import per_encoder
 
 Rule = Callable[[jax.Array, jax.Array], jax.Array]
-"""From a tensor's K gradients ``[K, *shape]``, at least float32, and a random key to one."""
+"""Function from K gradients ``[K, *shape]``, at least float32, and a random key to one gradient."""
 
 
 class CoordinatewiseState(NamedTuple):
-    """State of one encoder: the key of the next step."""
+    """State of one encoder: the random key for the next step."""
 
     key: jax.Array  # [2] uint32
 
@@ -34,10 +34,10 @@ def coordinatewise(
     """Apply a rule to every tensor of every encoder.
 
     Args:
-      make: From the number of objectives of an encoder to its rule.
-      encoders: Encoders by name; None for one of all parameters.
+      make: Function from the number of objectives of an encoder to its rule.
+      encoders: Encoders by name, or None for one encoder of all parameters.
       num_objectives: The number of objectives where ``encoders`` is None.
-      seed: Seed of the keys that the rule is given, one for each tensor and step.
+      seed: Seed of the keys that are passed to the rule, one for each tensor and step.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``.
@@ -65,7 +65,7 @@ def coordinatewise(
                     parts, keys = (gradient.real, gradient.imag), jax.random.split(key)
                     return jax.lax.complex(*map(combine, parts, keys))
                 wide = gradient.astype(accumulation_dtype([gradient]))
-                # A rule that leaves a bad entry out must not hide it.
+                # A rule may ignore an entry; one that is not finite must still show in the result.
                 sound = jnp.all(jnp.isfinite(wide), axis=0)
                 return jnp.where(sound, rule(wide, key), jnp.nan).astype(jnp.result_type(gradient))
 

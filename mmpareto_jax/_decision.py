@@ -1,4 +1,4 @@
-"""One encoder's decision: from its Gramian to the weights of its objectives."""
+"""From one encoder's Gramian to the weights of its objectives."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,15 +13,15 @@ from mmpareto_jax.weightings import Weighting
 
 
 class EncoderState(NamedTuple):
-    """What one encoder's last step saw and did."""
+    """The Gramian and the weights of one encoder's last step, and the state of its weighting."""
 
-    gramian: jax.Array  # [K, K] float32 (float64 for float64 parameters), zero before a step
+    gramian: jax.Array  # [K, K] float32, or float64 for float64 parameters; zero at the start
     weights: jax.Array  # [K], same dtype
     weighting: Any  # the weighting's own state
 
 
 def check_weighting(weighting: Any) -> None:
-    """Raise ``ValueError`` for what is no weighting, such as a factory that was not called."""
+    """Raise ``ValueError`` for anything but a weighting, such as a factory that was not called."""
     if not (hasattr(weighting, "init") and hasattr(weighting, "update")):
         called = (
             f": call it, {weighting.__name__}()"
@@ -32,13 +32,13 @@ def check_weighting(weighting: Any) -> None:
 
 
 def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any]) -> EncoderState:
-    """Return the state of an encoder with these parameters before its first step."""
+    """Return the state, before the first step, of an encoder with these parameters."""
     num_objectives = len(encoder.objectives)
     dtype = accumulation_dtype(leaves)
     return EncoderState(
         gramian=jnp.zeros((num_objectives, num_objectives), dtype),
         weights=jnp.zeros(num_objectives, dtype),
-        # Copies, since a state in which one buffer stands twice cannot be donated.
+        # Copies, since a state that holds one buffer twice cannot be donated.
         weighting=jax.tree.map(jnp.copy, weighting.init(num_objectives)),
     )
 
@@ -50,20 +50,20 @@ def decide(
     state: EncoderState,
     **extra: Any,
 ) -> EncoderState:
-    """Apply the weighting, and keep its state where an input or a weight is not finite.
+    """Apply the weighting, and keep its old state if an input or a weight is not finite.
 
     Args:
       encoder: The encoder, for the names of its objectives.
       weighting: How the Gramian becomes weights.
       gramian: Inner products of the objectives' gradients, ``[K, K]``.
       state: The encoder's state after the last step.
-      **extra: What the caller handed to the step; ``losses`` is put in the encoder's order.
+      **extra: Keyword arguments for the weighting; ``losses`` is put in the encoder's order.
 
     Returns:
-      The new state, with the weights in it.
+      The new state, which contains the weights.
 
     Raises:
-      ValueError: If ``losses`` lacks an objective, or is no array of shape ``[K]``.
+      ValueError: If ``losses`` lacks an objective, or is not an array of shape ``[K]``.
     """
     gramian = gramian.astype(state.gramian.dtype)
     if extra.get("losses") is not None:
@@ -89,7 +89,7 @@ def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> 
         missing = [name for name in encoder.objectives if name not in losses]
         if missing:
             raise ValueError(
-                f"losses has no {missing[0]!r}, which trains an encoder; it has "
+                f"losses has no {missing[0]!r}, an objective of an encoder; it has "
                 f"{', '.join(map(str, losses))}"
             )
         for name in encoder.objectives:

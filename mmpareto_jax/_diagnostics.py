@@ -1,4 +1,4 @@
-"""What the state of an aggregator says about the last step."""
+"""Diagnostics of the last step, read from the state of an aggregator."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,19 +13,19 @@ from mmpareto_jax.solvers import is_stationary, nearest_of_nonzero
 
 
 class Diagnostics(NamedTuple):
-    """What one encoder's objectives did in the last step; all arrays, K objectives.
+    """Diagnostics of one encoder with K objectives in the last step, as arrays.
 
     Attributes:
       gramian: ``[K, K]``, inner products of the objectives' gradients.
-      cosine: ``()``, the smallest cosine between two objectives' gradients (of two objectives:
-        the cosine); 0 where one of them is zero, 1 for a single objective.
+      cosine: ``()``, the smallest cosine between two objectives' gradients. A cosine with a zero
+        gradient counts as 0; for a single objective the value is 1.
       norms: ``[K]``, norms of the gradients.
-      weights: ``[K]``, the weights that the gradients were combined with.
+      weights: ``[K]``, the weights with which the gradients were combined.
       scale: ``()``, the mean weight: 1 for the uniform baseline, gamma times lambda for MMPareto.
       conflict: ``()`` bool, whether two gradients have a negative inner product.
       stationary: ``()`` bool, whether a convex combination of the gradients that are not zero is
         zero to working precision (Pareto stationarity), or all gradients are zero. A zero gradient
-        among others does not make it true: :func:`~mmpareto_jax.mmpareto` goes on without it.
+        among others does not make it true: :func:`~mmpareto_jax.mmpareto` leaves it out.
     """
 
     gramian: jax.Array
@@ -38,19 +38,19 @@ class Diagnostics(NamedTuple):
 
 
 def diagnostics(opt_state: Any) -> dict[str, Diagnostics]:
-    """Read every encoder's diagnostics out of an optimizer state.
+    """Read every encoder's diagnostics from an optimizer state.
 
-    Finds the aggregator's state wherever it sits in the chain. Pure and jittable; it costs nothing
-    unless its results are used.
+    The aggregator may be anywhere in the chain. This function is pure and can be jitted; under
+    ``jit`` it costs nothing unless its results are used.
 
     Args:
       opt_state: The state of an optax optimizer that contains an aggregator of this library, or of
-        an :class:`~mmpareto_jax.Integrator`, after at least one update (before it all gradients
-        count as zero).
+        an :class:`~mmpareto_jax.Integrator`, after at least one update (before the first update all
+        gradients count as zero).
 
     Returns:
-      For each encoder its :class:`Diagnostics`. The coordinate-wise aggregators
-      (:func:`~mmpareto_jax.grad_drop`, :func:`~mmpareto_jax.trimmed_mean`) compute no Gramian, and
+      The :class:`Diagnostics` of each encoder. The coordinate-wise aggregators
+      (:func:`~mmpareto_jax.grad_drop`, :func:`~mmpareto_jax.trimmed_mean`) compute no Gramian, so
       their encoders are left out.
 
     Raises:

@@ -24,10 +24,10 @@ class Encoder:
         ``"audio_net/conv"`` and not ``"audio_network"``), a tuple of prefixes, or a function from
         the path to bool.
       objectives: Names of the losses that train these parameters, in the order in which their
-        gradients are stacked. The paper's order is joint loss first.
+        gradients are stacked. In the paper, the joint loss comes first.
 
     Raises:
-      ValueError: If there is no objective, or one is named twice.
+      ValueError: If there is no objective, or an objective is named twice.
 
     Examples:
       >>> import mmpareto_jax as mmp
@@ -45,11 +45,11 @@ class Encoder:
         )
         if not (isinstance(self.params, str) or callable(self.params) or named):
             raise ValueError(
-                "params is a path prefix, a tuple of them or a function from a path to bool, got "
-                f"{self.params!r}"
+                "params must be a path prefix, a tuple of them or a function from a path to bool, "
+                f"got {self.params!r}"
             )
         if not isinstance(self.objectives, tuple | list):
-            raise ValueError(f"objectives is a tuple of names, got {self.objectives!r}")
+            raise ValueError(f"objectives must be a tuple of names, got {self.objectives!r}")
         if not self.objectives:
             raise ValueError("an encoder needs at least one objective")
         for name, count in collections.Counter(self.objectives).items():
@@ -64,28 +64,28 @@ class Encoder:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """Return the path prefixes; none where ``params`` is a function."""
+        """Return the path prefixes, an empty tuple if ``params`` is a function."""
         if callable(self.params):
             return ()
         return (self.params,) if isinstance(self.params, str) else tuple(self.params)
 
 
 def check_encoders(encoders: Any) -> None:
-    """Raise ``ValueError`` for what is not a dict from names to encoders."""
+    """Raise ``ValueError`` for anything but a dict from names to encoders."""
     if not isinstance(encoders, Mapping):
         raise ValueError(
-            f"encoders is a dict from names to Encoder, got a {type(encoders).__name__}"
+            f"encoders must be a dict from names to Encoder, got a {type(encoders).__name__}"
         )
     for name, encoder in encoders.items():
         if not isinstance(name, str) or not isinstance(encoder, Encoder):
             raise ValueError(
-                f"encoders is a dict from names to Encoder, got {name!r}: a "
+                f"encoders must be a dict from names to Encoder, got {name!r}: a "
                 f"{type(encoder).__name__}"
             )
 
 
 def quoted(path: jax.tree_util.KeyPath) -> str:
-    """Return the path of a leaf in quotes, for a message: ``'net/kernel'``."""
+    """Return the path of a leaf in quotes, for an error message: ``'net/kernel'``."""
     if not path:
         return "(the whole tree)"
     return repr(jax.tree_util.keystr(path, simple=True, separator="/"))
@@ -95,7 +95,7 @@ def check_parameters(params: Any) -> None:
     """Raise ``ValueError`` for an empty tree and for a leaf that no gradient can train."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
-        raise ValueError("there is no parameter: the tree is empty")
+        raise ValueError("there are no parameters: the tree is empty")
     for path, leaf in leaves:
         where = quoted(path)
         if isinstance(leaf, jax.ShapeDtypeStruct) or not hasattr(leaf, "dtype"):
@@ -103,7 +103,7 @@ def check_parameters(params: Any) -> None:
                 raise ValueError(f"parameter {where} is a {type(leaf).__name__}, not an array")
         elif not jnp.issubdtype(leaf.dtype, jnp.inexact):
             raise ValueError(
-                f"parameter {where} is of type {leaf.dtype}, which has no gradient: hand it to "
+                f"parameter {where} is of type {leaf.dtype}, which has no gradient: pass it to "
                 "the losses as a further argument"
             )
 
@@ -130,8 +130,7 @@ def label_parameters(tree: Any, encoders: Mapping[str, Encoder]) -> Any:
       A tree of strings with the structure of ``tree``.
 
     Raises:
-      ValueError: If a prefix or a function matches no leaf, or two encoders claim one leaf. The
-        message names the offender and the paths that exist.
+      ValueError: If a prefix or a function matches no leaf, or two encoders claim one leaf.
 
     Examples:
       >>> encoders = {"audio": Encoder(params="audio_net", objectives=("joint", "audio"))}

@@ -19,23 +19,23 @@ def grad_drop(
     seed: int = 0,
     num_objectives: int = 2,
 ) -> aggregating.Aggregator:
-    r"""Keep, at each coordinate, the gradients of one sign, which is drawn at random, and sum them.
+    r"""Keep at each coordinate only the gradients of one randomly drawn sign, and sum them.
 
-    With the purity :math:`P = \tfrac12 (1 + \sum_i g_i / \sum_i |g_i|)` of a coordinate and U
-    uniform in [0, 1), its positive entries are kept where :math:`P > U` and its negative ones where
-    :math:`P < U`:
+    A coordinate has the purity :math:`P = \tfrac12 (1 + \sum_i g_i / \sum_i |g_i|)`. U is drawn
+    uniformly from [0, 1). Positive entries are kept if :math:`P > U`, negative entries if
+    :math:`P < U`, and the result is
 
     .. math:: \sum_i (\ell_i + (1 - \ell_i) [g_i \text{ is kept}])\, g_i .
 
-    The expectation without leak is :math:`P \sum_i g_i^+ + (1 - P) \sum_i g_i^-`. The paper drops
-    entries of the gradients of activations, summed over the batch; here, as in LibMTL and TorchJD,
-    those of the gradients of parameters are dropped.
+    Its expectation without leak is :math:`P \sum_i g_i^+ + (1 - P) \sum_i g_i^-`. The paper drops
+    entries of the gradients of activations, summed over the batch. Here, as in LibMTL and TorchJD,
+    entries of the gradients of parameters are dropped.
 
     It works coordinate by coordinate, so it is an aggregator and not a weighting.
 
     Args:
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
-      leak: :math:`\ell`, the share of an entry that passes though it is dropped: one number in
+      leak: :math:`\ell`, the share of a dropped entry that is added all the same: one number in
         [0, 1], or one for each objective. 0 by default, as in the paper's main experiments.
       seed: Seed of U.
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
@@ -45,7 +45,7 @@ def grad_drop(
       to chain it. Its state is a random key.
 
     Raises:
-      ValueError: If ``leak`` is not in [0, 1], or there is not one for each objective.
+      ValueError: If ``leak`` is not in [0, 1], or has neither one value nor one for each objective.
 
     Examples:
       >>> import jax.numpy as jnp

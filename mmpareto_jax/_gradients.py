@@ -1,4 +1,4 @@
-"""Losses to per-objective gradients."""
+"""Per-objective gradients of several losses."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,33 +25,34 @@ def value_and_objective_grads(
     has_aux: bool = False,
     average_over: AxisName | None = None,
 ) -> Callable[..., Any]:
-    """Differentiate several losses at once, as ``jax.value_and_grad`` does one.
+    """Differentiate several losses at once, as ``jax.value_and_grad`` differentiates one.
 
-    One forward pass, and for each loss one backward pass through only what it depends on. On a
-    late-fusion network with one joint and K unimodal losses that is 5/3 of the cost of a step on
-    the summed loss.
+    This takes one forward pass, and for each loss one backward pass through the part of the network
+    that it depends on. On a late-fusion network with one joint loss and one unimodal loss per
+    encoder this costs 5/3 of a step on the summed loss.
 
     Args:
       losses: Function of ``params`` and further arguments that returns a dict from names to scalar
-        losses, or a pair of that dict and auxiliary output where ``has_aux``.
-      encoders: Encoders by name. Each of their objectives is a key of that dict; losses in no
-        encoder's objectives train the parameters outside the encoders only.
-      has_aux: Whether ``losses`` returns auxiliary output (new batch statistics, logits, ...).
-      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (whatever its
-        ``check_vma``) or ``pmap``: each device computes the losses of its part of the batch, and
-        values and gradients come out averaged over the devices, the same on all of them. It does
-        not matter whether ``losses`` averages over the axis too. Auxiliary output stays each
-        device's own. Parameters are the same on all devices; those that ``shard_map`` knows to vary
-        are taken as shards, and get the shards of the gradient. Not needed under ``jit``.
+        losses, or a pair of that dict and auxiliary output if ``has_aux`` is True.
+      encoders: Encoders by name. Each of their objectives is a key of that dict; losses that are
+        not an objective of any encoder train only the parameters outside the encoders.
+      has_aux: Whether ``losses`` returns auxiliary output, such as new batch statistics. False by
+        default.
+      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (with or without
+        ``check_vma``) or ``pmap``. Each device computes the losses of its part of the batch, and
+        the returned values and gradients are averages over the devices, the same on all of them.
+        ``losses`` may average over the axis too; this makes no difference. Auxiliary output is not
+        averaged. Parameters are the same on all devices; those that vary over the axis according to
+        ``shard_map`` count as shards and get the shards of the gradient. Not needed under ``jit``.
 
     Returns:
       A function of the same arguments that returns ``(values, grads)``, or
-      ``((values, aux), grads)`` where ``has_aux``. ``values`` is the dict of losses. ``grads`` is
-      shaped like ``params``: a leaf of an encoder with K objectives has shape ``[K, *shape]``, in
-      the order of its objectives; every other leaf is the gradient of the sum of all losses.
+      ``((values, aux), grads)`` if ``has_aux`` is True. ``values`` is the dict of losses. ``grads``
+      is shaped like ``params``: a leaf of an encoder with K objectives has shape ``[K, *shape]``,
+      in the order of its objectives; every other leaf is the gradient of the sum of all losses.
 
     Raises:
-      ValueError: If the losses are not a dict of real scalars, an objective is no loss, a prefix
+      ValueError: If the losses are not a dict of real scalars, an objective has no loss, a prefix
         matches nothing or a parameter is claimed twice.
 
     Examples:
@@ -91,10 +92,10 @@ def value_and_objective_grads(
 
 
 def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> Any:
-    """Stack whole gradients, one tree per loss, the way an aggregator takes them.
+    """Stack complete gradients, one tree per loss, into the form that an aggregator takes.
 
     Args:
-      grads_by_name: For each loss its gradient, a tree shaped like the parameters.
+      grads_by_name: The gradient of each loss, a tree shaped like the parameters.
       encoders: Encoders by name.
 
     Returns:
@@ -117,7 +118,7 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
     """
     check_encoders(encoders)
     if not grads_by_name:
-        raise ValueError("there is no loss")
+        raise ValueError("there are no losses")
     first, *others = grads_by_name
     for other in others:
         check_same_paths(
@@ -146,11 +147,11 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
 def checked_losses(
     output: Any, encoders: Mapping[str, Encoder], has_aux: bool
 ) -> tuple[dict[str, jax.Array], Any]:
-    """Return the losses by name and the auxiliary output, None where there is none.
+    """Return the losses by name and the auxiliary output, or None if there is none.
 
     Raises:
-      ValueError: For what is not a dict of real scalars with every objective, or not a pair of it
-        and auxiliary output where there should be one.
+      ValueError: If the output is not a dict of real scalars with every objective, or, with
+        ``has_aux``, not a pair of such a dict and auxiliary output.
     """
     if has_aux and not (isinstance(output, tuple) and len(output) == 2):
         raise ValueError(
@@ -175,7 +176,7 @@ def checked_losses(
 
 
 def kind(output: Any) -> str:
-    """Name the kind of thing that a user's function returned, for an error."""
+    """Describe the type of what a user's function returned, for an error message."""
     size = f" of {len(output)}" if isinstance(output, tuple | list) else ""
     return f"a {type(output).__name__}{size}"
 

@@ -1,7 +1,7 @@
-"""Per-objective gradients to their Gramian, and weights back to one combined gradient.
+"""The Gramian of per-objective gradients, and their combination with given weights.
 
 A complex tensor counts as two real ones, its real and its imaginary part: the inner product of
-gradients is the real part of the Hermitian one, as in optax, and weights are real.
+gradients is the real part of the Hermitian product, as in optax, and weights are real.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ import jax.numpy as jnp
 
 
 def accumulation_dtype(leaves: Sequence[jax.Array]) -> jnp.dtype:
-    """Return the real dtype in which inner products of leaves are summed: at least float32."""
+    """Return the real dtype, at least float32, in which inner products of leaves are summed."""
     wide = any(jnp.result_type(leaf) in (jnp.float64, jnp.complex128) for leaf in leaves)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
 
 
 def mean_dtype(leaf: jax.Array) -> jnp.dtype:
-    """Return the dtype of a mean of such leaves: at least float32, complex for complex leaves."""
+    """Return the dtype of a mean of leaves: at least float32, complex for complex leaves."""
     dtype = jnp.result_type(leaf)
     return dtype if jnp.issubdtype(dtype, jnp.complexfloating) else accumulation_dtype([leaf])
 
@@ -25,8 +25,8 @@ def mean_dtype(leaf: jax.Array) -> jnp.dtype:
 def gramian(gradient: jax.Array) -> jax.Array:
     r"""Return K gradients' Gramian, :math:`M_{ij} = \operatorname{Re} \langle g_i, g_j \rangle`.
 
-    Products are summed in float32, in float64 for float64 gradients, whatever the gradient dtype,
-    elementwise or at the highest precision: by default matrix products run in bfloat16 or TF32 on
+    Products are summed in float32, or in float64 for float64 gradients, elementwise or by a matrix
+    product at the highest precision; by default, matrix products run in bfloat16 or TF32 on
     accelerators. No axis is reshaped, so a sharded tensor stays where it is.
 
     Args:
@@ -57,14 +57,14 @@ def gramian(gradient: jax.Array) -> jax.Array:
         )
     products = gradient[:, None] * gradient[None, :]
     if products.ndim > 2:
-        # Rows first: XLA runs these sums in parallel, fused with the products, and the total of
-        # many sums loses fewer digits than one long sum.
+        # The last axis first: XLA runs these sums in parallel, fused with the products, and a sum
+        # of short sums loses fewer digits than one long sum.
         products = jnp.sum(products, axis=-1)
     return jnp.sum(products, axis=tuple(range(2, products.ndim)))
 
 
 _MOST_PAIRWISE = 8
-"""Up to so many objectives sums for each pair, which copy nothing, beat a matrix product."""
+"""Up to this many objectives, a sum for each pair, which copies nothing, beats a matrix product."""
 
 
 def combine(weights: jax.Array, gradient: jax.Array) -> jax.Array:

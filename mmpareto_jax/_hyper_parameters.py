@@ -1,6 +1,7 @@
-"""Hyper-parameters: checked where their values are known, and traced values taken as well.
+"""Checks of hyper-parameters, which also accept traced values.
 
-``optax.inject_hyperparams`` hands them over as arrays, whose values are unknown under ``jit``.
+``optax.inject_hyperparams`` passes hyper-parameters as arrays, whose values are unknown under
+``jit``.
 """
 
 import operator
@@ -12,16 +13,16 @@ import jax.numpy as jnp
 
 
 def check(name: str, value: Any, wanted: str, valid: Callable[[float], bool]) -> None:
-    """Raise an error for a number outside its range; a traced number passes.
+    """Raise ``ValueError`` for a number outside its range; accept any traced number.
 
     Args:
       name: The name of the hyper-parameter.
       value: A number, or an array of shape ``()``.
-      wanted: What the number must be, in words.
-      valid: Whether a number is that.
+      wanted: What the number must be, for the error message.
+      valid: Function that returns whether a number is valid.
 
     Raises:
-      ValueError: If ``value`` is not valid, or not one number.
+      ValueError: If ``value`` is not valid, or not a single number.
 
     Examples:
       >>> check("decay", 1.5, "in [0, 1)", lambda decay: 0 <= decay < 1)
@@ -37,10 +38,10 @@ def check(name: str, value: Any, wanted: str, valid: Callable[[float], bool]) ->
 
 
 def check_count(name: str, value: Any, least: int) -> None:
-    """Raise an error for what is not an integer of at least ``least``, known before tracing.
+    """Raise ``ValueError`` for anything but an untraced integer of at least ``least``.
 
     Raises:
-      ValueError: If ``value`` is too small, no integer, or traced.
+      ValueError: If ``value`` is too small, not an integer, or traced.
 
     Examples:
       >>> check_count("period", 0, 1)
@@ -59,7 +60,7 @@ def check_count(name: str, value: Any, least: int) -> None:
 
 
 def as_real(value: Any, dtype: jnp.dtype) -> jax.Array:
-    """Return a value as an array of a real dtype.
+    """Return the real part of a value as an array of the given real dtype.
 
     ``optax.inject_hyperparams`` gives numbers the dtype of the parameters, which may be complex.
     """

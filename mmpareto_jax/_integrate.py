@@ -1,4 +1,4 @@
-"""Losses to one integrated gradient."""
+"""One integrated gradient from several losses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -29,7 +29,7 @@ class IntegrateState(NamedTuple):
 
 
 class Integrator(NamedTuple):
-    """A pair of pure functions from losses to one gradient.
+    """A pair of pure functions that compute one integrated gradient of several losses.
 
     Attributes:
       init: ``init(params) -> state``.
@@ -51,40 +51,40 @@ def integrate(
     axis_name: AxisName | None = None,
     average_over: AxisName | None = None,
 ) -> Integrator:
-    """Turn several losses into one integrated gradient, by a strategy of a chosen cost.
+    """Turn several losses into one integrated gradient.
 
-    The result is an ordinary gradient for any optimizer; nothing with an axis of objectives leaves
-    the function. The weighting sees the losses too, so methods that need them need nothing else.
+    The result is an ordinary gradient, without an axis of objectives, for any optimizer. The losses
+    are passed to the weighting. The strategies differ in cost:
 
     ============  =======  ========================================  =========================
     strategy      exact    backward passes                           memory for gradients
     ============  =======  ========================================  =========================
-    "stacked"     yes      one per loss, through what it depends on  K per encoder
-    "gramian"     yes      those, and one more                       one, and K of one tensor
+    "stacked"     yes      one per loss                              K per encoder
+    "gramian"     yes      one per loss, and one per encoder         one, and K of one tensor
     "features"    no       one; through the heads one per loss       one, and K of features
     ============  =======  ========================================  =========================
 
     Args:
       losses: Function of ``params`` and further arguments that returns a dict of scalar losses, or
-        a pair of it and auxiliary output; for ``"features"`` a :class:`Features`.
+        a pair of that dict and auxiliary output; for "features" a :class:`Features`.
       encoders: Encoders by name.
       weighting: How an encoder's Gramian becomes weights.
-      strategy: "stacked" by default. "features" approximates: see
+      strategy: "stacked" by default. "features" is an approximation: see
         :func:`~mmpareto_jax.strategies.features`.
-      has_aux: Whether the losses come with auxiliary output.
+      has_aux: Whether ``losses`` returns auxiliary output, False by default.
       axis_name: Mapped axis, or axes, over which the encoders' *parameters* are sharded, as in
         :func:`~mmpareto_jax.aggregate`. Not needed under ``jit``.
-      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (whatever its
-        ``check_vma``) or ``pmap``, as in :func:`~mmpareto_jax.value_and_objective_grads`: values,
-        gradient and state are those of the whole batch, the same on all devices. For "features"
-        those of an encoder are of each device's part of the batch. Not needed under ``jit``.
+      average_over: Mapped axis, or axes, of data parallelism, in ``shard_map`` (with or without
+        ``check_vma``) or ``pmap``, as in :func:`~mmpareto_jax.value_and_objective_grads`. Values,
+        gradient and state are those of the whole batch, the same on all devices. With "features",
+        each device encodes its own part of the batch. Not needed under ``jit``.
 
     Returns:
       An :class:`Integrator`.
 
     Raises:
-      ValueError: If ``strategy`` is unknown or does not fit ``losses``; when it runs, as
-        :func:`~mmpareto_jax.value_and_objective_grads`.
+      ValueError: If ``strategy`` is unknown or does not fit ``losses``; from ``value_and_grad``, as
+        for :func:`~mmpareto_jax.value_and_objective_grads`.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -106,7 +106,9 @@ def integrate(
     if strategy not in ("stacked", "gramian", "features"):
         raise ValueError(f'strategy must be "stacked", "gramian" or "features", got {strategy!r}')
     if isinstance(losses, Features) != (strategy == "features"):
-        raise ValueError('strategy "features" takes losses=Features(encode, losses), others do not')
+        raise ValueError(
+            'strategy "features" takes losses=Features(encode, losses), the others a function'
+        )
 
     check_encoders(encoders)
     check_weighting(weighting)
@@ -128,8 +130,8 @@ def integrate(
         check_parameters(params)
         if not isinstance(state, IntegrateState):
             raise ValueError(
-                "value_and_grad takes the parameters, the state of init and then the arguments of "
-                f"the losses; got a {type(state).__name__} for the state"
+                "value_and_grad takes the parameters, the state from init and then the arguments "
+                f"of the losses; got a {type(state).__name__} for the state"
             )
 
         def decided(

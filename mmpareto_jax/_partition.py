@@ -1,4 +1,4 @@
-"""One aggregator for each encoder, and the plain gradient for every other parameter."""
+"""Apply one aggregator per encoder; all other parameters keep their plain gradients."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, cast
@@ -32,14 +32,14 @@ def per_encoder(
     num_objectives: int,
     plain: optax.GradientTransformation | None = None,
 ) -> aggregating.Aggregator:
-    """Apply to each encoder's stacked gradients the aggregator made for it.
+    """Apply a separate aggregator to the stacked gradients of each encoder.
 
     Args:
-      make: From an encoder to the aggregator of its gradients, which is given that encoder's
-        leaves and no others.
-      encoders: Encoders by name; None for one encoder, called "all", of all parameters.
+      make: Function from an encoder to its aggregator, which gets only that encoder's leaves.
+      encoders: Encoders by name, or None for one encoder, called "all", of all parameters.
       num_objectives: The number of objectives where ``encoders`` is None.
-      plain: What happens to the gradients of parameters in no encoder. By default nothing.
+      plain: Transformation of the gradients of parameters in no encoder; by default they pass
+        unchanged.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``.
@@ -74,9 +74,9 @@ def per_encoder(
         if params is not None:
             check_same_paths(params, updates, "the tree of parameters", "the tree of gradients")
         if not isinstance(state, AggregateState):
-            raise ValueError(f"update takes the state of init, got {kind(state)} for it")
+            raise ValueError(f"update takes the state from init, got {kind(state)}")
         _check_gradients(encoders, labels, updates, params)
-        updates = jax.tree.map(jnp.asarray, updates)  # NumPy's are float64 under JAX's float32 too
+        updates = jax.tree.map(jnp.asarray, updates)  # NumPy's may be float64
         updates, partition = optax.partition(transforms, labels).update(
             updates, state.partition, params, **extra
         )
@@ -88,11 +88,11 @@ def per_encoder(
 def _check_gradients(
     encoders: Mapping[str, Encoder], labels: Any, updates: Any, params: Any
 ) -> None:
-    """Check that an encoder has a row per objective, and any other parameter one gradient.
+    """Check that leaves of an encoder have one row per objective, and other leaves one gradient.
 
     Raises:
-      ValueError: If a gradient is no floating-point array, has another shape, or is complex where
-        its parameter is real.
+      ValueError: If a gradient is not a floating-point array, has another shape, or is complex for
+        a real parameter.
     """
     leaves = jax.tree_util.tree_leaves_with_path(updates)
     trained = [None] * len(leaves) if params is None else jax.tree.leaves(params)
@@ -106,7 +106,7 @@ def _check_gradients(
             if shape not in (None, jnp.shape(leaf)):
                 raise ValueError(
                     f"{gradient} has shape {jnp.shape(leaf)}, expected {shape}, "
-                    "since no encoder has it"
+                    "since it is in no encoder"
                 )
             continue
         rows = len(encoders[name].objectives)
@@ -119,7 +119,7 @@ def _check_gradients(
 
 
 def _check_numbers(gradient: str, leaf: Any, param: Any) -> None:
-    """Raise ``ValueError`` for a gradient that cannot train its parameter, whatever its shape."""
+    """Raise ``ValueError`` for a gradient whose type does not fit its parameter."""
     if isinstance(leaf, jax.ShapeDtypeStruct) or not (
         hasattr(leaf, "dtype") or isinstance(leaf, float | complex)
     ):

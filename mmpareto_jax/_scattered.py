@@ -1,8 +1,9 @@
-"""Averages over data-parallel devices, with the work in between done on shards.
+"""Averages over data-parallel devices, and the exchange of shards of gradients.
 
-``shard_map`` tracks by default which values vary from device to device, and sums the gradient of a
-value that does not over all devices; with ``check_vma=False``, and in ``pmap``, it knows nothing of
-this and leaves every device the gradient of its own copy. What is here gives the same under both.
+By default, ``shard_map`` tracks which values vary from device to device. It sums, over all devices,
+the gradient of a value that does not vary. ``pmap``, and ``shard_map`` with ``check_vma=False``, do
+not track this: every device keeps the gradient of its own copy. The functions of this module give
+the same results in both cases.
 """
 
 import math
@@ -18,24 +19,24 @@ AxisName = str | tuple[str, ...]
 
 
 def axis_names(axis_name: AxisName | None) -> tuple[str, ...]:
-    """Return the names of no axis, of one or of several, as a tuple."""
+    """Return the names of the axes as a tuple, which is empty for None."""
     if axis_name is None:
         return ()
     return (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
 
 
 def check_disjoint(axis_name: AxisName | None, average_over: AxisName | None) -> None:
-    """Raise ``ValueError`` for an axis both of sharded parameters and of data parallelism."""
+    """Raise ``ValueError`` for an axis of both sharded parameters and data parallelism."""
     both = set(axis_names(axis_name)) & set(axis_names(average_over))
     if both:
         raise ValueError(
-            f"axis_name and average_over share {min(both)!r}: parameters are sharded over an axis, "
-            "or whole on each of its devices"
+            f"axis_name and average_over share {min(both)!r}: parameters are either sharded or "
+            "replicated over an axis"
         )
 
 
 def apart(tree: Any, axis_name: AxisName | None) -> Any:
-    """Make values each device's own, so that their gradients are not summed over devices."""
+    """Mark values as varying over devices, so that their gradients are not summed over devices."""
     axes = tuple(axis for axis in axis_names(axis_name) if _is_tracked(axis))
     if not axes:
         return tree
@@ -47,13 +48,13 @@ def _apart(leaf: jax.Array, axes: tuple[str, ...]) -> jax.Array:
 
 
 def _is_tracked(axis: str) -> bool:
-    """Return whether JAX knows here which values vary over the axis."""
+    """Return whether JAX tracks here which values vary over the axis."""
     try:
         index = jax.lax.axis_index(axis)
     except NameError:
         raise ValueError(
-            f"{axis!r} is no mapped axis here: name one of the shard_map or pmap around this; "
-            "under jit alone none is needed"
+            f"{axis!r} is not a mapped axis here: name an axis of the enclosing shard_map or pmap; "
+            "under jit alone no axis is needed"
         ) from None
     return jax.typeof(index) != jax.typeof(jnp.zeros((), index.dtype))
 
@@ -63,8 +64,8 @@ def own_axes(leaf: Any, axis_name: AxisName | None, *, untracked: bool) -> tuple
 
     Args:
       leaf: The value.
-      axis_name: The axes in question.
-      untracked: What to take a value for where JAX does not know.
+      axis_name: The axes to consider.
+      untracked: Whether a value counts as each device's own where JAX does not track it.
     """
     return tuple(
         axis
@@ -80,7 +81,7 @@ def own_axes(leaf: Any, axis_name: AxisName | None, *, untracked: bool) -> tuple
 def sum_over_shards(
     gramian: jax.Array, gradient: jax.Array, axis_name: AxisName | None, *, untracked: bool = True
 ) -> jax.Array:
-    """Sum the Gramians of the shards of a tensor's gradients over the devices that have them."""
+    """Sum the Gramians of a gradient's shards over the devices that hold the shards."""
     axes = own_axes(gradient, axis_name, untracked=untracked)
     return jax.lax.psum(gramian, axes) if axes else gramian
 
@@ -92,14 +93,15 @@ def average_gradients(
 
     Args:
       grads: On each device the gradients of the sum of all devices' losses with respect to its own
-        copy of the values, put :func:`apart`; each leaf may have a further leading axis.
-      primals: The values, of the same structure. Where they are the same on all devices the
-        gradients are averaged, where they are each device's own these are gradients of all losses.
+        copy of the values, as made by :func:`apart`; each leaf may have a further leading axis.
+      primals: The values, of the same structure. The gradients of a value that is the same on all
+        devices are averaged. The gradient of a value that is each device's own is already that of
+        the sum of all losses, and is divided by the number of devices.
       axis_name: The mapped axis, or axes, of the devices; None for one device.
-      untracked: As in :func:`own_axes`; by default all devices have the same.
+      untracked: As in :func:`own_axes`; False by default, so that all devices have the same values.
 
     Returns:
-      Gradients that are each device's own, or the same on all, as ``primals`` is.
+      Gradients that are the same on all devices where ``primals`` are, otherwise each device's own.
     """
     axes = axis_names(axis_name)
     if not axes:
@@ -115,18 +117,18 @@ def average_gradients(
 
 
 def average_values(values: Any, axis_name: AxisName | None) -> Any:
-    """Return the means over devices of a tree of values."""
+    """Return a tree of values averaged over devices."""
     return values if axis_name is None else jax.lax.pmean(values, axis_name)
 
 
 def check_local(grads: Any, axis_name: AxisName | None) -> None:
-    """Raise ``ValueError`` for a gradient that JAX has summed over the devices already."""
+    """Raise ``ValueError`` for a gradient that JAX has already summed over the devices."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
         for axis in axis_names(axis_name):
             if not own_axes(leaf, axis, untracked=True):
                 raise ValueError(
                     f"average_over={axis!r}: the gradient of {quoted(path)} is the same on all "
-                    "devices: shard_map has summed it; give average_over to "
+                    "devices, since shard_map has summed it: pass average_over to "
                     "value_and_objective_grads instead, or check_vma=False to shard_map"
                 )
 
@@ -139,8 +141,8 @@ def reduce_scatter(stack: jax.Array, axis_name: AxisName | None) -> jax.Array:
       axis_name: The mapped axis, or axes, of n devices; None for one device.
 
     Returns:
-      Array ``[K, ceil(P / n)]``, P the size of ``shape``; the last shard is filled up with zeros.
-      For one device ``stack`` as it is.
+      Array ``[K, ceil(P / n)]``, with P the number of entries of ``shape``; the last shard is
+      padded with zeros. For one device, ``stack`` itself.
     """
     if axis_name is None:
         return stack
@@ -151,7 +153,7 @@ def reduce_scatter(stack: jax.Array, axis_name: AxisName | None) -> jax.Array:
 
 
 def all_gather(shard: jax.Array, shape: tuple[int, ...], axis_name: AxisName | None) -> jax.Array:
-    """Gather the shards ``[ceil(P / n)]`` of all devices into a tensor of a given shape."""
+    """Gather the shards ``[ceil(P / n)]`` of all devices into a tensor of the given shape."""
     if axis_name is None:
         return shard
     whole = jax.lax.all_gather(shard, axis_name, tiled=True, to="invarying")
@@ -159,7 +161,7 @@ def all_gather(shard: jax.Array, shape: tuple[int, ...], axis_name: AxisName | N
 
 
 def average(axis_name: AxisName | None) -> optax.GradientTransformation:
-    """Return a transformation that averages whole gradients over devices."""
+    """Return a transformation that averages complete gradients over devices."""
 
     def update(updates: optax.Updates, state: Any, params: optax.Params | None = None) -> Any:
         del params

@@ -28,20 +28,21 @@ def track_gradients(
     rate: optax.ScalarOrSchedule = 0.5,
     num_objectives: int = 2,
 ) -> aggregating.Aggregator:
-    r"""Replace each objective's gradient by a running mean, before an aggregator combines them.
+    r"""Replace each objective's gradient by a running mean, for an aggregator that follows.
 
     .. math:: y_i \leftarrow y_i + \beta_t (g_i - y_i), \qquad y_i = 0 \text{ at the start.}
 
-    The tracking variables of MoCo: in a chain before ``aggregate(weightings.moco(), encoders)`` the
-    two are the published method. It may stand before any other aggregator too: a Gramian of means
-    over the batches is less noisy than one of a single batch. Its state is K times as large as the
-    encoders' parameters. Where a gradient is not finite, so are the updates of this step, and the
-    means stay as they were.
+    These are the tracking variables of MoCo: followed by ``aggregate(weightings.moco(), encoders)``
+    in a chain, they make up the published method. This transformation may precede any other
+    aggregator too: a Gramian of running means is less noisy than that of a single batch. Its state
+    is K times as large as the encoders' parameters. If a gradient is not finite, the updates of
+    this step are not finite either, and the means do not change.
 
     Args:
       encoders: Encoders by name, as for the aggregator that follows.
-      rate: :math:`\beta`, in (0, 1], or an optax schedule of the step count from 0 on. 0.5 by
-        default, as in LibMTL, where it decays as ``lambda step: 0.5 / jnp.sqrt(step + 1)``.
+      rate: :math:`\beta`, in (0, 1], or an optax schedule of the step count, which starts at 0.
+        0.5 by default, as in LibMTL, where it also decays:
+        ``lambda step: 0.5 / jnp.sqrt(step + 1)``.
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
 
     Returns:
@@ -71,7 +72,8 @@ def track_gradients(
         stack = len(encoder.objectives)
 
         def init(params: optax.Params) -> TrackingState:
-            def zeros(leaf: jax.Array) -> jax.Array:  # that lie on the devices as the leaf does
+            def zeros(leaf: jax.Array) -> jax.Array:
+                # zeros_like keeps the sharding of the leaf.
                 row = jnp.zeros_like(leaf, dtype=mean_dtype(leaf))
                 return jnp.stack([row] * stack)
 

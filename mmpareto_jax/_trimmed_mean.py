@@ -19,11 +19,11 @@ def trimmed_mean(
     fraction: float = 0.2,
     num_objectives: int = 2,
 ) -> aggregating.Aggregator:
-    r"""Average each coordinate without its extremes: robust against outlying gradients.
+    r"""Average each coordinate without its extremes, which is robust against outliers.
 
-    Of the K entries of a coordinate the :math:`\lfloor \beta K \rfloor` smallest and as many
-    largest are left out, and the rest is averaged. Meant for many objectives: with fewer than
-    :math:`1 / \beta` nothing is left out, and the update is the mean.
+    Of the K entries of a coordinate, the :math:`\lfloor \beta K \rfloor` smallest and as many
+    largest are left out, and the rest are averaged. The method is meant for many objectives: with
+    fewer than :math:`1 / \beta` nothing is left out, and the update is the mean.
 
     It works coordinate by coordinate, so it is an aggregator and not a weighting.
 
@@ -71,10 +71,10 @@ def trimmed_mean(
 
 
 def _trimmed(fraction: Any, num_objectives: int) -> jax.Array:
-    """Return how many of K entries are left out at each end, int32: a fraction, rounded down.
+    """Return how many of K entries are left out at each end: a fraction of K, rounded down, int32.
 
-    The fraction is rounded itself: what is a whole number to its precision counts as that number,
-    as in 0.29 of 100.
+    The fraction itself is rounded, so a product that is a whole number to working precision counts
+    as that number: a fraction of 0.29 leaves out 29 of 100 entries.
     """
     given = jnp.real(fraction) if isinstance(fraction, jax.Array) else jnp.asarray(float(fraction))
     precision = float(jnp.finfo(given.dtype).eps)

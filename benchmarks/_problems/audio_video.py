@@ -1,4 +1,4 @@
-"""The network of the benchmarks: ResNet-18 on sound and ResNet-18 on video, fused late."""
+"""The network of the benchmarks: ResNet-18 on sound and on video, with late fusion."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ ENCODERS = {
 
 
 class Problem(NamedTuple):
-    """Parameters, batch statistics and the functions of a training step, all pure."""
+    """Parameters, batch statistics, a batch, and the pure functions of a training step."""
 
     params: Any
     statistics: Any
@@ -28,19 +28,19 @@ class Problem(NamedTuple):
     graph: Any
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
-        """Losses by head, and new statistics."""
+        """Return the losses by head, and the new statistics."""
         model = nnx.merge(self.graph, params, statistics)
         return _cross_entropies(model(batch["inputs"]), batch), _statistics(model)
 
     def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, Any]:
-        """Representations by modality, and among them the new statistics."""
+        """Return the representations by modality, together with the new statistics."""
         model = nnx.merge(self.graph, params, statistics)
         return {**model.encode(batch["inputs"]), "statistics": _statistics(model)}
 
     def losses_from_features(
         self, params: Any, features: Any, statistics: Any, batch: Any
     ) -> tuple[Any, Any]:
-        """Losses by head from representations, and the new statistics."""
+        """Return the losses by head from representations, and the new statistics."""
         model = nnx.merge(self.graph, params, statistics)
         representations = {name: features[name] for name in CHANNELS}
         losses = _cross_entropies(model.classify(representations), batch)
@@ -57,7 +57,7 @@ def problem(
 
     Args:
       shapes: Shape of a batch of each modality: sound ``[B, H, W, 1]``, video ``[B, T, H, W, 3]``.
-      dtype: Of the inputs, and so of the activations.
+      dtype: Dtype of the inputs, and so of the activations.
       axis_name: Mapped axis over which batch statistics are averaged.
       encoder: Class of the encoders, ResNet-18 by default.
     """

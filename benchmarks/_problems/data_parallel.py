@@ -1,7 +1,7 @@
-"""Training steps on a batch sharded over devices: what their collectives move, if they agree.
+"""Measure training steps on a batch sharded over devices: bytes moved, and deviations.
 
-Run by ``benchmarks communication`` in a process of its own for each number of devices, which XLA
-learns of before JAX starts: ``python -m benchmarks._problems.data_parallel``. Prints JSON.
+``benchmarks communication`` runs ``python -m benchmarks._problems.data_parallel`` in a new process
+for each number of devices, since XLA must know this number before JAX starts. The output is JSON.
 """
 
 import json
@@ -26,11 +26,11 @@ SAMPLES_PER_DEVICE = 2
 AUDIO = (64, 64, 1)
 VIDEO = (1, 64, 64, 3)
 MOST_DEVICES_TO_RUN = 8
-"""On more the steps are compiled only."""
+"""With more devices, the steps are only compiled."""
 
 
 class OneBlock(nnx.Module):
-    """One residual block in place of ResNet-18: rounding does not grow in it as in eighteen layers.
+    """One residual block instead of ResNet-18, in which rounding errors grow less.
 
     Args:
       channels: Channels of the input.
@@ -44,13 +44,13 @@ class OneBlock(nnx.Module):
         self.block = BasicBlock(channels, self.features, 2, rngs=rngs, axis_name=axis_name)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Images or single frames to representations ``[B, 16]``."""
+        """Map images or single frames to representations ``[B, 16]``."""
         frames = jnp.reshape(inputs, (-1, *inputs.shape[-3:]))
         return jnp.mean(self.block(frames), axis=(1, 2))
 
 
 def main() -> None:
-    """Print the sizes, the bytes that each step moves, and how far its update is from one's."""
+    """Print the sizes, the bytes that each step moves, and the deviation of its update."""
     mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
     report: dict[str, Any] = {"devices": mesh.size, "steps": {}}
     for name, program in programs(mesh.size, ResNet18).items():
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 class Program(NamedTuple):
-    """A step, where it starts, and how it is spread over devices."""
+    """A step, its initial state, a batch, and the way to spread it over devices."""
 
     step: training.Step
     state: training.State
@@ -86,7 +86,7 @@ class Program(NamedTuple):
 
 
 def programs(devices: int, encoder: Any) -> dict[str, Program]:
-    """Return the ways to train on a batch of so many samples for each device."""
+    """Return the programs by name, for a batch of this encoder on a number of devices."""
     size = SAMPLES_PER_DEVICE * devices
     shapes = {"audio": (size, *AUDIO), "video": (size, *VIDEO)}
     problem = widest(audio_video.problem(shapes, encoder=encoder))
@@ -113,7 +113,7 @@ def programs(devices: int, encoder: Any) -> dict[str, Program]:
 
 
 def widest(problem: audio_video.Problem) -> audio_video.Problem:
-    """Return the problem in float64 where that is enabled."""
+    """Return the problem in float64 if that is enabled."""
     return jax.tree.map(
         lambda leaf: leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
         problem,
@@ -121,10 +121,10 @@ def widest(problem: audio_video.Problem) -> audio_video.Problem:
 
 
 def deviations(mesh: jax.sharding.Mesh) -> dict[str, float]:
-    """How far the update of each step on all devices is from the one that a single device takes.
+    """Return how far the update of each step on all devices is from that on a single device.
 
-    Relative, norm of the difference over norm. The steps in ``shard_map`` are compared with
-    "naive", whose update they are to compute.
+    The deviation is the norm of the difference over the norm. The steps in ``shard_map`` are
+    compared with "naive", since they should compute the same update.
     """
     found = programs(mesh.size, OneBlock)
     distances = {}
@@ -147,7 +147,7 @@ def deviations(mesh: jax.sharding.Mesh) -> dict[str, float]:
 
 
 def on_shards(problem: training.Problem) -> tuple[training.Step, training.State]:
-    """MMPareto's step on one device's part of the batch, integrated on shards."""
+    """Return MMPareto's step on a device's part of the batch, integrated on shards."""
     aggregator = mmp.mmpareto(audio_video.ENCODERS, average_over="data")
     compute = mmp.value_and_objective_grads(problem.losses, audio_video.ENCODERS, has_aux=True)
 
@@ -163,20 +163,20 @@ def on_shards(problem: training.Problem) -> tuple[training.Step, training.State]
 
 
 def under_jit(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """Return the step of the whole batch, which XLA partitions."""
+    """Compile the step of the whole batch with ``jit``; XLA partitions it."""
     replicated, sharded = NamedSharding(mesh, P()), NamedSharding(mesh, P("data"))
     return jax.jit(step, in_shardings=(replicated, sharded), out_shardings=replicated)
 
 
 def in_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """Return the step that every device takes on its part of the batch."""
+    """Compile the step that every device takes on its part of the batch, without checks."""
     return jax.jit(
         jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P(), check_vma=False)
     )
 
 
 def in_checked_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """Return the step in which JAX averages the gradients, because the losses are averages."""
+    """Compile the step for which JAX averages the gradients, since the losses are averages."""
     return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P()))
 
 

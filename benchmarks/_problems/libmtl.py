@@ -1,4 +1,4 @@
-"""LibMTL's weightings, where it is installed, on the network of the benchmark."""
+"""LibMTL's weightings on the network of the benchmark, if LibMTL is installed."""
 
 import importlib
 import importlib.util
@@ -10,10 +10,10 @@ from benchmarks._problems.torch_audio_video import LateFusion
 
 
 def weightings() -> Any:
-    """Its module of weightings, or None.
+    """Return LibMTL's module of weightings, or None if LibMTL is not installed.
 
-    The package itself cannot be imported beside a current torchvision: it looks for
-    ``torchvision.models.utils``, which is gone. Its weightings need nothing of that.
+    The package itself cannot be imported together with a current torchvision, which no longer has
+    ``torchvision.models.utils``. Its weightings do not need that module.
     """
     spec = importlib.util.find_spec("LibMTL")
     if spec is None:
@@ -21,7 +21,7 @@ def weightings() -> Any:
     try:
         return importlib.import_module("LibMTL.weighting")
     except ImportError:
-        # The package with its own code left out; what it holds is found as ever.
+        # An empty package in its place lets its submodules be imported.
         sys.modules["LibMTL"] = importlib.util.module_from_spec(spec)
         return importlib.import_module("LibMTL.weighting")
 
@@ -29,8 +29,8 @@ def weightings() -> Any:
 def backward(weighting: Any, model: LateFusion, **arguments: Any) -> Callable[[Any], None]:
     """Return a function that fills ``.grad`` from a dict of losses.
 
-    Both encoders are LibMTL's one set of shared parameters, trained by all three losses; it has no
-    notion of several sets with objectives of their own.
+    LibMTL has only one set of shared parameters, trained by all losses. Here it consists of both
+    encoders, trained by all three losses.
     """
 
     class Integration(weighting):

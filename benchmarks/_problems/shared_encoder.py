@@ -1,4 +1,4 @@
-"""A network whose parameters outweigh its activations: a deep encoder shared by eight heads."""
+"""A deep encoder, shared by eight heads, with more parameters than activations."""
 
 from typing import Any, NamedTuple
 
@@ -16,14 +16,14 @@ ENCODERS = {"encoder": mmp.Encoder(params="encoder", objectives=HEADS)}
 
 
 class Problem(NamedTuple):
-    """Parameters and a batch; there are no batch statistics."""
+    """Parameters and a batch, without batch statistics."""
 
     params: Any
     batch: Any
     statistics: Any = None
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
-        """Losses by head."""
+        """Return the losses by head, and the statistics."""
         features = self.encode(params, statistics, batch)
         return self.losses_from_features(params, features, statistics, batch)
 
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
     def losses_from_features(
         self, params: Any, features: Any, statistics: Any, batch: Any
     ) -> tuple[Any, Any]:
-        """Losses by head from that output."""
+        """Return the losses by head from the features, and the statistics."""
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
         losses = {
             name: jnp.mean(cross_entropy(features["encoder"] @ params["heads"][name], labels))
@@ -48,7 +48,7 @@ class Problem(NamedTuple):
 
 
 def problem(layers: int) -> Problem:
-    """Return the network with so many layers, and a batch of random inputs and labels."""
+    """Return the network with this number of layers, and a random batch."""
     keys = iter(jax.random.split(jax.random.key(0), layers + 2 * len(HEADS) + 1))
     encoder = {
         f"layer {i:02}": {

@@ -1,4 +1,4 @@
-"""The network of :mod:`benchmarks._problems.audio_video` in torch, as one writes it there."""
+"""The network of :mod:`benchmarks._problems.audio_video` in torch."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from experiments.models.resnet18 import BLOCKS_PER_STAGE, WIDTHS
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions 3x3 with a shortcut, projected where the shape changes."""
+    """Two 3x3 convolutions with a shortcut, which is projected if the shape changes."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 without its classifier; frames ``[B, T, C, H, W]`` to the mean over them."""
+    """ResNet-18 without its classifier, averaged over frames ``[B, T, C, H, W]``."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -51,13 +51,13 @@ class ResNet18(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Frames to representations ``[B, 512]``."""
+        """Map frames to representations ``[B, 512]``."""
         x = self.layers(frames.flatten(0, 1)).mean((2, 3))
         return x.unflatten(0, frames.shape[:2]).mean(1)
 
 
 class LateFusion(nn.Module):
-    """An encoder and a head for each modality, and a head for all together."""
+    """An encoder and a head for each modality, and a joint head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class LateFusion(nn.Module):
         )
 
     def losses(self, batch: Any) -> dict[str, torch.Tensor]:
-        """Cross-entropies by head."""
+        """Return the cross-entropies by head."""
         features = {name: self.encoders[name](batch["inputs"][name]) for name in CHANNELS}
         features["joint"] = torch.cat(list(features.values()), -1)
         return {
@@ -81,7 +81,7 @@ class LateFusion(nn.Module):
 
 
 def batch_like(batch: Any) -> Any:
-    """Return a batch of ours in torch's layout, channels first, single images as one frame."""
+    """Convert one of our batches to torch's layout: channels first, an image as one frame."""
 
     def frames(images: Any) -> torch.Tensor:
         array = torch.from_numpy(images.copy())

@@ -1,7 +1,8 @@
-"""The backward passes of the released code, written anew from what it does: four of them.
+"""The four backward passes of the released code, reimplemented.
 
-Each loss is pulled back by itself through the kept graph and its gradients are copied; the sum of
-the losses is pulled back once more. The gradients of each encoder are then integrated.
+The backward pass of each loss runs separately on the retained graph, and its gradients are copied;
+a further backward pass follows for the sum of the losses. Then the gradients of each encoder are
+integrated.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Training steps in torch: plain, with TorchJD, with LibMTL and by the released code's rule."""
+"""Training steps in torch: plain, with TorchJD, with LibMTL and with the released rule."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +12,11 @@ from benchmarks._problems.audio_video import CHANNELS
 from benchmarks._problems.torch_audio_video import LateFusion
 
 Backward = Callable[[Any], None]
-"""Fills ``.grad`` of all parameters from a dict of losses."""
+"""Function that fills ``.grad`` of all parameters from a dict of losses."""
 
 
 def programs(batch: Any) -> dict[str, Callable[[], None]]:
-    """Functions that take one step of SGD with momentum each, every one on a network of its own."""
+    """Return functions by name that take a step of SGD with momentum, each on its own network."""
     backwards: dict[str, Callable[[LateFusion], Backward]] = {
         "torch": lambda model: plain,
         "TorchJD MGDA": lambda model: by_torchjd(model, torchjd.aggregation.MGDA(), None),
@@ -53,14 +53,15 @@ def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], 
 
 
 def plain(losses: dict[str, torch.Tensor]) -> None:
-    """Return the gradient of the sum of the losses."""
+    """Fill ``.grad`` with the gradient of the sum of the losses."""
     torch.stack(list(losses.values())).sum().backward()
 
 
 def by_torchjd(model: LateFusion, aggregator: Any, chunk_size: int | None) -> Backward:
-    """Per encoder the Jacobian of its two losses, aggregated; the heads get the plain gradient.
+    """Aggregate the Jacobian of each encoder's two losses; heads get the plain gradient.
 
-    ``chunk_size`` losses are pulled back at once: all by default, in ``torch.vmap``.
+    ``chunk_size`` is the number of losses whose backward passes run at once in ``torch.vmap``, or
+    None for all.
     """
 
     def backward(losses: dict[str, torch.Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""The implementations of TorchJD, where it is installed, on the inputs that ours are given."""
+"""TorchJD's implementations, if it is installed, on the same inputs as ours."""
 
 import importlib.util
 import itertools
@@ -12,11 +12,11 @@ class Peer(NamedTuple):
     """A method of TorchJD.
 
     Attributes:
-      name: The class.
+      name: Name of the class.
       reads: Its input: the Gramian, a matrix of gradients with that Gramian, or the losses.
-      arguments: Of the class: our defaults, where its own differ or it has none.
-      off_device: What takes the computation off the device, to NumPy or to Python on the CPU.
-      fewest: The fewest objectives that it takes.
+      arguments: Arguments of the class: our defaults, where its own differ or it has none.
+      off_device: The package or code that computes off the device, in NumPy or Python on the CPU.
+      fewest: The smallest number of objectives that it accepts.
     """
 
     name: str
@@ -50,26 +50,26 @@ PEERS = {
     "uniform": Peer("SumWeighting", "matrix"),
     "upgrad": Peer("UPGradWeighting", "gramian", off_device="quadprog"),
 }
-"""By the name of our weighting; gradnorm, metabalance, mmpareto and moco have no counterpart."""
+"""By our weighting; gradnorm, metabalance, mmpareto and moco have no counterpart in TorchJD."""
 
 
 def installed() -> bool:
-    """Whether TorchJD can be imported: ``pip install '.[peers]'``."""
+    """Return whether TorchJD is installed (``pip install '.[peers]'``)."""
     return importlib.util.find_spec("torchjd") is not None
 
 
 def program(
     peer: Peer, gramians: np.ndarray, gradients: np.ndarray, losses: np.ndarray
 ) -> Callable[[], Any]:
-    """Return a function that computes weights for the next of N inputs, round and round.
+    """Return a function that computes the weights for the next of N inputs, in a cycle.
 
-    Sets PyTorch to one thread for the whole process: at these sizes more are never faster, and in
-    a container that shares its cores they make a decomposition of a 32 x 32 matrix some hundred
-    times slower, which would be no property of TorchJD's.
+    This sets PyTorch to one thread for the whole process. At these sizes more threads are never
+    faster, and in a container with shared cores they make a decomposition of a 32 x 32 matrix about
+    a hundred times slower, which would be unfair to TorchJD.
 
-    Losses are scalarised, differentiated (the derivatives are the weights), and the state of the
-    method takes the step that its documentation asks for. ConFIG has no weighting in TorchJD: it is
-    its aggregator that runs, on gradients as short as they can be.
+    A method that reads the losses scalarizes and differentiates them; the derivatives are the
+    weights. Then its state takes the step that its documentation asks for. TorchJD has no weighting
+    for ConFIG, so its aggregator runs, on gradients with as few entries as possible.
 
     Args:
       peer: The method.

@@ -1,4 +1,4 @@
-"""Training steps to be compared: SGD with momentum on the summed losses or on integrated ones."""
+"""Training steps to compare: SGD with momentum on summed or on integrated losses."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
@@ -15,34 +15,34 @@ STRATEGIES: tuple[Strategy, ...] = ("stacked", "gramian", "features")
 
 
 class Problem(Protocol):
-    """A model in two halves, its parameters and a batch; statistics are those of its norms."""
+    """A model in two halves, its parameters, its batch statistics and a batch."""
 
     @property
     def params(self) -> Any:
-        """Parameters."""
+        """Return the parameters."""
 
     @property
     def statistics(self) -> Any:
-        """Batch statistics, None where there are none."""
+        """Return the batch statistics, or None."""
 
     @property
     def batch(self) -> Any:
-        """Inputs and labels."""
+        """Return the inputs and labels."""
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
-        """Losses by name, and new statistics."""
+        """Return the losses by name, and the new statistics."""
 
     def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, Any]:
-        """Features by encoder, and among them the new statistics."""
+        """Return the features by encoder, together with the new statistics."""
 
     def losses_from_features(
         self, params: Any, features: Any, statistics: Any, batch: Any
     ) -> tuple[Any, Any]:
-        """Losses by name from features, and the new statistics."""
+        """Return the losses by name from features, and the new statistics."""
 
 
 class State(NamedTuple):
-    """What a step changes."""
+    """The state of training, which a step changes."""
 
     params: Any
     statistics: Any
@@ -51,11 +51,11 @@ class State(NamedTuple):
 
 
 Step = Callable[[State, Any], State]
-"""From state and batch to the next state."""
+"""Function from a state and a batch to the next state."""
 
 
 def uniform(problem: Problem) -> tuple[Step, State]:
-    """Plain training on the sum of the losses, as one writes it without this library."""
+    """Return the step of plain training on the sum of the losses, and its initial state."""
 
     def step(state: State, batch: Any) -> State:
         def total(params: Any) -> Any:
@@ -74,12 +74,12 @@ def integrated(
     strategy: Strategy,
     axis_name: str | None = None,
 ) -> tuple[Step, State]:
-    """Training with MMPareto by one of the strategies.
+    """Return the step of training with MMPareto by a strategy, and its initial state.
 
     Args:
       problem: The network and its batch.
       encoders: Encoders by name.
-      strategy: Any but "features" where ``axis_name`` is given.
+      strategy: The strategy; not "features" if ``axis_name`` is given.
       axis_name: Mapped axis over which the losses are averaged.
     """
 

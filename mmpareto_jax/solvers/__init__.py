@@ -1,4 +1,4 @@
-"""The small convex problems behind the weightings, solved exactly and on the device."""
+"""Exact solvers, which run on the device, for the small convex problems of the weightings."""
 
 from mmpareto_jax.solvers._alpha_fair import alpha_fair_weights
 from mmpareto_jax.solvers._conflict_averse import conflict_averse_weights

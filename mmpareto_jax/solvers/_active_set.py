@@ -1,4 +1,4 @@
-"""The active-set method that finds the objectives with positive weight."""
+"""An active-set method that finds the objectives with positive weight."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,14 +8,15 @@ import jax.numpy as jnp
 
 
 class Optimum(NamedTuple):
-    """The minimizer over the affine hull of a support, and the optimality conditions there.
+    """The minimizer over the affine hull of a support, with its optimality conditions.
 
     Attributes:
-      point: ``[K]``, zero outside the support; where ``bounded`` is False, a direction along which
-        the function falls without end.
+      point: ``[K]``, zero outside the support; if ``bounded`` is False, a direction along which the
+        function decreases without bound.
       bounded: ``()`` bool, whether there is a minimizer.
       value: ``()``, the function at ``point``.
-      size: ``()``, the sum of the absolute values of its terms, in which ``value`` is rounded.
+      size: ``()``, the sum of the absolute values of the function's terms, to which the rounding
+        error of ``value`` is relative.
       slack: ``[K]``, negative for an objective whose weight should grow from zero.
       rounding: ``()``, the rounding error of ``slack``.
     """
@@ -45,13 +46,13 @@ def optimal_support(
 ) -> jax.Array:
     """Return the support of the minimizer of a convex function over a simplex of weights.
 
-    Wolfe's method: let the objective that violates the optimality conditions most into the support,
-    minimize over the affine hull of the support, and walk back to the boundary of the simplex where
-    the minimizer lies outside it. It ends after finitely many solves. No derivative passes through
-    it.
+    Wolfe's method repeats these steps: add the objective that most violates the optimality
+    conditions to the support, minimize over the affine hull of the support, and, if the minimizer
+    lies outside the simplex, go towards it only as far as the boundary. It ends after finitely many
+    solves. Derivatives do not pass through it.
 
     Args:
-      optimum_over: From a support ``[K]`` bool to the minimizer over its affine hull.
+      optimum_over: Function from a support ``[K]`` bool to the minimizer over its affine hull.
       start: A feasible point of shape ``[K]``.
       excluded: Objectives that must not enter, ``[K]`` bool.
 
@@ -65,7 +66,7 @@ def optimal_support(
     eps = jnp.finfo(start.dtype).eps
 
     def enter(state: _State, optimum: Optimum) -> _State:
-        """From a feasible optimum over the support, finish, or let the worst objective in."""
+        """Given a feasible optimum over the support, finish or add the worst objective."""
         margin = 4 * eps * optimum.size
         progress = optimum.value < state.value - margin
         no_worse = optimum.value <= state.value + margin
@@ -83,7 +84,7 @@ def optimal_support(
         )
 
     def leave(state: _State, optimum: Optimum) -> _State:
-        """Go towards an optimum outside the simplex, or without end, as far as the boundary."""
+        """Go towards an optimum outside the simplex, or along a direction, up to the boundary."""
         bounded = optimum.bounded
         direction = jnp.where(bounded, optimum.point - state.point, optimum.point)
         outside = state.support & jnp.where(bounded, optimum.point <= 0, optimum.point < 0)
@@ -111,7 +112,7 @@ def optimal_support(
         )
 
     def unfinished(state: _State) -> jax.Array:
-        # The count is a guard against cycling in rounding error; 2K solves are typical at worst.
+        # The limit prevents cycling in rounding error; up to 2K solves are typical.
         return ~state.finished & (state.solves < 8 * len(start))
 
     end = jax.lax.while_loop(

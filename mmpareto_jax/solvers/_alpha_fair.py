@@ -11,7 +11,7 @@ from mmpareto_jax.solvers._min_norm import min_norm_weights
 
 
 def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
-    r"""Return the weights that make each objective's gain a fixed power of its own weight.
+    r"""Return the weights for which each objective's gain is a fixed power of its own weight.
 
     Solves, for the Gramian :math:`M = G G^\top` of gradients :math:`G` and :math:`w > 0`,
 
@@ -19,18 +19,18 @@ def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
 
     The solution is unique: it minimizes the convex
     :math:`\tfrac12 w^\top M w - \sum_i \varphi(w_i)` with :math:`\varphi'(w) = w^{-1 / \alpha}`.
-    Newton's method on the relative change of each weight finds it, from any scale of the gradients
-    and without a line search: the step is damped by the bound on the curvature ahead of it, so that
-    each one decreases the objective.
+    It is found by Newton's method on the relative change of each weight, for gradients of any scale
+    and without a line search: a bound on the curvature along the step damps each step so that it
+    decreases the objective.
 
-    At a Pareto stationary point (see :func:`is_stationary`, here on the normalized gradients) the
-    equation has no solution and the weights are zero. A zero gradient has weight zero and the
-    others are solved without it. Non-finite input gives non-finite weights.
+    At a Pareto stationary point (see :func:`is_stationary`, here of the normalized gradients) the
+    equation has no solution and the weights are zero. A zero gradient gets weight zero, and the
+    equation is solved for the others. Non-finite input gives non-finite weights.
 
     Args:
       gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
       alpha: The fairness, a positive number: 1 is proportional fairness (the Nash bargaining
-        solution), more goes towards the objective that gains least.
+        solution), larger values favor the objective that gains least.
 
     Returns:
       Weights ``w`` of shape ``[K]`` in the dtype of ``gramian``.
@@ -58,7 +58,7 @@ def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
     norms = root(jnp.diagonal(scaled))
     zero = norms == 0
     norms = jnp.where(zero, 1, norms)
-    # A zero gradient becomes one orthogonal to all the others, which changes nothing for them.
+    # A zero gradient becomes a unit gradient orthogonal to the others, which does not affect them.
     cosines = jnp.where(
         jnp.diag(zero), jnp.ones((), gramian.dtype), scaled / norms[:, None] / norms[None, :]
     )
@@ -88,21 +88,22 @@ def _newton(
     eps = jnp.finfo(cosines.dtype).eps
 
     def step(point: jax.Array, cosines: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return the undamped Newton step relative to the point, and the fraction of it to take."""
+        """Return the undamped Newton step, relative to the point, and the fraction to take."""
         barrier = (point / norms) ** (1 - power)
         scaled = cosines * point[:, None] * point[None, :]
         residual = barrier - jnp.sum(scaled, axis=1)
-        # In units of the root of the barrier the system has a diagonal of at least `power`.
+        # In units of the root of the barrier, the diagonal of the system is at least `power`.
         unit = 1 / jnp.sqrt(barrier)
         system = scaled * unit[:, None] * unit[None, :] + power * jnp.eye(
             len(unit), dtype=unit.dtype
         )
         change = jnp.linalg.solve(system, residual * unit) * unit
-        # The curvature at p (1 - x) is at most that at p times (1 - x)^(-1 - power): the minimum
-        # along the step of the bound that this gives, for the coordinate that shrinks most.
+        # The curvature at p (1 - x) is at most that at p times (1 - x)^(-1 - power). This bounds
+        # the objective along the step; the fraction minimizes the bound for the coordinate that
+        # shrinks most.
         shrink = jnp.max(jnp.clip(-change, 0))
         safe = jnp.where(shrink == 0, 1, shrink)
-        # At most tenfold down, or a long step would round a weight to zero.
+        # A weight shrinks at most tenfold, since a longer step could round it to zero.
         fraction = jnp.minimum(-jnp.expm1(-jnp.log1p(power * safe) / power), 0.9) / safe
         return change, jnp.where(shrink == 0, 1, fraction)
 
@@ -116,17 +117,18 @@ def _newton(
         change, fraction = step(state.point, cosines, norms)
         size = jnp.max(jnp.abs(change))
         point = state.point * (1 + fraction * change)
-        # Near the solution the scale would only add its rounding error.
+        # Near the solution, rescaling would only add rounding error.
         point = jnp.where(size > 0.1, to_best_scale(point), point)
         return _Iterate(point, size, state.steps + 1)
 
     def unfinished(state: _Iterate) -> jax.Array:
-        # Quadratic convergence: the next error is about the square of this change. The count is
-        # a guard for where rounding keeps the change from falling; 10 steps are typical.
+        # Quadratic convergence: the next error is about the square of this change. The limit is
+        # for cases where rounding keeps the change from decreasing; 10 steps are typical.
         return (state.change > jnp.sqrt(eps) / 8) & (state.steps < 64)
 
     given, cosines, norms = (cosines, norms), *jax.lax.stop_gradient((cosines, norms))
-    # The direction of the min-norm point, off its zeros, is right where gradients nearly oppose.
+    # If gradients nearly oppose each other, the solution lies close to the min-norm direction; its
+    # zeros must become positive.
     start = to_best_scale(jax.lax.stop_gradient(nearest) + 1e-2)
     end = jax.lax.while_loop(
         unfinished,
@@ -134,6 +136,6 @@ def _newton(
         _Iterate(start, jnp.full((), jnp.inf, start.dtype), jnp.zeros((), jnp.int32)),
     )
     found = jax.lax.stop_gradient(end.point)
-    # A last step at the solution: it takes off what is left and carries the derivative.
+    # A last step at the solution removes the remaining error and carries the derivative.
     change, fraction = step(found, *given)
     return found * (1 + jax.lax.stop_gradient(fraction) * change) / given[1]

@@ -21,27 +21,28 @@ from mmpareto_jax.solvers._min_norm import nearest_of_nonzero
 def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     r"""Return the weights of the direction near the mean that helps the worst objective most.
 
-    With :math:`g_0` the mean gradient and :math:`g_w = \sum_i w_i g_i`, it finds
+    With :math:`g_0` the mean gradient and :math:`g_w = \sum_i w_i g_i`, the direction solves
 
     .. math:: \max_{|d - g_0| \le c |g_0|} \min_i g_i^\top d
       \quad\text{by}\quad \min_{w \in \Delta^{K-1}} g_w^\top g_0 + c |g_0| |g_w|,
       \qquad d = g_0 + \frac{c |g_0|}{|g_w|} g_w,
 
-    and returns the weights of d, :math:`1 / K + c |g_0| w_i / |g_w|`.
+    and the weights of d are :math:`1 / K + c |g_0| w_i / |g_w|`.
 
     On a given support the minimum has a closed form, from one bordered linear system with two
-    right-hand sides; an active-set method like Wolfe's finds the support, in units of the norms of
+    right-hand sides. An active-set method like Wolfe's finds the support, in units of the norms of
     the gradients.
 
-    Where the minimum is at :math:`g_w = 0` (a Pareto stationary point, with a ball wide enough, as
-    it always is from ``c = 1`` on) no direction of the ball helps every objective and the weights
-    are zero. A zero gradient can be neither helped nor harmed: it counts in the mean, and the worst
-    is taken over the others, which is a solution with it too. For ``c = 0``, or a zero mean
-    gradient, the weights are 1 / K. Non-finite input gives non-finite weights.
+    If the minimum is at :math:`g_w = 0` (a Pareto stationary point with a wide enough ball, which
+    is always so for ``c >= 1``), no direction in the ball helps every objective and the weights are
+    zero. A zero gradient can be neither helped nor harmed: it counts in the mean, and the worst
+    objective is one of the others; the result solves the problem with all gradients too. For
+    ``c = 0``, or a zero mean gradient, the weights are 1 / K. Non-finite input gives non-finite
+    weights.
 
     Args:
       gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
-      c: The radius of the ball over the norm of the mean gradient, at least 0. From 1 on the
+      c: The radius of the ball over the norm of the mean gradient, at least 0. For ``c >= 1`` the
         direction conflicts with no objective.
 
     Returns:
@@ -72,14 +73,14 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     safe = jnp.where(zero, 1, norms)
     correction = dual_cone_weights(scaled, mean) - mean
     needed = root(quadratic_form(scaled, correction))
-    # The ball holds a direction without conflict: from c = 1 on the zero vector, whatever rounding
-    # makes of the lengths. Otherwise the best value is negative, and that of the correction too:
-    # from there on the descent cannot meet g_w = 0.
+    # Whether the ball contains a direction without conflict. For c >= 1 it contains zero, even if
+    # the lengths are rounded. Otherwise the optimal value is negative, and so is that of the
+    # correction, so a descent that starts there never reaches g_w = 0.
     reachable = (needed <= radius) | (ratio >= 1)
     shortest = jnp.arange(count) == jnp.argmin(jnp.where(zero, jnp.inf, norms))
     start = jnp.where(reachable, shortest.astype(scaled.dtype), jnp.where(zero, 0, correction))
     problem = _Problem(
-        # A zero gradient becomes a unit gradient orthogonal to the others, and never enters.
+        # A zero gradient becomes a unit gradient orthogonal to the others, and is excluded.
         cosines=jnp.where(jnp.diag(zero), 1, scaled / safe[:, None] / safe[None, :]),
         target=jnp.sum(scaled * mean[None, :], axis=1) / safe,
         unit=jnp.min(safe) / safe,
@@ -90,8 +91,8 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
     weights = optimum / safe
     length = root(quadratic_form(scaled, weights))
     found = mean + radius / jnp.where(length == 0, 1, length) * weights
-    # Near c = 1 a direction near zero may be best, whose weights rounding decides: no worse than
-    # the point of the ball on the way to the nearest direction without conflict.
+    # Near c = 1 the best direction may be nearly zero, and rounding then determines its weights.
+    # Fall back on the point of the ball towards the nearest direction without conflict if better.
     on_the_way = mean + jnp.minimum(radius / jnp.where(needed == 0, 1, needed), 1) * correction
     lowest, _ = _worst(scaled, on_the_way, norms)
     _, highest = _worst(scaled, found, norms)
@@ -102,7 +103,7 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
 
 
 def _worst(gramian: jax.Array, weights: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Bound the smallest product of a combination and a nonzero gradient by its rounding error."""
+    """Return bounds on the smallest product of a combination and a nonzero gradient."""
     products = jnp.sum(gramian * weights[None, :], axis=1)
     rounding = 8 * jnp.finfo(gramian.dtype).eps * norms * jnp.sum(jnp.abs(weights) * norms)
     lowest, highest = (
@@ -121,23 +122,25 @@ class _Problem(NamedTuple):
 
     cosines: jax.Array  # [K, K]
     target: jax.Array  # [K], the products of the normalized gradients with the mean
-    unit: jax.Array  # [K], the smallest norm over each
+    unit: jax.Array  # [K], the smallest norm divided by each norm
     radius: jax.Array  # ()
 
 
 def _optimum_over(support: jax.Array, problem: _Problem) -> tuple[jax.Array, jax.Array]:
-    """Minimize over the affine hull of the support; return the ratio of norm to radius, too.
+    """Minimize over the affine hull of the support; also return the ratio of norm to radius.
 
-    With ``p0`` the min-norm point of the hull and ``p1`` the response to the target the minimizer
-    is ``p0 + ratio p1``, where ``ratio^2 (radius^2 - |p1|^2) = |p0|^2``. Where the bracket is not
-    positive there is none; the ratio is infinite and ``p1``, a direction of descent, is returned.
+    With ``p0`` the min-norm point of the hull and ``p1`` the response to the target, the minimizer
+    is ``p0 + ratio p1``, where ``ratio^2 (radius^2 - |p1|^2) = |p0|^2``. If the bracket is not
+    positive, there is no minimizer: the ratio is infinite and the descent direction ``p1`` is
+    returned.
     """
     cosines, target, unit, radius = problem
     count = len(target)
     both = support[:, None] & support[None, :]
     border = jnp.where(support, unit, 0)
     identity = jnp.eye(count, dtype=cosines.dtype)
-    # A rounding error more on the diagonal: equal gradients share, where the system was singular.
+    # Equal gradients would make the system singular; with a rounding error added to the diagonal,
+    # they share the weight.
     ridge = 2 * jnp.finfo(cosines.dtype).eps * identity
     system = jnp.block(
         [
@@ -166,7 +169,7 @@ def _support(problem: _Problem, start: jax.Array, zero: jax.Array) -> jax.Array:
         bounded = jnp.isfinite(ratio)
         finite = jnp.where(bounded, ratio, 0)
         length = root(quadratic_form(cosines, point))
-        # Times the ratio, so that it holds at length zero too.
+        # Multiplied by the ratio, so that the conditions also hold at length zero.
         slopes = finite * target + jnp.sum(cosines * point[None, :], axis=1)
         return Optimum(
             point=point,

@@ -1,4 +1,4 @@
-"""The projection of a combination of the gradients on their dual cone."""
+"""The projection of a combination of the gradients onto their dual cone."""
 
 from typing import NamedTuple
 
@@ -9,19 +9,19 @@ from mmpareto_jax.solvers._gramian import check_square, normalized, root
 
 
 def dual_cone_weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
-    r"""Return the weights of the vector nearest to :math:`G^\top u` without conflict.
+    r"""Return the weights of the conflict-free vector nearest to :math:`G^\top u`.
 
     Solves, for the Gramian :math:`M = G G^\top` of gradients :math:`G`,
 
     .. math:: \min_{v} v^\top M v \quad \text{subject to} \quad v \ge u,
 
-    so that :math:`G^\top v` is the projection of :math:`G^\top u` on the dual cone
+    so that :math:`G^\top v` is the projection of :math:`G^\top u` onto the dual cone
     :math:`\{d : G d \ge 0\}`.
 
-    Two objectives have a closed form. More use the active-set method of Lawson and Hanson on the
-    Gramian of the normalized gradients: the supports that it visits are linearly independent, so
-    it is exact for rank-deficient Gramians too, and nothing is added to the diagonal. A change of
-    the support by one objective costs one pivot of a K x K tableau; each optimum is refined on the
+    Two objectives have a closed form. For more, the active-set method of Lawson and Hanson runs on
+    the Gramian of the normalized gradients. It visits only linearly independent supports, so it is
+    exact for rank-deficient Gramians too, and nothing is added to the diagonal. A change of the
+    support by one objective costs one pivot of a K x K tableau; each optimum is refined with the
     Gramian itself.
 
     The weight of a zero gradient is its preference. Non-finite input gives non-finite weights.
@@ -34,7 +34,8 @@ def dual_cone_weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
       Weights ``v`` in the shape of ``preference`` and the dtype of ``gramian``.
 
     Raises:
-      ValueError: If ``gramian`` is not a square matrix, or ``preference`` does not end in its size.
+      ValueError: If ``gramian`` is not a square matrix, or the last axis of ``preference`` does not
+        have its size.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -54,7 +55,7 @@ def dual_cone_weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
     check_square(gramian)
     if preference.ndim not in (1, 2) or preference.shape[-1] != gramian.shape[0]:
         raise ValueError(
-            f"a preference has a weight for each of {gramian.shape[0]} objectives, "
+            f"preference must have one weight for each of {gramian.shape[0]} objectives, "
             f"got shape {preference.shape}"
         )
     gramian = normalized(gramian)
@@ -68,7 +69,7 @@ def _project_pair(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
     """Solve one or two objectives in closed form; see :func:`dual_cone_weights`."""
     squares = jnp.diagonal(gramian)
     zero = squares == 0
-    # What each objective must weigh so that the other one, at its preference, does not harm it.
+    # The weight that each objective needs so that the other, at its preference, does not harm it.
     harm = -(gramian - jnp.diag(squares)) / jnp.where(zero, 1, squares)[:, None]
     needed = jnp.sum(harm[None] * jnp.clip(preferences, 0)[:, None, :], axis=-1)
     return jnp.where(zero[None, :], preferences, jnp.maximum(preferences, needed))
@@ -91,13 +92,13 @@ def _project(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
     zero = norms == 0
     safe = jnp.where(zero, 1, norms)
     cosines = gramian / safe[:, None] / safe[None, :]
-    # In units of the norms, and of the longest preferred gradient: v = u + scale * point / norms.
+    # In units of the norms and of the longest preferred gradient, v = u + scale * point / norms.
     wanted = preferences * norms[None, :]
     scale = jnp.max(jnp.abs(wanted), axis=1, keepdims=True)
     wanted = wanted / jnp.where(scale == 0, 1, scale)
     end = jax.lax.stop_gradient(_nonnegative(*jax.lax.stop_gradient((cosines, wanted)), zero))
     found, support = end.best, end.best > 0
-    # A Newton step at the solution: it takes off rounding error and carries the derivative.
+    # A Newton step at the solution removes rounding error and carries the derivative.
     point = _refined(found, support, end.tableau, cosines, wanted)
     before, after = (
         jnp.max(jnp.where(support, jnp.abs(_times(cosines, p + wanted)), 0), axis=1)
@@ -121,14 +122,14 @@ def _refined(
 
 
 def _rows(tableau: jax.Array, coefficients: jax.Array) -> jax.Array:
-    """Combine the rows of each tableau: a batched product, faster than sum or gather."""
+    """Combine the rows of each tableau by a batched product, faster than sum or gather."""
     return jnp.einsum("rij,ri->rj", tableau, coefficients, precision=jax.lax.Precision.HIGHEST)
 
 
 def _pivoted(
     tableau: jax.Array, support: jax.Array, index: jax.Array, active: jax.Array
 ) -> jax.Array:
-    """Pivot each active tableau on one index: a rank-one change.
+    """Pivot each active tableau on one index, which is a rank-one change.
 
     The entries between the support and the rest are antisymmetric, the others symmetric.
     """
@@ -151,21 +152,22 @@ def _nonnegative(cosines: jax.Array, wanted: jax.Array, zero: jax.Array) -> _Act
         outside = state.support & ~(optimum > 0)
         feasible = ~jnp.any(outside, axis=1)
 
-        # Feasible: let in the objective that promises most, or finish.
+        # Feasible: add the objective with the largest gain, or finish.
         vector = optimum + wanted
         slopes = _times(cosines, vector)
         value = jnp.sum(vector * slopes, axis=1)
         size = jnp.sum(jnp.abs(vector), axis=1)
         progress = value < state.value - 4 * eps * size**2
         barred = state.barred & ~(feasible & progress)[:, None]
-        lengths = jnp.diagonal(state.tableau, axis1=1, axis2=2)  # squared, beside the support
+        # Outside the support these are squared lengths of the parts orthogonal to the support.
+        lengths = jnp.diagonal(state.tableau, axis1=1, axis2=2)
         resolved = ~(state.support | barred) & (lengths > 4 * count * eps)
         harmed = resolved & (slopes < -2 * eps * size[:, None])
         gain = jnp.where(harmed, slopes / jnp.sqrt(jnp.where(harmed, lengths, 1)), 0)
         entering = jnp.argmin(gain, axis=1)
         optimal = ~jnp.any(harmed, axis=1)
 
-        # Otherwise: go towards the optimum up to the boundary and drop what blocks.
+        # Otherwise: go towards the optimum up to the boundary and drop the blocking objective.
         distance = jnp.where(outside, state.point - optimum, 1)
         steps = jnp.where(outside, state.point / distance, jnp.inf)
         leaving = jnp.argmin(steps, axis=1)
@@ -191,7 +193,7 @@ def _nonnegative(cosines: jax.Array, wanted: jax.Array, zero: jax.Array) -> _Act
         )
 
     def unfinished(state: _ActiveSet) -> jax.Array:
-        # The count is a guard against cycling in rounding error; fewer than 2K are typical.
+        # The limit prevents cycling in rounding error; fewer than 2K pivots are typical.
         return ~jnp.all(state.finished) & (state.pivots < 8 * count)
 
     nothing = jnp.zeros_like(wanted)

@@ -1,11 +1,11 @@
-"""What the solvers ask of a Gramian."""
+"""Functions of a Gramian that several solvers use."""
 
 import jax
 import jax.numpy as jnp
 
 
 def check_square(gramian: jax.Array) -> None:
-    """Raise ``ValueError`` for what is not a square matrix."""
+    """Raise ``ValueError`` for anything but a square matrix."""
     if gramian.ndim != 2 or gramian.shape[0] != gramian.shape[1]:
         raise ValueError(f"a Gramian is a square matrix, got shape {gramian.shape}")
 
@@ -14,8 +14,8 @@ def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
     r"""Return whether the min-norm point is zero to working precision (Pareto stationarity).
 
     True where :math:`\alpha^\top M \alpha \le 32\,\epsilon\,(\sum_i \alpha_i |g_i|)^2` with
-    :math:`\epsilon` the machine precision of the Gramian: below that, the left side is rounding
-    error. In float32 two opposing gradients count as stationary within 0.2 degrees of opposite.
+    :math:`\epsilon` the machine precision of the Gramian: below this bound, the left side is
+    rounding error. In float32, two gradients within 0.2 degrees of opposite count as stationary.
 
     Args:
       gramian: Gramian of shape ``[K, K]``.
@@ -50,7 +50,8 @@ def root(square: jax.Array) -> jax.Array:
 def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
     r"""Return the squared norm :math:`w^\top M w` of a combination of gradients, at least zero.
 
-    Elementwise, since matrix products run in reduced precision on accelerators by default.
+    It is computed elementwise, since by default matrix products run in reduced precision on
+    accelerators.
 
     Args:
       gramian: Gramian of shape ``[K, K]``.
@@ -64,7 +65,8 @@ def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
       >>> print(quadratic_form(jnp.eye(2), jnp.array([3.0, 4.0])))
       25.0
     """
-    # Rows first: at a minimum each of them is the small result, and none cancels in the second sum.
+    # Rows first: at a minimum, each row has the small value of the result, so that nothing cancels
+    # in the second sum.
     value = jnp.sum(weights * jnp.sum(gramian * weights[None, :], axis=1))
     return jnp.where(value < 0, 0, value)
 
@@ -72,6 +74,6 @@ def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
 def normalized(gramian: jax.Array) -> jax.Array:
     """Divide a Gramian by its largest diagonal entry, so that products of entries stay in range."""
     largest = jnp.max(jnp.diagonal(gramian))
-    # Twice by the root: the reciprocal of an entry near the end of the range would underflow.
+    # Divide twice by the root, since the reciprocal of a very large entry would underflow.
     inverse = 1 / jnp.sqrt(jnp.where(largest == 0, 1, largest))
     return gramian * inverse * inverse

@@ -14,15 +14,14 @@ def min_norm_weights(gramian: jax.Array) -> jax.Array:
 
     .. math:: \min_{w \in \Delta^{K-1}} w^\top M w.
 
-    Two objectives use the closed form of the paper, each weight computed on its own so that the
-    small one keeps its digits. More use Wolfe's active-set method, which ends after finitely many
-    K x K solves at the exact support; its iterates are scaled by the norms of the gradients, so
-    badly scaled objectives lose nothing. Where gradients conflict both aim a rounding error above
-    the optimality conditions ``(M w)_j >= w^T M w``, so that the rounded weights still descend on
-    every objective.
+    Two objectives use the closed form of the paper; each weight is computed separately, so that
+    the smaller one keeps its digits. More objectives use Wolfe's active-set method, which ends
+    after finitely many K x K solves at the exact support. Its iterates are scaled by the norms of
+    the gradients, so badly scaled objectives lose no digits. If gradients conflict, both methods
+    aim a rounding error above the optimality conditions ``(M w)_j >= w^T M w``, so that the rounded
+    weights still descend on every objective.
 
-    If objectives have zero gradient the weight is shared among these. Non-finite input gives
-    non-finite weights.
+    If some gradients are zero, these share the weight. Non-finite input gives non-finite weights.
 
     Args:
       gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``, float32 or float64.
@@ -55,10 +54,10 @@ def min_norm_weights(gramian: jax.Array) -> jax.Array:
 
 
 def nearest_of_nonzero(gramian: jax.Array) -> jax.Array:
-    r"""Return the weights of the min-norm point of those gradients that are not zero.
+    r"""Return the weights of the min-norm point of the nonzero gradients.
 
-    A zero gradient has no direction in which its objective could be worsened. Here it takes no
-    part, whereas for :func:`min_norm_weights` it is the min-norm point itself.
+    No direction worsens the objective of a zero gradient. Such a gradient is left out here, whereas
+    for :func:`min_norm_weights` it is the min-norm point itself.
 
     Args:
       gramian: Gramian of shape ``[K, K]``.
@@ -74,7 +73,7 @@ def nearest_of_nonzero(gramian: jax.Array) -> jax.Array:
     """
     gramian = normalized(gramian)
     zero = jnp.diagonal(gramian) == 0
-    # As a unit gradient orthogonal to the others it leaves the ratios of their weights alone.
+    # A unit gradient orthogonal to the others does not change the ratios of their weights.
     weights = min_norm_weights(jnp.where(jnp.diag(zero), 1, gramian))
     weights = jnp.where(zero, 0, weights)
     total = jnp.sum(weights)
@@ -83,7 +82,7 @@ def nearest_of_nonzero(gramian: jax.Array) -> jax.Array:
 
 def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
     """Solve two objectives in closed form; see :func:`min_norm_weights`."""
-    # Away from the ends of the range by a power of two, which rounds nothing: the differences of
+    # Scale away from the ends of the range by a power of two, which does not round. Differences of
     # nearby entries are exact, so nearly parallel gradients lose no digits here.
     gramian = gramian * jnp.where(jnp.max(gramian) > 1, 0.25, 4.0)
     inner = gramian[0, 1]
@@ -102,8 +101,9 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
     gramian = normalized(gramian)
     zero = jnp.diagonal(gramian) == 0
     norms = jnp.sqrt(jnp.where(zero, 1, jnp.diagonal(gramian)))
-    # In units of the norms the variable is point_i = w_i |g_i|, up to a factor, with p . point = 1.
-    # One eps off every cosine leaves each (M w)_j that rounding error above its bound.
+    # In units of the norms the variable is point_i = w_i |g_i|, up to a factor, and satisfies
+    # inverse_norms . point = 1. Subtracting one eps from every cosine leaves each (M w)_j that
+    # rounding error above its bound.
     margin = jnp.where(jnp.any(gramian < 0), eps, 0)
     cosines = gramian / norms[:, None] / norms[None, :] - margin
     inverse_norms = jnp.min(norms) / norms
@@ -145,7 +145,7 @@ def _support(cosines: jax.Array, inverse_norms: jax.Array, zero: jax.Array) -> j
             bounded=jnp.asarray(True),
             value=value,
             size=value,
-            # Nothing is nearer than a point at zero.
+            # A point at zero is optimal.
             slack=jnp.where(value > 0, slopes - value * inverse_norms, jnp.inf),
             rounding=2 * eps * jnp.sum(point),
         )

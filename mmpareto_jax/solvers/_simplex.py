@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def project_on_simplex(point: jax.Array) -> jax.Array:
-    r"""Return the nearest point of the simplex :math:`\Delta^{K-1}`, for a point of any magnitude.
+    r"""Return the point of the simplex :math:`\Delta^{K-1}` nearest to a point of any magnitude.
 
     It is :math:`\max(x - \theta, 0)` with the threshold :math:`\theta` that makes the sum one: the
     largest of the :math:`(\sum_{i \le k} x_{(i)} - 1) / k` over the k largest entries.
@@ -21,7 +21,7 @@ def project_on_simplex(point: jax.Array) -> jax.Array:
       >>> print(project_on_simplex(jnp.array([0.5, 1.0, -1.0])))
       [0.25 0.75 0.  ]
     """
-    # The projection of a shifted point is the same; unshifted, the one is lost beside large values.
+    # A shift does not change the projection; without it, large entries would absorb the 1 below.
     shifted = point - jnp.max(point)
     counts = jnp.arange(1, point.shape[0] + 1, dtype=point.dtype)
     thresholds = (jnp.cumsum(jnp.sort(shifted, descending=True)) - 1) / counts

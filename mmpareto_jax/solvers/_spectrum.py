@@ -1,4 +1,4 @@
-"""Functions of a Gramian's eigenvalues, within its numerical rank."""
+"""Functions of a Gramian's nonzero eigenvalues."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ class Spectrum(NamedTuple):
     """Eigenvalues and eigenvectors of a symmetric positive semi-definite matrix.
 
     Attributes:
-      values: ``[K]``, ascending; zero where they are zero to working precision.
+      values: ``[K]``, ascending; values that are zero to working precision are exactly zero.
       vectors: ``[K, K]``, the eigenvectors in columns.
       rank: ``()`` int32, the number of eigenvalues that are not zero.
     """
@@ -20,7 +20,7 @@ class Spectrum(NamedTuple):
     rank: jax.Array
 
     def apply(self, factors: jax.Array, vector: jax.Array) -> jax.Array:
-        r"""Return :math:`V \operatorname{diag}(f) V^\top x`, ``[K]``; elementwise sums."""
+        r"""Return :math:`V \operatorname{diag}(f) V^\top x`, ``[K]``, by elementwise sums."""
         coefficients = jnp.sum(self.vectors * vector[:, None], axis=0)
         return jnp.sum(self.vectors * (factors * coefficients)[None, :], axis=1)
 
@@ -29,7 +29,7 @@ class Spectrum(NamedTuple):
         return self.apply(self.powers(-1), vector)
 
     def powers(self, exponent: float) -> jax.Array:
-        """Return the eigenvalues to a power, ``[K]``; zero stays zero."""
+        """Return the eigenvalues raised to a power, ``[K]``; zero stays zero."""
         kept = self.values > 0
         return jnp.where(kept, jnp.where(kept, self.values, 1) ** exponent, 0)
 
@@ -37,9 +37,9 @@ class Spectrum(NamedTuple):
 def spectrum(gramian: jax.Array) -> Spectrum:
     r"""Return the eigenvalues and eigenvectors of a Gramian, and its rank.
 
-    An eigenvalue counts as zero up to :math:`4 \epsilon` times the largest. Rounded entries move
-    the eigenvalues by up to half of that, whatever K, so a Gramian in float32 has full rank up to
-    a condition number of two million, that of the gradients being its root.
+    An eigenvalue counts as zero if it is at most :math:`4 \epsilon` times the largest. Rounding of
+    the entries moves eigenvalues by up to half of that, for any K. So a Gramian in float32 has full
+    rank up to a condition number of two million; that of the gradients is its square root.
 
     Args:
       gramian: Symmetric positive semi-definite matrix of shape ``[K, K]``.
@@ -60,7 +60,7 @@ def spectrum(gramian: jax.Array) -> Spectrum:
 
 
 def pseudo_solve(matrix: jax.Array, vector: jax.Array) -> tuple[jax.Array, Spectrum]:
-    r"""Return the product :math:`M^+ x` of a pseudo-inverse and a vector, refined once.
+    r"""Return :math:`M^+ x`, the product of a pseudo-inverse and a vector, refined once.
 
     Args:
       matrix: Symmetric positive semi-definite matrix of shape ``[K, K]``.

@@ -1,4 +1,4 @@
-"""Ways to get from losses to one integrated gradient, one per file."""
+"""Strategies to compute one integrated gradient from several losses, one per file."""
 
 from mmpareto_jax.strategies._features import Features, features
 from mmpareto_jax.strategies._gramian import gramian

@@ -1,4 +1,4 @@
-"""The Gramian of the gradients of the features: one backward pass through the encoders."""
+"""The strategy "features": the Gramian at the features, one backward pass through encoders."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ from mmpareto_jax.strategies._strategy import Decide, Integrated, merge, pullbac
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """A model in two halves, for the strategy ``"features"``.
+    """A model in two halves, for the strategy "features".
 
     Attributes:
       encode: ``encode(params, *args)`` returns a dict with the output of each encoder, any tree of
-        arrays, under the encoder's name. Entries of other names reach ``losses`` without a
-        gradient.
+        arrays, under the encoder's name. Other entries are passed to ``losses``, and no gradient
+        flows back through them.
       losses: ``losses(params, features, *args)`` returns the dict of scalar losses.
     """
 
@@ -35,23 +35,25 @@ def features(
     decide: Decide,
     average_over: AxisName | None,
 ) -> Callable[[Any], Integrated]:
-    r"""Weigh the objectives by their gradients at the features, and pull back once.
+    r"""Choose the weights by the gradients at the features, and run one backward pass.
 
-    **An approximation.** The Gramian is that of the losses' gradients with respect to the encoder's
-    output z, not to its parameters :math:`\theta`. Since :math:`|\sum_i w_i \nabla_\theta L_i| \le
-    |\partial z / \partial \theta| |\sum_i w_i \nabla_z L_i|`, the min-norm weights of the features
-    minimize an upper bound (MGDA-UB). Norms, cosines and conflict are those of the features too, so
-    that what a method promises (no conflict, a magnitude) it promises there.
+    **This is an approximation.** The Gramian is that of the losses' gradients with respect to the
+    encoder's output z, not to its parameters :math:`\theta`. Since
+    :math:`|\sum_i w_i \nabla_\theta L_i| \le |\partial z / \partial \theta| |\sum_i w_i \nabla_z
+    L_i|`, the min-norm weights of the features minimize an upper bound (MGDA-UB). Norms, cosines
+    and conflict are also those at the features, and properties of a method, such as no conflict,
+    hold there.
 
     Args:
-      encode: From parameters to features by encoder.
-      losses: From parameters and features to losses by name and auxiliary output.
+      encode: Function from parameters to features by encoder.
+      losses: Function from parameters and features to the losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: From an encoder's gradients to its weights.
-      average_over: Mapped axes of data parallelism, each device with features of its own samples.
+      decide: Function from an encoder's gradients to its new state.
+      average_over: Mapped axes of data parallelism; each device has the features of its own
+        samples.
 
     Returns:
-      From parameters to losses, auxiliary output, the integrated gradient and new states.
+      A function from parameters to :class:`Integrated`.
 
     References:
       Sener & Koltun, `Multi-task learning as multi-objective optimization
@@ -63,7 +65,7 @@ def features(
         missing = [name for name in encoders if name not in encoded]
         if missing:
             raise ValueError(
-                f"encode returned no features for encoder {missing[0]!r}; it returned those of "
+                f"encode returned no features for encoder {missing[0]!r}; it returned "
                 f"{', '.join(encoded)}"
             )
         own = {name: encoded[name] for name in encoders}

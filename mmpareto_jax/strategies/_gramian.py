@@ -1,4 +1,4 @@
-"""First the Gramian, then the gradient of the weighted losses: the least memory."""
+"""The strategy "gramian": first the Gramian, then one gradient, with the least memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,21 +17,14 @@ def gramian(
     decide: Decide,
     average_over: AxisName | None,
 ) -> Callable[[Any], Integrated]:
-    """Compute the Gramian tensor by tensor, and then pull the weighted losses back.
+    """Compute the Gramian tensor by tensor, and then the gradient of the weighted losses.
 
-    Exact. The objectives of an encoder are pulled back together, layer by layer, so that the K
-    gradients of a tensor are there at once and only their inner products stay. The second pass
-    pulls back the losses with the weights found: one more backward pass per encoder, and memory
-    for one gradient.
+    This is exact. The backward passes of an encoder's objectives run together, layer by layer, so
+    that the K gradients of a tensor exist at the same time and only their inner products are kept.
+    A second pass computes the gradient of the weighted losses. This takes one more backward pass
+    per encoder, and memory for one gradient.
 
-    Args:
-      losses: From parameters to losses by name and auxiliary output.
-      encoders: Encoders by name.
-      decide: From an encoder's gradients to its weights.
-      average_over: Mapped axes of data parallelism.
-
-    Returns:
-      From parameters to losses, auxiliary output, the integrated gradient and new states.
+    Arguments and result are those of :func:`~mmpareto_jax.strategies.stacked`.
     """
 
     def integrated(params: Any) -> Integrated:

@@ -1,4 +1,4 @@
-"""K gradients side by side: the fewest operations."""
+"""The strategy "stacked": K gradients at once, with the fewest operations."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,17 +20,17 @@ def stacked(
 ) -> Callable[[Any], Integrated]:
     """Stack the objectives' gradients, as :func:`~mmpareto_jax.value_and_objective_grads` does.
 
-    Exact. One backward pass per loss through what it depends on; the gradients of an encoder take
-    K times its parameters' memory until they are combined.
+    This is exact. It takes one backward pass per loss through the part that the loss depends on.
+    Until they are combined, the gradients of an encoder take K times the memory of its parameters.
 
     Args:
-      losses: From parameters to losses by name and auxiliary output.
+      losses: Function from parameters to the losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: From an encoder's gradients to its weights.
+      decide: Function from an encoder's gradients to its new state.
       average_over: Mapped axes of data parallelism.
 
     Returns:
-      From parameters to losses, auxiliary output, the integrated gradient and new states.
+      A function from parameters to :class:`Integrated`.
     """
     compute = value_and_objective_grads(losses, encoders, has_aux=True, average_over=average_over)
 

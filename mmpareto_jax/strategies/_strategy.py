@@ -1,4 +1,4 @@
-"""What the strategies share."""
+"""Types and functions that the strategies share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,12 +9,12 @@ from mmpareto_jax._decision import EncoderState
 from mmpareto_jax._scattered import AxisName, apart
 
 Decide = Callable[[str, Sequence[jax.Array], Mapping[str, jax.Array]], EncoderState]
-"""From an encoder's name, its gradients, tensors ``[K, *shape]``, and the losses to its new state,
-with the weights in it."""
+"""Function from an encoder's name, its gradients ``[K, *shape]`` and the losses to its new state,
+which contains the weights."""
 
 
 class Integrated(NamedTuple):
-    """What a strategy makes of the losses.
+    """The result of a strategy.
 
     Attributes:
       values: The losses by name.
@@ -36,9 +36,10 @@ def pullback(
     names: Sequence[str],
     average_over: AxisName | None,
 ) -> Callable[[jax.Array], tuple[Any, ...]]:
-    """Return the gradient of a weighted sum of some losses as a function of their weights ``[N]``.
+    """Return a function from weights ``[N]`` to the gradient of the sum of N weighted losses.
 
-    Each device of ``average_over`` pulls its own losses back to its own primals.
+    On the devices of ``average_over``, each device differentiates its own losses with respect to
+    its own primals.
     """
 
     def forward(*tangents: Any) -> list[jax.Array]:
@@ -60,6 +61,6 @@ def select(labels: Sequence[str], name: str, leaves: Sequence[Any]) -> list[Any]
 
 
 def merge(labels: Sequence[str], parts: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """Return all leaves in their order, from those of each encoder."""
+    """Return the leaves of all encoders in the order of the labels."""
     remaining = {name: iter(leaves) for name, leaves in parts.items()}
     return [next(remaining[label]) for label in labels]

@@ -1,4 +1,4 @@
-"""Weightings: from the Gramian of the objectives' gradients to their weights, one method a file."""
+"""Weightings: methods that turn the Gramian of gradients into weights, one per file."""
 
 from mmpareto_jax.weightings._aligned_mtl import aligned_mtl
 from mmpareto_jax.weightings._cagrad import cagrad

@@ -15,26 +15,27 @@ def aligned_mtl(
 ) -> Weighting:
     r"""Make the gradients orthogonal and of equal length before they are combined.
 
-    With :math:`M = V \operatorname{diag}(\lambda) V^\top`, over the eigenvalues that are not zero,
+    With :math:`M = V \operatorname{diag}(\lambda) V^\top`, for the eigenvalues that are not zero,
 
     .. math:: w = \sqrt{\sigma}\, V \operatorname{diag}(\lambda)^{-1/2} V^\top p .
 
-    The nearest orthogonal matrix to the gradients replaces them, so that none dominates or
-    conflicts, at a common length :math:`\sqrt\sigma`. Where all gradients are zero, w = p.
+    The matrix of gradients is replaced by the nearest matrix with orthogonal rows of the common
+    length :math:`\sqrt\sigma`, so that no gradient dominates or conflicts with another. If all
+    gradients are zero, w = p.
 
     Args:
-      scale: :math:`\sigma`: the smallest ("min", the paper's), the median (the lower of two middle
-        ones), or the mean ("rmse", the root of whose mean is the length) of the eigenvalues that
-        are not zero.
+      scale: How to choose :math:`\sigma` from the nonzero eigenvalues: "min", the default and the
+        paper's choice, is the smallest; "median" the median (the lower of two middle ones); "rmse"
+        the mean.
       preference: Weights p of the aligned gradients, ``[K]``. :math:`1 / K` each by default, the
-        paper's task weights (Section 3.1). The released code and LibMTL sum the aligned gradients:
-        ones, and updates K times as long.
+        paper's task weights (Section 3.1). The released code and LibMTL sum the aligned gradients,
+        which corresponds to ones and makes updates K times as long.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
 
     Raises:
-      ValueError: If ``scale`` is none of the three; from ``init``, if ``preference`` does not fit.
+      ValueError: If ``scale`` is unknown; from ``init``, if ``preference`` does not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""CAGrad."""
+"""CAGrad: conflict-averse gradient descent."""
 
 import jax
 
@@ -8,21 +8,22 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
 def cagrad(c: float = 0.5) -> Weighting:
-    r"""Help the worst objective most, within a ball around the mean gradient (CAGrad).
+    r"""Maximize the worst improvement within a ball around the mean gradient (CAGrad).
 
-    The weights are :math:`1 / K + c |g_0| w_i / |g_w|`, of the direction in the ball of radius
-    :math:`c |g_0|` around the mean gradient :math:`g_0` whose smallest inner product with a
-    gradient is largest. Nothing is rescaled afterwards, as in the paper; the released code and
-    LibMTL divide by :math:`1 + c^2`, and the released code multiplies by K, to match a sum of
-    losses.
+    Of the directions in the ball of radius :math:`c |g_0|` around the mean gradient :math:`g_0`,
+    the update is the one whose smallest inner product with a gradient is largest; its weights are
+    :math:`1 / K + c |g_0| w_i / |g_w|`. As in the paper, the update is not rescaled. The released
+    code and LibMTL divide it by :math:`1 + c^2`; the released code also multiplies it by K, to
+    match a sum of losses.
 
-    Where no direction of the ball helps every objective because they are Pareto stationary the
-    weights are zero. A zero gradient counts in the mean and not among those to help. See
+    At a Pareto stationary point where no direction in the ball helps every objective, the weights
+    are zero. A zero gradient counts in the mean but not in the smallest inner product. See
     :func:`~mmpareto_jax.solvers.conflict_averse_weights`.
 
     Args:
-      c: The radius of the ball over the norm of the mean gradient, at least 0: 0 is the mean
-        gradient, and from 1 on there is no conflict. 0.5, a value of the paper's, by default.
+      c: The radius of the ball over the norm of the mean gradient, at least 0. With 0 the update is
+        the mean gradient; with 1 or more it conflicts with no objective. 0.5 by default, one of the
+        values in the paper.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

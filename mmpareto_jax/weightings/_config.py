@@ -8,21 +8,21 @@ from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_pre
 
 
 def config(preference: PerObjective | None = None) -> Weighting:
-    r"""Take the direction of equal positive cosine with every gradient (ConFIG).
+    r"""Use the direction with the same positive cosine to every gradient (ConFIG).
 
     With the matrix of cosines :math:`C`, :math:`x = C^+ p` and the direction :math:`u = \sum_i x_i
     g_i / |g_i|`, normalized, the update is :math:`(\sum_i \langle g_i, u \rangle) u`:
 
     .. math:: w_i = \frac{x_i}{|g_i|} \cdot \frac{\sum_j |g_j| (C x)_j}{x^\top C x} .
 
-    For linearly independent gradients :math:`C x = p`: no objective is worsened. A zero gradient
-    takes no part; where the direction vanishes the weights are zero. The length is the paper's and
-    the released code's default; their other choices, which put one norm in the place of every
-    :math:`|g_j|`, are not here.
+    For linearly independent gradients :math:`C x = p`, so no objective is worsened. A zero gradient
+    is left out; if the direction vanishes, the weights are zero. The length is the default of the
+    paper and of the released code. Their other choices, which replace every :math:`|g_j|` by one
+    norm, are not available.
 
     Args:
-      preference: The direction weights p, to which the cosines are proportional, ``[K]``. Equal
-        ones by default, as in the paper and the released code.
+      preference: The direction weights p, ``[K]``, to which the cosines are proportional. All equal
+        by default, as in the paper and the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
@@ -48,7 +48,7 @@ def config(preference: PerObjective | None = None) -> Weighting:
         largest = jnp.max(jnp.abs(preference))
         wanted = preference / jnp.where(largest == 0, 1, largest)
         solution, decomposed = pseudo_solve(cosines, wanted)
-        # C x is the part of p in the range of C; as a product it would cancel.
+        # C x is the part of p in the range of C; computed as a product, it would lose digits.
         kept = (decomposed.values > 0).astype(wanted.dtype)
         full = decomposed.rank == wanted.shape[0]
         reached = jnp.where(full, wanted, decomposed.apply(kept, wanted))

@@ -10,7 +10,7 @@ from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_obje
 
 
 def constant(weights: PerObjective) -> Weighting:
-    r"""Give each objective the weight that the user chose (linear scalarization).
+    r"""Give each objective a fixed weight that the user chooses (linear scalarization).
 
     Args:
       weights: The weights, of shape ``[K]``, in the order of the encoder's objectives.
@@ -19,8 +19,8 @@ def constant(weights: PerObjective) -> Weighting:
       A :class:`~mmpareto_jax.Weighting` without state.
 
     Raises:
-      ValueError: If the weights are not one row of numbers; from ``init``, if their number is not
-        that of the objectives.
+      ValueError: If the weights are not one row of numbers; from ``init``, if there are not K
+        weights.
 
     Examples:
       >>> import jax.numpy as jnp

@@ -1,18 +1,17 @@
-"""DualProj."""
+"""DualProj: projection onto the dual cone of the gradients."""
 
 from mmpareto_jax.solvers import dual_cone_weights
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
 
 
 def dual_proj(preference: PerObjective | None = None) -> Weighting:
-    r"""Project the preferred combination on the cone of directions that harm no objective.
+    r"""Project the preferred combination onto the directions that harm no objective (DualProj).
 
     The update is the vector nearest to :math:`G^\top u` that has no negative inner product with
-    any gradient: the projection of gradient episodic memory (GEM), here on all objectives.
+    any gradient. This is the projection of gradient episodic memory (GEM), for all objectives.
 
     Args:
-      preference: The weights ``u`` of shape ``[K]``. ``1 / K`` each by default, the mean, as in
-        the reference.
+      preference: The weights u, as for :func:`~mmpareto_jax.weightings.upgrad`.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

@@ -12,7 +12,7 @@ from mmpareto_jax.weightings._weighting import Weighting, require_losses
 class DWAState(NamedTuple):
     """State of :func:`dwa`."""
 
-    total: jax.Array  # [K], losses of this period so far, over its length
+    total: jax.Array  # [K], sum of the losses of this period so far, over its length
     last: jax.Array  # [K], mean losses of the last period
     before: jax.Array  # [K], mean losses of the period before it
     steps: jax.Array  # () int32, steps in this period so far
@@ -25,11 +25,13 @@ def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:
     .. math:: w = K \operatorname{softmax}(r / T), \qquad
       r_i = \frac{\bar L_i(t - 1)}{\bar L_i(t - 2)},
 
-    with :math:`\bar L(t)` the mean losses of period t; ones during the first two periods.
+    with :math:`\bar L(t)` the mean losses of period t. During the first two periods all weights are
+    1.
 
     Args:
-      temperature: T: the larger, the more even the weights. 2 by default, as in the paper.
-      period: Steps over which the losses are averaged; in the paper an epoch. 1 by default.
+      temperature: T; larger values give more even weights. 2 by default, as in the paper.
+      period: Number of steps over which the losses are averaged, an epoch in the paper. 1 by
+        default.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` with the mean losses of two periods as its state. It needs
@@ -67,7 +69,7 @@ def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:
         losses = require_losses(losses, "dwa").astype(state.total.dtype)
         known = (state.periods >= 2) & (state.before != 0)
         rates = jnp.where(known, state.last / jnp.where(known, state.before, 1), 1)
-        # Not infinite where a loss was all but zero: then it takes all the weight.
+        # Make an infinite rate, from a loss that was nearly zero, finite: it takes all the weight.
         rates = jnp.nan_to_num(rates, nan=jnp.nan)
         width = as_real(temperature, rates.dtype)
         weights = losses.shape[0] * jax.nn.softmax((rates - jnp.max(rates)) / width)

@@ -1,4 +1,4 @@
-"""FairGrad."""
+"""FairGrad: fair resource allocation among objectives."""
 
 import jax
 
@@ -8,20 +8,21 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
 def fairgrad(alpha: float = 1.0) -> Weighting:
-    r"""Take the direction whose gains are alpha-fair (fair resource allocation).
+    r"""Use the direction whose gains are alpha-fair (FairGrad).
 
-    The weights solve :math:`(M w)_i = w_i^{-1 / \alpha}` and are used as they are, as in the
-    paper: for gradients s times as long the update is :math:`s^{(1 - \alpha) / (1 + \alpha)}` times
-    as long. They are zero at a Pareto stationary point, where the equation has no solution, and for
-    a zero gradient. The released code multiplies the update by K, to match a sum of losses, and
-    clips its norm to 1 (``optax.clip_by_global_norm`` after the aggregator).
+    The weights solve :math:`(M w)_i = w_i^{-1 / \alpha}` and are not rescaled, as in the paper. For
+    gradients s times as long, the update is :math:`s^{(1 - \alpha) / (1 + \alpha)}` times as long.
+    All weights are zero at a Pareto stationary point, where the equation has no solution; the
+    weight of a zero gradient is zero. The released code multiplies the update by K, to match a sum
+    of losses, and clips its norm to 1 (use ``optax.clip_by_global_norm`` after the aggregator).
 
     Args:
-      alpha: The fairness, a positive number: 1 is proportional fairness, infinity max-min fairness.
-        As it goes to zero the weights go to those of :func:`~mmpareto_jax.weightings.dual_proj`
-        with a preference of ones. Zero itself, linear scalarization in the paper and the mean in
-        TorchJD, is refused: use :func:`~mmpareto_jax.weightings.uniform` or
-        :func:`~mmpareto_jax.weightings.mean`. 1 by default, the released code's.
+      alpha: The fairness, a positive number. 1 is proportional fairness; as alpha grows, the result
+        approaches max-min fairness. As alpha goes to zero, the weights approach those of
+        :func:`~mmpareto_jax.weightings.dual_proj` with a preference of ones. Zero itself (linear
+        scalarization in the paper, the mean in TorchJD) is an error: use
+        :func:`~mmpareto_jax.weightings.uniform` or :func:`~mmpareto_jax.weightings.mean`. 1 by
+        default, as in the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

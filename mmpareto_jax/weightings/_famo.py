@@ -16,34 +16,34 @@ class FAMOState(NamedTuple):
     logits: jax.Array  # [K]
     mean: jax.Array  # [K], Adam's running mean of the slope of the logits
     square: jax.Array  # [K], Adam's running mean of its square
-    log_losses: jax.Array  # [K], of the last step
+    log_losses: jax.Array  # [K], logarithms of the losses of the last step
     step: jax.Array  # () int32
 
 
 def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
-    r"""Let all losses fall at the same relative rate, by weights learned from the losses alone.
+    r"""Learn weights that make all losses fall at the same relative rate (FAMO).
 
     .. math::
       w_i = \frac{z_i / L_i}{\sum_j z_j / L_j}, \qquad z = \operatorname{softmax}(\xi) .
 
     The logits :math:`\xi` take one step of Adam with the gradient :math:`(\partial z / \partial
-    \xi)^\top \delta`, where :math:`\delta_i` is what the step took off :math:`\log L_i`: the
-    losses that fell most lose weight.
+    \xi)^\top \delta`, where :math:`\delta_i` is the decrease of :math:`\log L_i` in the last step:
+    the losses that fell most lose weight.
 
-    **What this contract lacks:** the published method evaluates the losses once more on the same
-    batch after each step. Here :math:`\delta` compares the losses of successive calls, which saves
-    that forward pass; with a new batch at each step it is noisier.
+    **Limitations:** The published method evaluates the losses once more on the same batch after
+    each step. Here :math:`\delta` compares the losses of successive calls, which saves that forward
+    pass but is noisier if every step has a new batch.
 
-    Losses must be positive, their lower bounds taken off. One of zero counts as the smallest normal
-    number and takes all the weight, as in the limit; a negative one makes the weights NaN and is
-    forgotten. The released code also clips the norm of the update to 1
-    (``optax.clip_by_global_norm`` after the aggregator).
+    Losses must be positive; subtract their lower bounds first. A loss of zero counts as the
+    smallest normal number and takes all the weight, as in the limit. A negative loss makes the
+    weights NaN and does not change the state. The released code also clips the norm of the update
+    to 1 (use ``optax.clip_by_global_norm`` after the aggregator).
 
     Args:
-      learning_rate: Of Adam. 0.025 by default, as in the paper.
+      learning_rate: Learning rate of Adam. 0.025 by default, as in the paper.
       weight_decay: L2 penalty on the logits. 0.001 by default, which the paper chose from 0.0001,
-        0.001 and 0.01 for all of its supervised data sets but CityScapes (0.01). The classes of the
-        released code have 0.01 and 1e-5.
+        0.001 and 0.01 for all of its supervised data sets except CityScapes (0.01). The two classes
+        of the released code have 0.01 and 1e-5.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` with the logits, Adam's moments and the last losses as its
@@ -78,7 +78,7 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
         shares = jax.nn.softmax(state.logits)
         fallen = state.log_losses - now
         slope = shares * (fallen - jnp.sum(shares * fallen)) + decay * state.logits
-        slope = jnp.where(state.step > 0, slope, 0)  # the first losses have not fallen yet
+        slope = jnp.where(state.step > 0, slope, 0)  # no decrease is known in the first step
         mean = _MEAN_DECAY * state.mean + (1 - _MEAN_DECAY) * slope
         square = _SQUARE_DECAY * state.square + (1 - _SQUARE_DECAY) * slope**2
         steps = jnp.maximum(state.step, 1).astype(slope.dtype)
@@ -91,9 +91,9 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     return Weighting(init, update)
 
 
-_MEAN_DECAY, _SQUARE_DECAY = 0.9, 0.999  # Adam's
+_MEAN_DECAY, _SQUARE_DECAY = 0.9, 0.999  # the defaults of Adam
 
 
 def _seen(decay: float, steps: jax.Array) -> jax.Array:
-    """Return the weight ``1 - decay ** steps`` of all steps so far in a running mean from zero."""
+    """Return ``1 - decay ** steps``, the bias correction of a running mean that starts at zero."""
     return -jnp.expm1(steps * math.log(decay))

@@ -9,14 +9,14 @@ from mmpareto_jax.weightings._weighting import Weighting, log_losses
 
 
 def geometric_mean() -> Weighting:
-    r"""Descend on the geometric mean of the losses (geometric loss strategy).
+    r"""Minimize the geometric mean of the losses (geometric loss strategy).
 
     .. math:: w_i = \frac{1}{K L_i} \Bigl( \prod_j L_j \Bigr)^{1/K} .
 
-    A change of a loss's units changes all weights by one common factor. Losses must be positive:
-    the geometric mean has no gradient at a loss of zero, and negative losses have none at all.
-    There the weights are NaN, so that ``optax.apply_if_finite`` after the aggregator skips the
-    step.
+    A change of the units of a loss changes the update only by a common factor. Losses must be
+    positive, since the geometric mean has no gradient at zero and is not defined for negative
+    losses. Otherwise the weights are NaN, so that ``optax.apply_if_finite`` after the aggregator
+    skips the step.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state. It needs ``losses=``.

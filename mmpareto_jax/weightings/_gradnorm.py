@@ -1,4 +1,4 @@
-"""GradNorm."""
+"""GradNorm: gradient normalization."""
 
 from typing import Any, NamedTuple
 
@@ -13,30 +13,30 @@ from mmpareto_jax.weightings._weighting import Weighting, next_step, require_los
 class GradNormState(NamedTuple):
     """State of :func:`gradnorm`."""
 
-    weights: jax.Array  # [K], learned, of sum K
-    initial_losses: jax.Array  # [K], of the first step
+    weights: jax.Array  # [K], with sum K
+    initial_losses: jax.Array  # [K], losses of the first step
     step: jax.Array  # () int32
 
 
 def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
-    r"""Learn weights that let all objectives train at a common rate (GradNorm).
+    r"""Learn weights with which all objectives train at a common rate (GradNorm).
 
     With :math:`G_i = w_i |g_i|`, :math:`\bar G` their mean and :math:`r_i` the inverse training
-    rate :math:`L_i / L_i(0)` over its mean, each step uses the weights as they are, and then takes
+    rate :math:`L_i / L_i(0)` over its mean, each call returns the current weights and then takes
     one step of gradient descent on
 
     .. math:: \sum_i \left| G_i - \bar G r_i^\alpha \right|
 
-    with the targets :math:`\bar G r_i^\alpha` held constant, and rescales the weights to sum K. A
-    weight that would become negative stops at zero; weights that would all do so stay. The descent
-    is in units of the gradients, as published: it is not invariant under a change of their scale.
-    The paper takes the norms over the last shared layer, here they are over the whole encoder; its
-    runs descend by Adam, and it finds the optimizer to make little difference.
+    with the targets :math:`\bar G r_i^\alpha` held constant. The new weights are clipped at 0 and
+    rescaled to sum to K; if all of them would be zero, the old weights are kept. As published, the
+    descent depends on the scale of the gradients. The paper computes the norms over the last shared
+    layer; here they are over the whole encoder. The paper learns the weights with Adam, and reports
+    that the choice of optimizer makes little difference.
 
     Args:
-      alpha: Strength of the force that restores a common rate. 1.5 by default, as in the paper's
-        experiments on NYUv2 and in LibMTL.
-      learning_rate: Of the weights. 0.025 by default, the paper's figure.
+      alpha: How strongly the objectives are pulled to a common rate. 1.5 by default, as in the
+        paper's experiments on NYUv2 and in LibMTL.
+      learning_rate: Learning rate of the weights. 0.025 by default, as in the paper.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` with the weights, the first losses and a step count as its
@@ -79,7 +79,7 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
         norms = root(jnp.diagonal(gramian))
         weighted = weights * norms
         known = initial != 0
-        # A ratio beyond the range of the dtype counts as the largest of which K have a mean.
+        # Bound the ratios so that the sum of K of them stays in the range of the dtype.
         bound = jnp.finfo(gramian.dtype).max / weights.shape[0]
         progress = jnp.where(known, losses / jnp.where(known, initial, 1), 1)
         progress = jnp.clip(progress, -bound, bound)
@@ -88,7 +88,7 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
         power, step_size = (as_real(value, gramian.dtype) for value in (alpha, learning_rate))
         targets = jnp.mean(weighted) * rates**power
         learned = jnp.clip(weights - step_size * norms * jnp.sign(weighted - targets), 0)
-        # By the largest first: the sum of large weights could leave the range of the dtype.
+        # Divide by the largest first, since the sum of large weights could overflow.
         largest = jnp.max(learned)
         learned = learned / jnp.where(largest == 0, 1, largest)
         learned = weights.shape[0] * learned / jnp.where(largest == 0, 1, jnp.sum(learned))

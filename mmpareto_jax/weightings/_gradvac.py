@@ -1,4 +1,4 @@
-"""Gradient vaccine."""
+"""GradVac: gradient vaccine."""
 
 from typing import Any, NamedTuple
 
@@ -14,34 +14,36 @@ from mmpareto_jax.weightings._weighting import Weighting
 class GradVacState(NamedTuple):
     """State of :func:`gradvac`."""
 
-    targets: jax.Array  # [K, K], the cosines that pairs of gradients are brought to
-    key: jax.Array  # [2] uint32, of the next step's orders
+    targets: jax.Array  # [K, K], the target cosines of pairs of gradients
+    key: jax.Array  # [2] uint32, random key for the orders of the next step
 
 
 def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
-    r"""Turn each gradient until it is as similar to the others as it used to be, and sum them.
+    r"""Turn each gradient until its cosines reach their running means, and sum them (GradVac).
 
-    As :func:`~mmpareto_jax.weightings.pcgrad`, but where the cosine :math:`\phi` of :math:`g_i'`
-    and :math:`g_j` is below its running mean :math:`\hat\phi_{ij}` the gradient becomes
+    This works as :func:`~mmpareto_jax.weightings.pcgrad`, but if the cosine :math:`\phi` of
+    :math:`g_i'` and :math:`g_j` is below its running mean :math:`\hat\phi_{ij}`, the gradient
+    becomes
 
     .. math::
       g_i' + \frac{|g_i'| (\hat\phi_{ij} \sqrt{1 - \phi^2} - \phi \sqrt{1 - \hat\phi_{ij}^2})}
       {|g_j| \sqrt{1 - \hat\phi_{ij}^2}}\, g_j,
 
-    whose cosine with :math:`g_j` is :math:`\hat\phi_{ij}`. Then
+    whose cosine with :math:`g_j` is :math:`\hat\phi_{ij}`. The running mean, zero at the start, is
+    then updated to
 
-    .. math:: \hat\phi_{ij} \leftarrow (1 - \beta) \hat\phi_{ij} + \beta \phi,
+    .. math:: \hat\phi_{ij} \leftarrow (1 - \beta) \hat\phi_{ij} + \beta \phi .
 
-    from zero at the start. A pair with a zero gradient, or with a mean of one to working precision,
-    is left alone.
+    A pair with a zero gradient is skipped. Where the running mean is one to working precision, the
+    gradient is not turned.
 
     Args:
       beta: Weight of the new cosine in the running mean, in [0, 1]. 0.01 by default, as in the
-        paper (LibMTL and TorchJD have 0.5).
-      seed: Seed of the orders. Every encoder draws the same ones.
+        paper; in LibMTL and TorchJD it is 0.5.
+      seed: As for :func:`~mmpareto_jax.weightings.pcgrad`.
 
     Returns:
-      A :class:`~mmpareto_jax.Weighting` whose state is the mean cosines and a random key.
+      A :class:`~mmpareto_jax.Weighting` whose state is the running means and a random key.
 
     Raises:
       ValueError: If ``beta`` is not in [0, 1].
@@ -78,7 +80,7 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
         def meet(
             step: int, turned: tuple[jax.Array, jax.Array, jax.Array]
         ) -> tuple[jax.Array, jax.Array, jax.Array]:
-            """Let each gradient meet its next: g_i' = sum_k C_ik g_k, <g_i', g_k> = (C M)_ik."""
+            """Turn each g_i' = sum_k C_ik g_k by its next gradient; <g_i', g_k> is (C M)_ik."""
             coefficients, products, targets = turned
             others = orders[:, step]
             own = root(jnp.clip(jnp.sum(coefficients * products, axis=1), 0))

@@ -8,15 +8,15 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
 def imtl_g() -> Weighting:
-    r"""Take the combination with equal projections onto all gradients (IMTL-G).
+    r"""Use the combination with equal projections onto all gradients (IMTL-G).
 
     .. math:: v = M^+ (|g_1|, \dots, |g_K|)^\top, \qquad w = v / \textstyle\sum_i v_i .
 
     For linearly independent gradients the update's inner product with every unit gradient is the
     same. The pseudo-inverse extends this to dependent ones (Quinton & Rey 2024). Weights may be
-    negative, and so may their sum before it is divided by: then the update opposes every objective,
-    by the same projection, and another scale of one gradient can turn it round. Where the sum of v
-    vanishes, as between opposite gradients, the weights are zero.
+    negative. The sum of v may be negative too: the update then worsens every objective, by the same
+    projection. A change of scale of a single gradient can cause this. If the sum of v vanishes, as
+    for opposite gradients, the weights are zero.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
@@ -40,7 +40,7 @@ def imtl_g() -> Weighting:
         zero = norms == 0
         lengths = jnp.where(zero, 1, norms)
         cosines = gramian / lengths[:, None] / lengths[None, :]
-        # Of independent gradients the cosines have the inverse, whatever the norms.
+        # For independent gradients, solve with the cosines, which do not depend on the norms.
         both = jnp.stack([jnp.where(jnp.diag(zero), 1, cosines), gramian])
         sides = jnp.stack([jnp.ones_like(norms), norms])
         (inverse, projected), decomposed = jax.vmap(pseudo_solve)(both, sides)

@@ -10,26 +10,27 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 def krum(n_byzantine: int = 0, n_selected: int = 1) -> Weighting:
-    r"""Select the gradients nearest to their neighbors: robust against some that are arbitrary.
+    r"""Average the gradients nearest to their neighbors, which is robust against outliers (Krum).
 
     The score of objective i is the sum of the squared distances :math:`|g_i - g_j|^2` to its
     :math:`K - f - 2` nearest others (at least one); the update is the mean of the gradients with
-    the lowest scores. Meant for many objectives: with two both scores are equal, and the first is
-    taken.
+    the lowest scores. The method is meant for many objectives: with two, both scores are equal and
+    the first gradient is selected.
 
     Args:
-      n_byzantine: The number f of gradients that may be arbitrary. More than zero need
-        :math:`K \ge 2 f + 3`, the paper's condition: with fewer objectives the arbitrary ones can
-        be chosen. (TorchJD accepts :math:`K \ge f + 3`; it also sums the distances, where the paper
-        sums their squares.)
-      n_selected: The number of gradients to average: 1 is Krum, more is multi-Krum.
+      n_byzantine: The number f of gradients that may be arbitrary, 0 by default. If it is positive,
+        the paper's condition :math:`K \ge 2 f + 3` must hold: with fewer objectives the arbitrary
+        gradients could be selected. (TorchJD accepts :math:`K \ge f + 3`, and sums the distances
+        instead of their squares.)
+      n_selected: The number of gradients to average: 1, the default, is Krum; more is multi-Krum.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
 
     Raises:
       ValueError: If ``n_byzantine`` is negative or ``n_selected`` not positive; from ``init``, if
-        there are fewer than ``n_selected`` objectives, or than 2 ``n_byzantine`` + 3.
+        there are fewer than ``n_selected`` objectives, or fewer than 2 ``n_byzantine`` + 3 if
+        ``n_byzantine`` is positive.
 
     Examples:
       >>> import jax.numpy as jnp

@@ -7,10 +7,10 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
 def mean() -> Weighting:
-    r"""Give every objective the weight :math:`1 / K`: the gradient of the mean of the losses.
+    r"""Give every objective the weight :math:`1 / K`, for the gradient of the mean loss.
 
-    It is :func:`~mmpareto_jax.weightings.uniform` divided by K: equal weighting as the multi-task
-    literature has it.
+    This is :func:`~mmpareto_jax.weightings.uniform` divided by K, called equal weighting in the
+    multi-task literature.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

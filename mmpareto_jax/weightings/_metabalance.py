@@ -17,20 +17,20 @@ class MetaBalanceState(NamedTuple):
 
 
 def metabalance(relax: float = 0.7, decay: float = 0.9) -> Weighting:
-    r"""Bring the auxiliary gradients towards the magnitude of the target's (MetaBalance).
+    r"""Bring the norms of auxiliary gradients towards that of the target gradient (MetaBalance).
 
-    The first objective is the target, in this library's order the joint loss; the others are
-    auxiliary. With :math:`m_i` the running mean of :math:`|g_i|`,
+    The first objective, by convention the joint loss, is the target; the others are auxiliary.
+    With :math:`m_i` the running mean of :math:`|g_i|`,
 
     .. math:: w_1 = 1, \qquad w_i = r \frac{m_1}{m_i} + 1 - r .
 
-    Gradients are enlarged as well as reduced, the third of the paper's strategies. The paper
+    Gradients are both enlarged and reduced, which is the third of the paper's strategies. The paper
     applies the rule to each parameter tensor; here it is applied to each encoder.
 
     Args:
-      relax: The relaxation factor r: 0 leaves the gradients alone, 1 gives all the same mean
-        magnitude. 0.7 by default, as in the released code.
-      decay: Weight of the past in the running means. 0.9 by default, as in the released code.
+      relax: The relaxation factor r: 0 does not change the gradients, 1 gives all of them the same
+        mean norm. 0.7 by default, as in the released code.
+      decay: Weight of the old value in the running means. 0.9 by default, as in the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the running means.

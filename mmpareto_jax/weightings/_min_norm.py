@@ -1,4 +1,4 @@
-"""The conventional Pareto method."""
+"""The conventional Pareto method: min-norm weights."""
 
 import jax
 
@@ -7,15 +7,15 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
 def min_norm() -> Weighting:
-    r"""Take :math:`w = K \alpha`, :math:`\alpha` the min-norm weights (conventional Pareto).
+    r"""Use :math:`w = K \alpha` with the min-norm weights :math:`\alpha` (conventional Pareto).
 
-    The combination descends on every objective, or is zero at a Pareto stationary point. The
-    factor K keeps the sum of the weights at that of the uniform baseline, as the paper does; the
+    The combination descends on every objective, or is zero at a Pareto stationary point. With the
+    factor K, as in the paper, the weights sum to K as for the uniform baseline; the
     multiple-gradient descent algorithm itself has :math:`w = \alpha`.
 
-    A zero gradient is itself the min-norm point: the update is zero, by definition of the method,
-    as long as one objective's gradient is (:func:`~mmpareto_jax.weightings.mmpareto` goes on with
-    the others).
+    A zero gradient is itself the min-norm point. So, by definition of the method, the update is
+    zero if the gradient of one objective is zero; :func:`~mmpareto_jax.weightings.mmpareto` leaves
+    such an objective out.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

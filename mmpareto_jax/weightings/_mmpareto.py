@@ -1,5 +1,6 @@
-"""MMPareto."""
+"""MMPareto: the min-norm direction at an enhanced magnitude."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -18,28 +19,28 @@ class MMParetoState(NamedTuple):
 
 
 def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
-    r"""Take a direction that all objectives share, at an enhanced magnitude (MMPareto).
+    r"""Use a direction that helps all objectives, at an enhanced magnitude (MMPareto).
 
     .. math::
       w = \gamma \lambda K \alpha, \qquad
       \lambda = \frac{|\sum_i g_i|}{|\sum_i K \alpha_i g_i|} \ge 1,
 
-    with :math:`\alpha` the min-norm weights where two objectives conflict (:math:`M_{ij} < 0`) and
-    :math:`\alpha_i = 1 / K` elsewhere, so that the update has :math:`\gamma` times the norm of the
-    uniform baseline's. Where the objectives conflict and the min-norm point is zero (to working
-    precision, see :func:`~mmpareto_jax.solvers.is_stationary`) the weights are zero.
+    with the min-norm weights :math:`\alpha` if two objectives conflict (:math:`M_{ij} < 0`) and
+    :math:`\alpha_i = 1 / K` otherwise, so that the norm of the update is :math:`\gamma` times that
+    of the uniform baseline. If the objectives conflict and the min-norm point is zero (to working
+    precision, see :func:`~mmpareto_jax.solvers.is_stationary`), the weights are zero.
 
-    A zero gradient has no direction that could be opposed. It takes no part: :math:`\alpha` and K
-    are those of the other objectives, and its own weight is :math:`\gamma \lambda`. This is not
-    the limit of a gradient that vanishes. There is none: however small a gradient is, its direction
-    is protected, so the update depends on the direction from which it comes to zero.
+    A zero gradient is left out: :math:`\alpha` and K are those of the other objectives, and its own
+    weight is :math:`\gamma \lambda`. This is not the limit of a gradient that goes to zero, and
+    there is no such limit: the update does not conflict even with a very small gradient, so it
+    depends on the direction from which the gradient goes to zero.
 
-    Two objectives are the paper's case. For more, "conflict" as any negative inner product and
-    the factor K are our reading: at K = 2 they are the paper.
+    The paper has two objectives. For more, the factor K and "conflict" as any negative inner
+    product are our interpretation; for K = 2 both agree with the paper.
 
     Args:
-      gamma: The magnitude over that of the uniform baseline: a positive number, or an optax
-        schedule of the step count. 1.5, the paper's, by default.
+      gamma: The norm of the update relative to that of the uniform baseline: a positive number, or
+        an optax schedule of the step count. 1.5 by default, as in the paper.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state counts the steps.
@@ -60,7 +61,31 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
     References:
       Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Algorithm 1 and Eq. 16.
     """
-    check_gamma(gamma)
+
+    def weights(gramian: jax.Array, gamma: jax.Array) -> jax.Array:
+        alpha = nearest_of_nonzero(gramian)
+        conflict = jnp.any(gramian < 0)
+        direction = jnp.where(conflict, summing_to_count(gramian, alpha), 1)
+        uniform_norm = root(quadratic_form(gramian, jnp.ones_like(alpha)))
+        norm = root(quadratic_form(gramian, direction))
+        stationary = conflict & is_stationary(gramian, alpha)
+        enhancement = jnp.where(conflict, uniform_norm / jnp.where(stationary, 1, norm), 1)
+        return jnp.where(stationary, 0, gamma * enhancement * direction)
+
+    return with_gamma(weights, gamma)
+
+
+def with_gamma(
+    weights: Callable[[jax.Array, jax.Array], jax.Array], gamma: optax.ScalarOrSchedule
+) -> Weighting:
+    """Make a weighting from a function of the Gramian and the current value of gamma.
+
+    Args:
+      weights: Function from the Gramian ``[K, K]`` and gamma ``()`` to the weights ``[K]``.
+      gamma: As for :func:`mmpareto`.
+    """
+    if not callable(gamma):
+        check("gamma", gamma, "positive and finite", lambda gamma: 0 < gamma < float("inf"))
 
     def init(num_objectives: int) -> MMParetoState:
         del num_objectives
@@ -70,29 +95,15 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
         gramian: jax.Array, state: MMParetoState, **extra: Any
     ) -> tuple[jax.Array, MMParetoState]:
         del extra
-        alpha = nearest_of_nonzero(gramian)
-        conflict = jnp.any(gramian < 0)
-        direction = jnp.where(conflict, summing_to_count(gramian, alpha), 1)
-        uniform_norm = root(quadratic_form(gramian, jnp.ones_like(alpha)))
-        norm = root(quadratic_form(gramian, direction))
-        stationary = conflict & is_stationary(gramian, alpha)
-        enhancement = jnp.where(conflict, uniform_norm / jnp.where(stationary, 1, norm), 1)
-        gamma_now = as_real(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
-        weights = jnp.where(stationary, 0, gamma_now * enhancement * direction)
-        # A gradient that is not finite must show in the update, also where nothing conflicts.
-        weights = jnp.where(jnp.all(jnp.isfinite(gramian)), weights, jnp.nan)
-        return weights, MMParetoState(step=next_step(state.step))
+        now = as_real(gamma(state.step) if callable(gamma) else gamma, gramian.dtype)
+        # A gradient that is not finite must show in the update, even without a conflict.
+        found = jnp.where(jnp.all(jnp.isfinite(gramian)), weights(gramian, now), jnp.nan)
+        return found, MMParetoState(step=next_step(state.step))
 
     return Weighting(init, update)
 
 
 def summing_to_count(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Return the weights of nonzero gradients times their number, and one for zero gradients."""
+    """Return the weights of nonzero gradients times their number, and 1 for zero gradients."""
     zero = jnp.diagonal(gramian) == 0
     return jnp.where(zero, 1, jnp.sum(~zero, dtype=alpha.dtype) * alpha)
-
-
-def check_gamma(gamma: optax.ScalarOrSchedule) -> None:
-    """Raise ``ValueError`` unless the magnitude is positive and finite, or a schedule."""
-    if not callable(gamma):
-        check("gamma", gamma, "positive and finite", lambda gamma: 0 < gamma < float("inf"))

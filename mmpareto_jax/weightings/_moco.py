@@ -18,24 +18,25 @@ class MoCoState(NamedTuple):
 
 
 def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weighting:
-    r"""Learn min-norm weights by one step of projected descent per training step (MoCo).
+    r"""Learn min-norm weights by one step of projected gradient descent per call (MoCo).
 
     .. math:: w \leftarrow \Pi_\Delta \left( w - \gamma t^{-\sigma} (M + \rho I) w \right),
 
-    t = 1, 2, ... the step, from the uniform weights.
+    with the step t = 1, 2, 3 and so on. The weights start at :math:`1 / K` each.
 
-    **What this contract lacks:** the published method takes the Gramian of tracking variables,
-    running means :math:`y_i \leftarrow y_i - \beta (y_i - g_i)` of the gradients, and combines
-    these. A weighting does not see the gradients: put :func:`~mmpareto_jax.track_gradients` before
-    the aggregator in the chain, and the two together are the published method. Alone this is the
-    method with :math:`\beta = 1`. (LibMTL differs from the paper: it normalizes each gradient to
-    the length of its loss, and has a softmax for the projection.)
+    **Limitations:** The published method computes the Gramian of running means of the gradients,
+    :math:`y_i \leftarrow y_i - \beta (y_i - g_i)`, and combines these means. A weighting does not
+    see the gradients. Put :func:`~mmpareto_jax.track_gradients` before the aggregator in the chain
+    to get the published method; without it, this is the method with :math:`\beta = 1`. (LibMTL
+    differs from the paper: it scales each gradient to a norm equal to its loss, and uses a softmax
+    instead of the projection.)
 
     Args:
       gamma: Learning rate of the weights. 0.1 by default, as in LibMTL, which follows the authors'
         code.
-      gamma_decay: The exponent :math:`\sigma` of its decay. 0.5 by default, as in LibMTL.
-      rho: Regularization. 0 by default, as in LibMTL.
+      gamma_decay: The exponent :math:`\sigma` by which the learning rate decays. 0.5 by default, as
+        in LibMTL.
+      rho: Regularization :math:`\rho`. 0 by default, as in LibMTL.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the weights and a step count.

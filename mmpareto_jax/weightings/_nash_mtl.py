@@ -1,4 +1,4 @@
-"""Nash-MTL."""
+"""Nash-MTL: multi-task learning as a bargaining game."""
 
 from typing import Any, NamedTuple
 
@@ -14,35 +14,34 @@ class NashMTLState(NamedTuple):
     """State of :func:`nash_mtl`: the number of steps taken, and the weights between updates."""
 
     step: jax.Array  # () int32
-    weights: jax.Array  # [K], before the norm is clipped
+    weights: jax.Array  # [K], before the norm of the update is clipped
 
 
 def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
-    r"""Take the Nash bargaining solution between the objectives (Nash-MTL).
+    r"""Use the Nash bargaining solution between the objectives (Nash-MTL).
 
-    The weights solve :math:`M w = 1 / w` (elementwise) for the Gramian of the gradients as they
-    are, so the update is :math:`\sqrt K` long whatever the scale of the gradients: :math:`w^\top M
-    w = K`. Then the weights are scaled down where the norm of the update exceeds ``max_norm``, as
-    in the released code. With its default of 1 the update is always 1 long: the learning rate
-    alone decides the length of the step.
+    The weights solve :math:`M w = 1 / w` (elementwise). Since :math:`w^\top M w = K`, the norm of
+    the update is :math:`\sqrt K` for gradients of any scale. If this exceeds ``max_norm``, the
+    weights are scaled down, as in the released code. With the default of 1, the norm of the update
+    is always 1, so that the learning rate alone sets the length of the step.
 
-    The update does not change with the unit of a loss either: a gradient a times as long has
-    a weight a times smaller.
+    The unit of a loss does not matter either: if a gradient becomes longer by a factor, its weight
+    becomes smaller by the same factor.
 
-    The released code approaches the same equation by at most twenty successive linearizations of a
-    non-convex problem, each from the last step's weights, and stops early. Here the equation itself
-    is solved, by a convex problem, to working precision: the weights do not depend on those of
-    earlier steps. (The released code multiplies the losses of the heads by the weights too; in this
-    library parameters in no encoder have the gradient of the sum.)
+    The released code approximates the solution by at most twenty successive linearizations of a
+    non-convex problem, which start from the weights of the last step, and stops early. Here a
+    convex problem with the same solution is solved to working precision, so the weights do not
+    depend on earlier steps. (The released code also multiplies the losses of the heads by the
+    weights; in this library parameters in no encoder get the gradient of the sum.)
 
-    They are zero at a Pareto stationary point, where the equation has no solution, and for a zero
-    gradient.
+    All weights are zero at a Pareto stationary point, where the equation has no solution; the
+    weight of a zero gradient is zero.
 
     Args:
-      max_norm: The largest norm of the update; ``float("inf")`` for none. 1, the released code's,
-        by default.
-      update_every: The weights are computed anew every that many steps and kept in between; the
-        norm is clipped in each. 1, the released code's, by default.
+      max_norm: The largest norm of the update, or ``float("inf")`` for no limit. 1 by default, as
+        in the released code.
+      update_every: Number of steps after which new weights are computed; the norm is clipped in
+        every step. 1 by default, as in the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state has the step count and the weights.
@@ -73,8 +72,8 @@ def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
         return alpha_fair_weights(gramian, alpha=1.0)
 
     def update_norm(gramian: jax.Array, weights: jax.Array) -> jax.Array:
-        # In units of the longest gradient and the largest weight: kept weights may meet gradients
-        # of another scale, and the products would leave the range of the dtype.
+        # In units of the longest gradient and the largest weight: the weights of an earlier step
+        # and gradients of another scale could have products outside the range of the dtype.
         unit = root(jnp.max(jnp.diagonal(gramian)))
         largest = jnp.max(weights)
         shares = weights / jnp.where(largest == 0, 1, largest)

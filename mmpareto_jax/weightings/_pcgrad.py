@@ -9,25 +9,25 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 class PCGradState(NamedTuple):
-    """State of :func:`pcgrad`: the key of the next step's orders."""
+    """State of :func:`pcgrad`: the random key for the orders of the next step."""
 
     key: jax.Array  # [2] uint32
 
 
 def pcgrad(seed: int = 0) -> Weighting:
-    r"""Free each gradient of its conflicts with the others, and sum them (PCGrad).
+    r"""Remove from each gradient its conflicts with the others, and sum the results (PCGrad).
 
-    Each :math:`g_i` meets the other gradients in a random order of its own; wherever
-    :math:`\langle g_i', g_j \rangle < 0` it is projected onto the normal plane of :math:`g_j`,
+    Each :math:`g_i` is compared with the other gradients in a random order of its own. If
+    :math:`\langle g_i', g_j \rangle < 0`, it is projected onto the normal plane of :math:`g_j`:
 
     .. math:: g_i' \leftarrow g_i' - \frac{\langle g_i', g_j \rangle}{|g_j|^2} g_j .
 
     The update is :math:`\sum_i g_i'`. With two objectives the order does not matter, and neither
-    gradient of the pair conflicts with the update; with more, a later projection may bring an
-    earlier conflict back, as in the published method.
+    gradient conflicts with the update. With more, as in the published method, a later projection
+    may bring an earlier conflict back.
 
     Args:
-      seed: Seed of the orders. Every encoder draws the same ones.
+      seed: Seed of the random orders, 0 by default. All encoders draw the same orders.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is a random key.
@@ -60,11 +60,11 @@ def pcgrad(seed: int = 0) -> Weighting:
         smallest = jnp.finfo(gramian.dtype).tiny  # of the normal numbers
 
         def meet(step: int, projected: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            """Let each gradient meet its next: g_i' = sum_k C_ik g_k, <g_i', g_k> = (C M)_ik."""
+            """Project each g_i' = sum_k C_ik g_k off its next gradient; <g_i', g_k> is (C M)_ik."""
             coefficients, products = projected
             others = orders[:, step]
             inner = products[rows, others]
-            # A square may be too small for its dtype where the product is not.
+            # A square may underflow although the inner product does not.
             conflict = (inner < 0) & (others != rows) & (squares[others] >= smallest)
             square = jnp.where(conflict, squares[others], 1)
             share = jnp.where(conflict, inner / square, 0)
@@ -81,5 +81,5 @@ def pcgrad(seed: int = 0) -> Weighting:
 
 
 def random_orders(key: jax.Array, num_objectives: int) -> jax.Array:
-    """Draw for each objective an order of all objectives, ``[K, K]`` int32."""
+    """Draw a random order of all objectives for each objective, ``[K, K]`` int32."""
     return jnp.argsort(jax.random.uniform(key, (num_objectives, num_objectives)), axis=1)

@@ -8,16 +8,16 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 class RandomState(NamedTuple):
-    """State of :func:`random`: the key of the next step's weights."""
+    """State of :func:`random`: the random key for the weights of the next step."""
 
     key: jax.Array  # [2] uint32
 
 
 def random(seed: int = 0) -> Weighting:
-    r"""Draw new weights at each step: the softmax of K standard normal numbers.
+    r"""Draw new random weights at each step, the softmax of K standard normal numbers.
 
     Args:
-      seed: Seed of the weights. Every encoder draws the same ones.
+      seed: Seed of the weights, 0 by default. All encoders draw the same weights.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is a random key.

@@ -11,7 +11,7 @@ from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_obje
 
 
 class SDMGradState(NamedTuple):
-    """State of :func:`sdmgrad`: where the descent of the weights stands."""
+    """State of :func:`sdmgrad`: the weights from which the next descent starts."""
 
     weights: jax.Array  # [K], on the simplex
 
@@ -23,37 +23,39 @@ def sdmgrad(
     momentum: float = 0.5,
     preference: PerObjective | None = None,
 ) -> Weighting:
-    r"""Pull the min-norm combination towards a preferred one, by projected descent (SDMGrad).
+    r"""Pull the min-norm combination towards a preferred combination (SDMGrad).
 
-    Some steps of projected gradient descent with momentum, from the weights of the last step,
-    towards the minimizer over the simplex of
+    Each call starts from the weights of the last one, and takes steps of projected gradient descent
+    with momentum towards the minimizer, over the simplex, of
 
     .. math:: \tfrac12 \left| \textstyle\sum_i (w_i + \lambda p_i) g_i \right|^2,
 
     with the Gramian divided by the square of the mean norm. The update is :math:`\sum_i (w_i +
-    \lambda p_i) g_i / (1 + \lambda)`; the released code further multiplies it by K, to match a sum
-    of losses, and clips its norm to 1 (``optax.clip_by_global_norm`` after the aggregator).
+    \lambda p_i) g_i / (1 + \lambda)`. The released code also multiplies it by K, to match a sum of
+    losses, and clips its norm to 1 (use ``optax.clip_by_global_norm`` after the aggregator).
 
-    **What this contract lacks:** the published method takes the Gramian of two independent batches,
-    :math:`G_1 G_2^\top`, which makes the descent unbiased, and combines the gradients of a third.
-    Here one batch serves for all three: it is the method's deterministic version. Called by hand,
-    ``update`` takes :math:`G_1 G_2^\top` as well and gives the published weights.
+    **Limitations:** The published method uses the Gramian of two independent batches,
+    :math:`G_1 G_2^\top`, which makes the descent unbiased, and combines the gradients of a third
+    batch. Here a single batch is used for all three, which is the method's deterministic version.
+    If you call ``update`` yourself with :math:`G_1 G_2^\top`, it returns the published weights.
 
     Args:
       lam: The regularization :math:`\lambda`, at least zero. 0.3 by default, as in the released
         code for Cityscapes and NYUv2.
-      iterations: Steps of descent at each call. 20 by default, as in the released code.
-      learning_rate: Of the descent. 10 by default, as in the released code (LibMTL has 5). At such
-        a rate the weights jump between corners of the simplex and do not settle; 0.5 converges.
-      momentum: Of the descent, from zero at each call. 0.5 by default, as in the released code.
-      preference: The weights p of the combination that it is drawn to, ``[K]``. :math:`1 / K` each
-        by default, the mean gradient, as in the paper's experiments and the released code.
+      iterations: Number of steps of descent in each call. 20 by default, as in the released code.
+      learning_rate: Learning rate of the descent. 10 by default, as in the released code (5 in
+        LibMTL). At such a rate the weights jump between corners of the simplex and do not converge;
+        with 0.5 they do.
+      momentum: Momentum of the descent, which starts at zero in each call. 0.5 by default, as in
+        the released code.
+      preference: The weights p of the preferred combination, ``[K]``. :math:`1 / K` each by
+        default, the mean gradient, as in the paper's experiments and the released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the weights on the simplex.
 
     Raises:
-      ValueError: If ``lam`` is negative or ``iterations`` is no positive integer; from ``init``, if
+      ValueError: If ``lam`` is negative or ``iterations`` not a positive integer; from ``init``, if
         ``preference`` does not have K entries.
 
     Examples:

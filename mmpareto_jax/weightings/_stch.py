@@ -1,4 +1,4 @@
-"""Smooth Tchebycheff scalarization."""
+"""STCH: smooth Tchebycheff scalarization."""
 
 from typing import Any
 
@@ -19,20 +19,20 @@ def stch(
     preference: PerObjective | None = None,
     ideal: PerObjective | None = None,
 ) -> Weighting:
-    r"""Descend on a smooth maximum of the losses (smooth Tchebycheff scalarization).
+    r"""Minimize a smooth maximum of the losses (smooth Tchebycheff scalarization).
 
     .. math::
       w_i = \lambda_i \operatorname{softmax}(\lambda (L - z) / \mu)_i, \qquad
       \text{the gradient of } \mu \log \sum_i \exp(\lambda_i (L_i - z_i) / \mu) .
 
     Args:
-      mu: The smoothing: the smaller, the nearer to the maximum alone. 1 by default, as in the
-        released code for multi-task learning. (That takes the logarithms of the losses over their
-        means in a warm-up, has a preference of ones and multiplies the whole by K; transform the
-        losses that you pass, if you want it.)
-      preference: :math:`\lambda`, ``[K]``. :math:`1 / K` each by default: the paper's preferences
-        lie on the simplex.
-      ideal: The ideal point z, lower bounds of the losses, ``[K]``. Zero by default.
+      mu: The smoothing; smaller values come closer to the maximum itself. 1 by default, as in the
+        released code for multi-task learning. That code also takes the logarithms of the losses
+        over their means in a warm-up, has a preference of ones and multiplies the result by K; to
+        do the same, transform the losses that you pass.
+      preference: The weights :math:`\lambda`, ``[K]``. :math:`1 / K` each by default, since the
+        paper's preferences lie on the simplex.
+      ideal: The ideal point z, ``[K]``, lower bounds of the losses. Zero by default.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state. It needs ``losses=``.
@@ -70,7 +70,7 @@ def stch(
         lowest = jnp.zeros_like(losses) if ideal is None else ideal
         shares, lowest = (as_real(values, gramian.dtype) for values in (shares, lowest))
         terms = shares * (losses - lowest)
-        # Off the largest before the division, which could leave the range of the dtype.
+        # Subtract the largest before the division, which could overflow.
         return shares * jax.nn.softmax((terms - jnp.max(terms)) / as_real(mu, gramian.dtype)), state
 
     return Weighting(init, update)

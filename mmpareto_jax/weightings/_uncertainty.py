@@ -16,17 +16,19 @@ class UncertaintyState(NamedTuple):
 
 
 def uncertainty(learning_rate: float = 2.5e-3) -> Weighting:
-    r"""Weigh each objective by a noise that is learned for it (uncertainty weighting).
+    r"""Weight each objective by its learned noise level (uncertainty weighting).
 
-    The losses are combined as the likelihood of outputs with variance :math:`e^{s_i}`,
+    The losses are combined as the negative log-likelihood of outputs with variances
+    :math:`e^{s_i}`,
 
     .. math:: \sum_i \tfrac12 e^{-s_i} L_i + \tfrac12 s_i, \qquad w_i = \tfrac12 e^{-s_i},
 
-    and s, from zero (LibMTL: -0.5), takes one step of gradient descent on it after each use. For
-    constant losses it ends at :math:`w_i = 1 / (2 L_i)`.
+    and s takes one step of gradient descent on this sum in each call, after the weights are
+    computed. It starts at 0 (-0.5 in LibMTL). For constant losses the weights converge to
+    :math:`w_i = 1 / (2 L_i)`.
 
     Args:
-      learning_rate: Of s. 0.0025 by default, the paper's rate for all parameters.
+      learning_rate: Learning rate of s. 0.0025 by default, the paper's rate for all parameters.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is s. It needs ``losses=``.

@@ -8,13 +8,13 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
 def uniform(scale: float = 1.0) -> Weighting:
-    r"""Give every objective the same weight: the gradient of ``scale`` times the summed losses.
+    r"""Give every objective the same weight, for the gradient of ``scale`` times the summed losses.
 
-    With ``scale`` equal to MMPareto's gamma it is the ablation that tells how much of MMPareto's
-    effect is the magnitude alone ("uniform x gamma").
+    With ``scale`` equal to MMPareto's gamma, this is the ablation that shows how much of MMPareto's
+    effect comes from the magnitude alone ("uniform x gamma").
 
     Args:
-      scale: The weight of each objective. 1, the paper's uniform baseline, by default.
+      scale: The weight of each objective. 1 by default, the paper's uniform baseline.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

@@ -1,4 +1,4 @@
-"""UPGrad."""
+"""UPGrad: unconflicting projection of gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,13 @@ from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_pre
 
 
 def upgrad(preference: PerObjective | None = None) -> Weighting:
-    r"""Project each gradient on the directions that harm no objective, and sum them (UPGrad).
+    r"""Project each gradient onto the directions that harm no objective, and sum them (UPGrad).
 
-    The update is :math:`\sum_i \pi(u_i g_i)` with :math:`\pi` the projection on the cone of
-    directions that harm no objective; an objective with a small gradient keeps its share of it.
+    The update is :math:`\sum_i \pi(u_i g_i)` with :math:`\pi` the projection onto the cone of
+    directions that harm no objective. A small gradient contributes in proportion to its norm.
 
     Args:
-      preference: The weights ``u`` of shape ``[K]``. ``1 / K`` each by default, the mean, as in
-        the reference.
+      preference: The weights u, ``[K]``. :math:`1 / K` each by default, as in the reference.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

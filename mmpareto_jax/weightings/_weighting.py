@@ -1,4 +1,4 @@
-"""What a weighting is."""
+"""The type of a weighting, and what weightings share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from mmpareto_jax._hyper_parameters import as_real
 
 
 class Weighting(NamedTuple):
-    """A pair of pure functions that turns a Gramian into the weights of the objectives.
+    """A pair of pure functions that turn a Gramian into the weights of the objectives.
 
     Attributes:
       init: ``init(num_objectives) -> state``, a pytree of fixed shapes and dtypes.
       update: ``update(gramian, state, **extra) -> (weights, state)`` with ``gramian`` of shape
         ``[K, K]`` and ``weights`` of shape ``[K]``, both float32 or both float64. ``extra`` holds
-        what the caller gave to ``tx.update`` by keyword; ``losses`` comes as an array of shape
-        ``[K]`` in the order of the Gramian. A weighting ignores what it does not need.
+        the keyword arguments of ``tx.update``; ``losses`` is an array of shape ``[K]`` in the order
+        of the Gramian. A weighting ignores keyword arguments that it does not need.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -54,7 +54,7 @@ def next_step(step: jax.Array) -> jax.Array:
 
 
 def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
-    """Return the losses, or raise an error that says how to pass them.
+    """Return the losses, or raise ``ValueError`` with a hint how to pass them.
 
     Raises:
       ValueError: If there are none.
@@ -65,7 +65,7 @@ def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
 
 
 def log_losses(losses: jax.Array | None, method: str) -> jax.Array:
-    """Return the logarithms of the losses: minus infinity of zero, NaN of a negative loss."""
+    """Return the logarithms of the losses: minus infinity for zero, NaN for a negative loss."""
     return jnp.log(require_losses(losses, method))
 
 
@@ -74,10 +74,10 @@ PerObjective = Sequence[float] | jax.Array
 
 
 def per_objective(values: PerObjective, name: str, num_objectives: int) -> jax.Array:
-    """Return the values as an array.
+    """Return the values as an array of shape ``[K]``.
 
     Raises:
-      ValueError: If there is not one for each objective.
+      ValueError: If there is not one value for each objective.
     """
     array = jnp.asarray(values)
     if array.shape != (num_objectives,):
@@ -88,10 +88,10 @@ def per_objective(values: PerObjective, name: str, num_objectives: int) -> jax.A
 def with_preference(
     weights: Callable[[jax.Array, jax.Array], jax.Array], preference: PerObjective | None
 ) -> Weighting:
-    """Make a weighting without state from a function of the Gramian and of a preference.
+    """Make a weighting without state from a function of the Gramian and a preference.
 
     Args:
-      weights: From the Gramian ``[K, K]`` and the preference ``[K]`` to the weights ``[K]``.
+      weights: Function from the Gramian ``[K, K]`` and the preference ``[K]`` to weights ``[K]``.
       preference: Weights of the objectives. 1 / K each by default.
     """
 

@@ -87,13 +87,15 @@ ENCODER_USERS = {
     ],
 )
 def test_encoders_are_a_dict_from_names_to_encoders(name, encoders, message):
-    with pytest.raises(ValueError, match="encoders is a dict from names to Encoder, " + message):
+    with pytest.raises(
+        ValueError, match="encoders must be a dict from names to Encoder, " + message
+    ):
         ENCODER_USERS[name](encoders)
 
 
 WRONG = {
-    "empty tree, gradients": (lambda: grads_of({}), "there is no parameter: the tree is empty"),
-    "empty tree, integrate": (lambda: integrated({}), "there is no parameter: the tree is empty"),
+    "empty tree, gradients": (lambda: grads_of({}), "there are no parameters: the tree is empty"),
+    "empty tree, integrate": (lambda: integrated({}), "there are no parameters: the tree is empty"),
     "empty tree, update": (
         lambda: updated({}, None),
         "matches no parameter; paths are none, since the tree is empty",
@@ -184,7 +186,7 @@ WRONG = {
     ),
     "stacked in no encoder": (
         lambda: updated(GRADS | {"head": np.ones((2, 1), "f")}),
-        r"the gradient of 'head' has shape \(2, 1\), expected \(1,\), since no encoder has it",
+        r"the gradient of 'head' has shape \(2, 1\), expected \(1,\), since it is in no encoder",
     ),
     "wrong K": (
         lambda: updated(np.ones((3, 2), "f"), np.ones(2, "f"), mmp.mmpareto()),
@@ -218,7 +220,7 @@ WRONG = {
     ),
     "the state of another": (
         lambda: mmp.mmpareto(NET).update(GRADS, (), PARAMS),
-        "update takes the state of init, got a tuple of 0 for it",
+        "update takes the state from init, got a tuple of 0",
     ),
     "gradients of other shapes": (
         lambda: mmp.stack_objectives(
@@ -276,17 +278,17 @@ WRONG = {
     "a leak above one": (lambda: mmp.grad_drop(leak=(0.5, 5.0)), r"leak must be in \[0, 1\]"),
     "a set of objectives": (
         lambda: mmp.Encoder("net", {"joint"}),
-        "objectives is a tuple of names, got {'joint'}",
+        "objectives must be a tuple of names, got {'joint'}",
     ),
     "an axis that is not mapped": (
         lambda: grads_of(PARAMS, average_over="data"),
-        "'data' is no mapped axis here",
+        "'data' is not a mapped axis here",
     ),
     "an axis that is not mapped, aggregate": (
         lambda: updated(GRADS, tx=mmp.mmpareto(NET, axis_name="data")),
-        "'data' is no mapped axis here",
+        "'data' is not a mapped axis here",
     ),
-    "no prefix": (lambda: mmp.Encoder(None, ("joint",)), "params is a path prefix.* got None"),
+    "no prefix": (lambda: mmp.Encoder(None, ("joint",)), "params must be a path prefix.* got None"),
     "a number as prefix": (lambda: mmp.Encoder((1,), ("joint",)), r"got \(1,\)"),
     "an axis for both": (
         lambda: mmp.mmpareto(NET, axis_name="data", average_over=("data", "x")),

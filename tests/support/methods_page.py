@@ -41,4 +41,4 @@ def rows(section):
     return found
 
 
-WEIGHTING_ROWS, COORDINATEWISE_ROWS = map(rows, PAGE.split("## Coordinate by coordinate"))
+WEIGHTING_ROWS, COORDINATEWISE_ROWS = map(rows, PAGE.split("## Coordinate-wise methods"))
