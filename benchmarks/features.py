@@ -114,10 +114,10 @@ def build(
     outputs = {head: task.num_outputs for head, task in dataset.heads.items()}
     shapes = {name: base.feed.shapes[name] for name in dataset.modalities}
     graph = nnx.graphdef(models.build(config, shapes, outputs, seed=0))
-    optimisation = config.optimisation
+    optimization = config.optimization
     tx = optax.chain(
-        optax.add_decayed_weights(optimisation.weight_decay),
-        optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),
+        optax.add_decayed_weights(optimization.weight_decay),
+        optax.sgd(optimization.learning_rate, momentum=optimization.momentum),
     )
 
     def encode(params: Any, batch: Batch) -> dict[str, jax.Array]:

@@ -94,8 +94,8 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
       pipeline); and "waiting W", the share of the training time spent waiting for a batch.
     """
     preset = data.named(DATASET).preset
-    optimisation = dataclasses.replace(preset.optimisation, batch_size=protocol.batch_size)
-    config = dataclasses.replace(preset, model=protocol.model, optimisation=optimisation)
+    optimization = dataclasses.replace(preset.optimization, batch_size=protocol.batch_size)
+    config = dataclasses.replace(preset, model=protocol.model, optimization=optimization)
     compiled = program.build(config, splits)
     mesh = devices.make_mesh()
     pipelines = {

@@ -24,7 +24,7 @@ from mmpareto_jax._gramian import combine, gramian
 COMMAND = "python -m benchmarks step"
 
 BATCH_SIZE = 64
-CHANNELS = {"gray": 1, "colour": 3}
+CHANNELS = {"gray": 1, "color": 3}
 ENCODERS = {
     name: mmp.Encoder(params=f"encoders/{name}", objectives=("joint", name)) for name in CHANNELS
 }

@@ -21,9 +21,9 @@ def losses(params, batch, axis_name=None):
     features = {}
     for m in encoders:
         hidden = batch[m] @ params[m]
-        centre = mean(hidden)
-        spread = mean((hidden - centre) ** 2)
-        features[m] = jnp.tanh((hidden - centre) * jax.lax.rsqrt(spread + 1e-5))
+        center = mean(hidden)
+        spread = mean((hidden - center) ** 2)
+        features[m] = jnp.tanh((hidden - center) * jax.lax.rsqrt(spread + 1e-5))
     features["joint"] = features["audio"] - features["visual"]
     return {k: jnp.mean((x @ params["head"] - batch["y"]) ** 2) for k, x in features.items()}
 

@@ -14,7 +14,7 @@ def _require(condition: bool, requirement: str, value: float) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Optimisation:
+class Optimization:
     """Hyper-parameters of SGD."""
 
     learning_rate: float = 0.01
@@ -36,7 +36,7 @@ class Optimisation:
         _require(self.epochs > 0, "epochs must be positive", self.epochs)
 
 
-PAPER = Optimisation(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_size=64, epochs=50)
+PAPER = Optimization(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_size=64, epochs=50)
 """Learning rate and momentum are the paper's (appendix B); where it is silent, the rest is that of
 the code released with it."""
 
@@ -64,7 +64,7 @@ class Config:
     at the price of a backward pass for each; the updates are the same."""
     seed: int = 0
     """Seed of the initial parameters and of the order of the samples."""
-    optimisation: Optimisation = Optimisation()
+    optimization: Optimization = Optimization()
 
     def __post_init__(self) -> None:
         _require(0 < self.gamma < float("inf"), "gamma must be positive and finite", self.gamma)
@@ -118,11 +118,11 @@ def differences(ours: Config, theirs: Config) -> list[str]:
         >>> differences(Config(seed=1), Config(seed=2))
         ['seed 1 (here 2)']
     """
-    flat = [{**config.to_json()["optimisation"], **config.to_json()} for config in (ours, theirs)]
+    flat = [{**config.to_json()["optimization"], **config.to_json()} for config in (ours, theirs)]
     return [
         f"{name} {json.dumps(value)} (here {json.dumps(flat[1][name])})"
         for name, value in flat[0].items()
-        if name not in ("optimisation", "epochs") and value != flat[1][name]
+        if name not in ("optimization", "epochs") and value != flat[1][name]
     ]
 
 

@@ -37,7 +37,7 @@ def of(arguments: Sequence[str]) -> Config:
       UserError: If there is no data set of the name.
 
     Example:
-      >>> of(["train", "--dataset", "cg-mnist", "--epochs", "3"]).optimisation.learning_rate
+      >>> of(["train", "--dataset", "cg-mnist", "--epochs", "3"]).optimization.learning_rate
       0.001
     """
     try:

@@ -307,7 +307,7 @@ def test_the_page_of_training_methods_lists_those_that_are_no_rivals():
 
 def test_the_method_of_the_guide_is_short_and_trains(monkeypatch):
     from experiments import data, methods
-    from experiments.config import Config, Optimisation
+    from experiments.config import Config, Optimization
     from experiments.engine import program
 
     (block,) = blocks_of((ROOT / "docs" / "adding-a-method.md").read_text())
@@ -316,7 +316,7 @@ def test_the_method_of_the_guide_is_short_and_trains(monkeypatch):
     exec(block, names)
     monkeypatch.setitem(methods.METHODS, "progress", names["progress"])
     config = Config(
-        method="progress", options=("power=2.0",), optimisation=Optimisation(batch_size=320)
+        method="progress", options=("power=2.0",), optimization=Optimization(batch_size=320)
     )
     compiled = program.build(config, data.load("cg-digits"))
     state = compiled.initial_state(0)

@@ -41,13 +41,13 @@ def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], 
     """Return a function that takes the next step at each call."""
     torch.manual_seed(0)
     model = LateFusion()
-    optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     backward = make(model)
 
     def step() -> None:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         backward(model.losses(batch))
-        optimiser.step()
+        optimizer.step()
 
     return step
 

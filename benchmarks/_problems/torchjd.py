@@ -111,7 +111,7 @@ def _differentiating(peer: Peer, num_objectives: int, inputs: Any) -> Callable[[
         **({"shape": num_objectives} if peer.name in ("FAMO", "UW") else peer.arguments)
     )
     learned = list(scalarizer.parameters())
-    optimiser = torch.optim.SGD(learned, lr=2.5e-3) if peer.name == "UW" else None
+    optimizer = torch.optim.SGD(learned, lr=2.5e-3) if peer.name == "UW" else None
 
     def weights() -> Any:
         values = next(inputs).clone().requires_grad_()
@@ -121,9 +121,9 @@ def _differentiating(peer: Peer, num_objectives: int, inputs: Any) -> Callable[[
                 scalarizer.step()
             case "FAMO":
                 scalarizer.update(values)
-        if optimiser is not None:
-            optimiser.step()
-            optimiser.zero_grad()
+        if optimizer is not None:
+            optimizer.step()
+            optimizer.zero_grad()
         return values.grad
 
     return weights

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax
 
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data.storage.fields import Fields
 from experiments.data.storage.recipe import Recipe
 from experiments.data.storage.samples import Transforms
@@ -67,7 +67,7 @@ class DataSet:
       needs_files: Whether its user has to provide files; else they are downloaded, or none is
         needed.
       model: The model of a run whose user names none.
-      optimisation: The optimisation of a run, as far as its user says nothing else.
+      optimization: The optimization of a run, as far as its user says nothing else.
     """
 
     name: str
@@ -79,7 +79,7 @@ class DataSet:
     transforms: Transforms | None = None
     needs_files: bool = True
     model: str
-    optimisation: Optimisation = Config.optimisation
+    optimization: Optimization = Config.optimization
 
     @property
     def heads(self) -> Mapping[str, Task]:
@@ -94,7 +94,7 @@ class DataSet:
     @property
     def preset(self) -> Config:
         """The configuration of a run, as far as its user says nothing else."""
-        return Config(dataset=self.name, model=self.model, optimisation=self.optimisation)
+        return Config(dataset=self.name, model=self.model, optimization=self.optimization)
 
     def inputs(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Return the arrays of a batch of samples that a model reads."""

@@ -28,7 +28,7 @@ UNFIT = re.compile(r"[\[\\]|:/")
 
 
 class Checkpoints:
-    """The checkpoints of one run: state (parameters, optimiser, data position, key) and config.
+    """The checkpoints of one run: state (parameters, optimizer, data position, key) and config.
 
     A checkpoint is written beside its place and renamed when whole, so a kill leaves the previous
     one. The last two are kept. Use as a context manager: leaving it waits for pending writes, and

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data import DATASETS
 from experiments.engine.loop import train
 from experiments.engine.program import Program
@@ -41,10 +41,10 @@ class Protocol:
     """MMPareto's gamma and the factor of uniform x gamma."""
 
     @property
-    def optimisation(self) -> Optimisation:
+    def optimization(self) -> Optimization:
         """Its SGD: the defaults of train for the data set, apart from what the protocol says."""
         return dataclasses.replace(
-            DATASETS[self.dataset].preset.optimisation,
+            DATASETS[self.dataset].preset.optimization,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
         )
@@ -56,7 +56,7 @@ class Protocol:
             method=method,
             gamma=self.gamma,
             diagnose=method in DIAGNOSED,
-            optimisation=self.optimisation,
+            optimization=self.optimization,
         )
 
 

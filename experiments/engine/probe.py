@@ -15,7 +15,7 @@ from experiments.engine.state import TrainState
 from experiments.errors import UserError
 
 ITERATIONS = 1000
-"""Of L-BFGS at most; on standardised features it needs fewer."""
+"""Of L-BFGS at most; on standardized features it needs fewer."""
 
 
 class Represented(NamedTuple):
@@ -28,7 +28,7 @@ class Represented(NamedTuple):
 def linear_probe(program: Program, state: TrainState) -> Scores:
     """Accuracy and macro F1 of a logistic regression on each frozen encoder.
 
-    It is fitted to the representations of the training set, as evaluation gives them, standardised,
+    It is fitted to the representations of the training set, as evaluation gives them, standardized,
     and scored on those of the test set.
 
     Args:

@@ -83,7 +83,7 @@ def build(
     mesh = mesh or devices.make_mesh()
     if method.held_out:
         splits = hold_out(splits, method.held_out)
-    feed = feeds.build(splits, config.optimisation.batch_size, mesh, workers)
+    feed = feeds.build(splits, config.optimization.batch_size, mesh, workers)
     forward = Forward(config, dataset, feed.shapes)
     problem = Problem(
         heads=tuple(dataset.heads),
@@ -91,9 +91,9 @@ def build(
         outputs=forward.outputs,
         features=forward.features,
         steps_per_epoch=feed.steps_per_epoch,
-        epochs=config.optimisation.epochs,
+        epochs=config.optimization.epochs,
     )
-    step = Step(method, forward, problem, config.optimisation)
+    step = Step(method, forward, problem, config.optimization)
     tasks = {head: dataset.heads[head] for head in method.trained_heads(tuple(dataset.heads))}
     replicated = devices.replicated(mesh)
     shardings = devices.of_state(

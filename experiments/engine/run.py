@@ -76,7 +76,7 @@ def train(
         _require_run(run_dir, resume)  # another training may just have ended
         splits = data.load(config.dataset, folder, prepared_dir, workers)
         compiled = program.build(initial, splits, over_devices, workers)
-        steps = config.optimisation.epochs * compiled.feed.steps_per_epoch
+        steps = config.optimization.epochs * compiled.feed.steps_per_epoch
         with tqdm(total=steps, unit="step", dynamic_ncols=True, disable=not talks) as progress:
 
             def on_start(done: int) -> None:
@@ -147,7 +147,7 @@ def finish(
                 checkpoints.save(state, config)
                 on_epoch(record)
 
-            return train_epochs(program, state, config.optimisation.epochs, save, on_step)
+            return train_epochs(program, state, config.optimization.epochs, save, on_step)
 
 
 def saved_steps(run_dir: Path) -> list[int]:

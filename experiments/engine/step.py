@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 import mmpareto_jax as mmp
-from experiments.config import Optimisation
+from experiments.config import Optimization
 from experiments.data import Batch
 from experiments.engine.forward import Forward
 from experiments.engine.state import TrainState
@@ -26,11 +26,11 @@ class Step:
       method: The training method.
       forward: The passes of the model.
       problem: What the run trains.
-      optimisation: The settings of SGD.
+      optimization: The settings of SGD.
     """
 
     def __init__(
-        self, method: Method, forward: Forward, problem: Problem, optimisation: Optimisation
+        self, method: Method, forward: Forward, problem: Problem, optimization: Optimization
     ) -> None:
         self._method = method
         self._forward = forward
@@ -42,8 +42,8 @@ class Step:
         self._gradients = mmp.value_and_objective_grads(self._objectives, encoders, has_aux=True)
         self._aggregator = optax.with_extra_args_support(method.aggregator(encoders, problem))
         self._sgd = optax.chain(
-            optax.add_decayed_weights(optimisation.weight_decay),
-            optax.sgd(optimisation.learning_rate, momentum=optimisation.momentum),
+            optax.add_decayed_weights(optimization.weight_decay),
+            optax.sgd(optimization.learning_rate, momentum=optimization.momentum),
         )
 
     def init(self, params: Any, batch_stats: Any, seed: int) -> TrainState:

@@ -80,7 +80,7 @@ class Method(NamedTuple):
       init: From the problem to the state before the first step. Raises UserError if the method
         does not fit the problem.
       modulate: From the integrated gradients of all parameters, the signals, the state and a random
-        key to the gradients that the optimiser is given.
+        key to the gradients that the optimizer is given.
       after_step: From the state, the signals, the objectives' gradients and the parameters, both as
         they were in the step, to the next state.
       held_out: The share of the training set that is kept out of training, as split "held-out".
@@ -88,7 +88,7 @@ class Method(NamedTuple):
         sums before that epoch: "train", "held-out" or none.
       sums: From a pass and which samples count, bool ``[B]``, to sums over the counted samples,
         which are added up over a split.
-      before_epoch: From the state, the optimiser's state, the sums by split and the number of the
+      before_epoch: From the state, the optimizer's state, the sums by split and the number of the
         epoch to both states; None if nothing happens between epochs.
     """
 

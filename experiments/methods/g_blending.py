@@ -1,4 +1,4 @@
-"""Gradient blending: losses weighted by how each head generalises and overfits.
+"""Gradient blending: losses weighted by how each head generalizes and overfits.
 
 Wang, Tran & Feiszli, `What makes training multi-modal classification networks hard?
 <https://arxiv.org/abs/1905.12681>`_, CVPR 2020, in the online form. Between two checkpoints, from
@@ -6,7 +6,7 @@ the mean losses of head k on the training set, ``T``, and on held-out samples, `
 
 * overfitting is the gap ``V - T``, and its growth ``O_k = (V_k - T_k) - (V_k' - T_k')``;
 * the gain is the fall of the held-out loss, ``G_k = V_k' - V_k``, a prime marking the earlier;
-* the weight of the loss is ``w_k = G_k / O_k^2`` over a normaliser (Proposition 1).
+* the weight of the loss is ``w_k = G_k / O_k^2`` over a normalizer (Proposition 1).
 
 What is decided here, where the paper does otherwise or is silent:
 
@@ -73,17 +73,17 @@ def g_blending(
     _check(every, held_out, least_overfitting)
 
     def before_epoch(
-        state: Blend, optimiser: optax.OptState, sums_by_split: Mapping[str, Any], epoch: jax.Array
+        state: Blend, optimizer: optax.OptState, sums_by_split: Mapping[str, Any], epoch: jax.Array
     ) -> tuple[Blend, optax.OptState]:
         if not sums_by_split:
-            return state, optimiser
+            return state, optimizer
         train, unseen = (_means(sums_by_split[name]) for name in ("train", "held-out"))
         estimate = blend(state, train, unseen, least_overfitting)
         weights = {
             head: jnp.where(epoch == 0, state.weights[head], weight)
             for head, weight in estimate.items()
         }
-        return Blend(weights, train, unseen), optimiser
+        return Blend(weights, train, unseen), optimizer
 
     one_by_one = Method(
         objectives=lambda forward, state: (_weighted(forward, state), ()),

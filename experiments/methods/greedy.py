@@ -10,7 +10,7 @@ regular steps until now, ::
     s_m = log10( sum mu(theta'_m) / sum mu(theta_m) ).
 
 If ``|s_0 - s_1|`` exceeds a threshold after a regular step, as many re-balancing steps follow as
-the window is long. They care for the branch with the larger s, which learnt less from its own
+the window is long. They care for the branch with the larger s, which learned less from its own
 modality: in it, what comes from the other modality is replaced by its running mean.
 
 The paper studies two branches with a prediction each, which exchange through MMTM blocks. What is

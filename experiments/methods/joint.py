@@ -9,7 +9,7 @@ from experiments.methods._method import Method
 
 
 def joint(config: Config) -> Method:
-    """Trains on the multimodal loss alone; the unimodal heads stay as they were initialised."""
+    """Trains on the multimodal loss alone; the unimodal heads stay as they were initialized."""
     joint_alone = _joint_alone(config.method)
     return Method(
         objectives=lambda forward, state: ({"joint": forward.losses["joint"]}, ()),

@@ -1,4 +1,4 @@
-"""OGM-GE: on-the-fly gradient modulation, with generalisation enhancement.
+"""OGM-GE: on-the-fly gradient modulation, with generalization enhancement.
 
 Peng et al., `Balanced multimodal learning via on-the-fly gradient modulation
 <https://arxiv.org/abs/2203.15332>`_, CVPR 2022. Training is on the joint loss alone. In every step,

@@ -19,7 +19,7 @@ class Prototypes(NamedTuple):
     """What PMR carries from epoch to epoch."""
 
     centroids: Mapping[str, jax.Array]  # by modality, [classes, features] float32
-    early: jax.Array  # () float32, 1 in the epochs with entropy regularisation, 0 after
+    early: jax.Array  # () float32, 1 in the epochs with entropy regularization, 0 after
 
 
 def pmr(
@@ -48,7 +48,7 @@ def pmr(
 
     The paper's values: alpha 1 or 2 and mu 0.01 or 0.001, "for different datasets", without saying
     which; the first of each is the default here. The momentum is that of the released code, for the
-    paper gives none. Neither gives the number of epochs with entropy regularisation, "few" in the
+    paper gives none. Neither gives the number of epochs with entropy regularization, "few" in the
     paper, and the code has no such term: 5 is ours.
 
     Decided where the paper is silent:
@@ -72,7 +72,7 @@ def pmr(
       alpha: Weight of the prototypical cross-entropy.
       mu: Weight of the prototypical entropy.
       momentum: Share of the old prototypes in the new ones, from 0 to below 1.
-      entropy_epochs: Epochs with entropy regularisation.
+      entropy_epochs: Epochs with entropy regularization.
 
     Raises:
       UserError: If a hyper-parameter is out of range; from ``init`` and ``trained_heads``, if the
@@ -115,7 +115,7 @@ def pmr(
 
     def before_epoch(
         old: Prototypes,
-        optimiser: optax.OptState,
+        optimizer: optax.OptState,
         sums_by_split: Mapping[str, Any],
         epoch: jax.Array,
     ) -> tuple[Prototypes, optax.OptState]:
@@ -126,7 +126,7 @@ def pmr(
             + (1 - kept) * each / jnp.maximum(counts, 1)[:, jnp.newaxis]
             for name, each in sums.items()
         }
-        return Prototypes(centroids, jnp.float32(epoch < entropy_epochs)), optimiser
+        return Prototypes(centroids, jnp.float32(epoch < entropy_epochs)), optimizer
 
     def trained_heads(heads: tuple[str, ...]) -> tuple[str, ...]:
         modalities("pmr", heads)

@@ -31,7 +31,7 @@ def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
         loss = (1 - w) sum_k L_k + w L_joint,    w = 0 in the first round(share * epochs) epochs,
                                                  w = 1 from then on
 
-    The paper does not say how long either phase is, nor how the optimiser goes on. Decided here:
+    The paper does not say how long either phase is, nor how the optimizer goes on. Decided here:
 
     * Both phases share the epochs that every other method has, half each: no method gets more
       updates than another. The last epoch is always fine-tuned.
@@ -82,11 +82,11 @@ def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
         return Phase(jnp.asarray(turn, jnp.int32), jnp.asarray(turn == 0, jnp.float32))
 
     def before_epoch(
-        phase: Phase, optimiser: optax.OptState, sums_by_split: Mapping[str, Any], epoch: jax.Array
+        phase: Phase, optimizer: optax.OptState, sums_by_split: Mapping[str, Any], epoch: jax.Array
     ) -> tuple[Phase, optax.OptState]:
         del sums_by_split
         kept = jnp.where(epoch == phase.turn, 0, 1)
-        fresh = jax.tree.map(lambda leaf: leaf * kept.astype(leaf.dtype), optimiser)
+        fresh = jax.tree.map(lambda leaf: leaf * kept.astype(leaf.dtype), optimizer)
         return phase._replace(finetuning=jnp.float32(epoch >= phase.turn)), fresh
 
     return Method(

@@ -1,4 +1,4 @@
-"""The network for coloured-and-gray images: four convolutions per modality, late fusion."""
+"""The network for colored-and-gray images: four convolutions per modality, late fusion."""
 
 from collections.abc import Mapping
 

@@ -25,7 +25,7 @@ class MLP(nnx.Module):
         self.dense2 = nnx.Linear(HIDDEN, REPRESENTATION, rngs=rngs)
 
     def __call__(self, view: jax.Array) -> jax.Array:
-        """Standardised features ``[B, features]`` to representations ``[B, 128]``."""
+        """Standardized features ``[B, features]`` to representations ``[B, 128]``."""
         return nnx.relu(self.dense2(nnx.relu(self.dense1(view))))
 
 

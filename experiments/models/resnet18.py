@@ -54,7 +54,7 @@ class ResNet18(nnx.Module):
     """The 18-layer residual network without its classifier, over one or several frames.
 
     Convolution 7x7x64 with stride 2, max-pool 3 with stride 2, four stages of two basic blocks
-    (64, 128, 256, 512 channels), average over positions and frames. Batch normalisation with
+    (64, 128, 256, 512 channels), average over positions and frames. Batch normalization with
     epsilon 1e-5 and momentum 0.9. The function is that of torchvision, in training too; only the
     running variance differs, which averages the variances of the batches here and their unbiased
     estimates there (a factor of n / (n - 1) for n values per channel).

@@ -15,9 +15,9 @@ REDUCTION = 2 ** len(MULTIPLES)
 
 
 class ConvBlock(nnx.Module):
-    """Convolutions 3x3, each with batch normalisation and ReLU; the first changes the channels.
+    """Convolutions 3x3, each with batch normalization and ReLU; the first changes the channels.
 
-    Batch normalisation has PyTorch's defaults: epsilon 1e-5, momentum 0.9 (0.1 in its terms).
+    Batch normalization has PyTorch's defaults: epsilon 1e-5, momentum 0.9 (0.1 in its terms).
 
     Args:
       channels: Channels of the input.

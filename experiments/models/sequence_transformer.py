@@ -19,7 +19,7 @@ class SequenceTransformer(nnx.Module):
 
     A step whose features are all zero is padding, wherever it stands: no step attends to it and
     the mean leaves it out. A sequence of padding alone is represented by zeros. So features must
-    be standardised before they are padded.
+    be standardized before they are padded.
 
     Args:
       features: Features of a step.

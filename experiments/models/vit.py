@@ -33,7 +33,7 @@ BASE = Size()
 
 
 class TransformerLayer(nnx.Module):
-    """Self-attention and a dense block, each after layer normalisation and with a shortcut.
+    """Self-attention and a dense block, each after layer normalization and with a shortcut.
 
     Weights are drawn as Glorot and Bengio's uniform, biases are zero, the activation is the exact
     GELU.
@@ -71,7 +71,7 @@ class TransformerLayer(nnx.Module):
 
 
 class VisionTransformer(nnx.Module):
-    """Patches as tokens, a class token, learned positions, layers and a last normalisation.
+    """Patches as tokens, a class token, learned positions, layers and a last normalization.
 
     An input of shape ``[H, W, channels]`` is cut into ``floor(H / patch) * floor(W / patch)``
     patches; the rows and columns at the end that do not fill a patch are left out. The patches of
@@ -125,7 +125,7 @@ class VisionTransformer(nnx.Module):
         return jnp.concatenate([first, patches], axis=1) + self.positions[...]
 
     def represent(self, tokens: jax.Array) -> jax.Array:
-        """Tokens ``[B, N, width]`` to ``[B, width]``: the class token, normalised."""
+        """Tokens ``[B, N, width]`` to ``[B, width]``: the class token, normalized."""
         return self.norm(tokens[:, 0])
 
 

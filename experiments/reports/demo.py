@@ -26,7 +26,7 @@ from experiments.engine.comparison import (
     spread,
 )
 from experiments.engine.timing import steps_per_second
-from experiments.reports.pictures import OTHER_COLORS, band, color, panels, save
+from experiments.reports.pictures import OTHER_COLORS, band, color_of, panels, save
 
 METHODS = {
     "joint": "one joint loss",
@@ -37,7 +37,7 @@ METHODS = {
 }
 """The methods that are compared, and how the table calls them."""
 
-HEADS = ("joint", "gray", "colour")
+HEADS = ("joint", "gray", "color")
 
 
 def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
@@ -68,7 +68,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
     report = {
         "command": "python -m experiments demo",
         "protocol": dataclasses.asdict(protocol),
-        "optimisation": dataclasses.asdict(protocol.optimisation),
+        "optimization": dataclasses.asdict(protocol.optimization),
         "device": jax.devices()[0].device_kind,
         "steps_per_second": speeds,
         "histories": histories,
@@ -88,9 +88,9 @@ class Row(NamedTuple):
     name: str
     joint: Spread | None
     gray: Spread | None
-    colour: Spread | None
+    color: Spread | None
     conflict_gray: Spread | None
-    conflict_colour: Spread | None
+    conflict_color: Spread | None
     speed: Spread  # over the uniform baseline's in the same round
 
 
@@ -109,9 +109,9 @@ def table_rows(
             name,
             joint=spread(accuracies(histories[method], "joint")),
             gray=spread(accuracies(histories[method], "gray")),
-            colour=spread(accuracies(histories[method], "colour")),
+            color=spread(accuracies(histories[method], "color")),
             conflict_gray=spread(conflicts(histories[method], "gray")),
-            conflict_colour=spread(conflicts(histories[method], "colour")),
+            conflict_color=spread(conflicts(histories[method], "color")),
             speed=Spread.over(np.divide(speeds[method], speeds["uniform"])),
         )
         for method, name in names.items()
@@ -121,7 +121,7 @@ def table_rows(
 def markdown(rows: list[Row]) -> str:
     """Write the rows as a Markdown table; accuracies and shares in percent."""
     lines = [
-        "| method | joint acc. | gray acc. | colour acc. | conflict, gray | conflict, colour "
+        "| method | joint acc. | gray acc. | color acc. | conflict, gray | conflict, color "
         "| steps/s over uniform |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -140,7 +140,7 @@ def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) ->
             runs = histories[method]
             if head in runs[0][0]["scores"]:
                 values = [[100 * r["scores"][head]["accuracy"] for r in run] for run in runs]
-                band(panel, _epochs(values), values, color(method), name)
+                band(panel, _epochs(values), values, color_of(method), name)
         panel.set_title(f"{head} prediction")
         panel.set_xlabel("epoch")
     axes[0].set_ylabel("test accuracy (%)")
@@ -151,13 +151,13 @@ def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) ->
 def draw_cosine(seeds: list[list[dict[str, Any]]], path: Path) -> None:
     """Draw cosine and conflicts of the joint and unimodal gradient, a line for each encoder."""
     figure, (cosines, conflicts) = panels(2)
-    for colour, encoder in zip(OTHER_COLORS, HEADS[1:], strict=False):
+    for color, encoder in zip(OTHER_COLORS, HEADS[1:], strict=False):
         records = [[r["encoders"][encoder] for r in run] for run in seeds]
         label = f"{encoder} encoder"
         mean = [[r["cosine"] for r in run] for run in records]
-        band(cosines, _epochs(mean), mean, colour, label)
+        band(cosines, _epochs(mean), mean, color, label)
         shares = [[100 * r["conflict"] for r in run] for run in records]
-        band(conflicts, _epochs(shares), shares, colour, label)
+        band(conflicts, _epochs(shares), shares, color, label)
     cosines.axhline(0, color="black", linewidth=0.8)
     cosines.set_ylabel("cosine, joint and unimodal gradient")
     conflicts.set_ylabel("steps in conflict (%)")

@@ -46,9 +46,9 @@ class Outcome(NamedTuple):
 
     joint: list[float] | None
     gray: list[float] | None
-    colour: list[float] | None
+    color: list[float] | None
     conflict_gray: list[float] | None
-    conflict_colour: list[float] | None
+    conflict_color: list[float] | None
     diverged: list[bool]
 
 
@@ -57,7 +57,7 @@ def main(
     methods: tuple[str, ...] = (),
     output: Path = Path("runs", "table-methods"),
 ) -> None:
-    """Compare every method under one protocol, on coloured-and-gray digits.
+    """Compare every method under one protocol, on colored-and-gray digits.
 
     Args:
       protocol: What to run.
@@ -82,7 +82,7 @@ def main(
     report = {
         "command": command,
         "protocol": dataclasses.asdict(protocol),
-        "optimisation": dataclasses.asdict(protocol.optimisation),
+        "optimization": dataclasses.asdict(protocol.optimization),
         "device": device,
         "seconds": round(time.perf_counter() - start),
         "methods": {name: value._asdict() for name, value in outcomes.items()},
@@ -120,9 +120,9 @@ def outcome(seeds: list[History]) -> Outcome:
     return Outcome(
         joint=accuracies(seeds, "joint"),
         gray=accuracies(seeds, "gray"),
-        colour=accuracies(seeds, "colour"),
+        color=accuracies(seeds, "color"),
         conflict_gray=conflicts(seeds, "gray"),
-        conflict_colour=conflicts(seeds, "colour"),
+        conflict_color=conflicts(seeds, "color"),
         diverged=[not bool(np.all(np.isfinite(run))) for run in losses],
     )
 
@@ -130,15 +130,15 @@ def outcome(seeds: list[History]) -> Outcome:
 def markdown(outcomes: dict[str, Outcome]) -> str:
     """Write the outcomes as a Markdown table, and among them that of the reference."""
     lines = [
-        "| method | joint acc. | gray acc. | colour acc. | joint acc. over uniform "
-        "| conflict, gray | conflict, colour | diverged |",
+        "| method | joint acc. | gray acc. | color acc. | joint acc. over uniform "
+        "| conflict, gray | conflict, color | diverged |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, values in outcomes.items():
         columns = [
-            *(values.joint, values.gray, values.colour),
+            *(values.joint, values.gray, values.color),
             _differences(values.joint, outcomes[REFERENCE].joint),
-            *(values.conflict_gray, values.conflict_colour),
+            *(values.conflict_gray, values.conflict_color),
         ]
         cells = [per_cent(spread(column)) for column in columns]
         diverged = f"{sum(values.diverged)} of {len(values.diverged)}"

@@ -26,11 +26,11 @@ OTHER_COLORS = ("C7", "C6", "C8", "C9", "C5")
 """Colors of what is not a method: encoders, losses, gradients."""
 
 
-def color(method: str) -> str:
+def color_of(method: str) -> str:
     """Return the color of a method, the same in every panel of every figure.
 
     Example:
-      >>> color("mmpareto")
+      >>> color_of("mmpareto")
       'C4'
     """
     return METHOD_COLORS[method]
@@ -51,7 +51,7 @@ def band(
     panel: "Axes",
     where: Sequence[float],
     values: Sequence[Sequence[float]],
-    colour: str,
+    color: str,
     label: str,
 ) -> None:
     """Draw the mean of several runs as a line, their range as a band.
@@ -60,12 +60,12 @@ def band(
       panel: Where it is drawn.
       where: The horizontal positions, N of them.
       values: For each run, N values.
-      colour: Of both.
+      color: Of both.
       label: Of the line.
     """
-    panel.plot(where, np.mean(values, axis=0), color=colour, label=label)
+    panel.plot(where, np.mean(values, axis=0), color=color, label=label)
     panel.fill_between(
-        where, np.min(values, axis=0), np.max(values, axis=0), color=colour, alpha=0.15, lw=0
+        where, np.min(values, axis=0), np.max(values, axis=0), color=color, alpha=0.15, lw=0
     )
 
 

@@ -75,7 +75,7 @@ def test_each_encoder_is_combined_and_other_leaves_pass():
 
 
 @pytest.mark.parametrize(
-    "optimiser",
+    "optimizer",
     [
         optax.sgd(0.1),
         optax.sgd(0.1, momentum=0.9, nesterov=True),
@@ -88,11 +88,11 @@ def test_each_encoder_is_combined_and_other_leaves_pass():
     ids=["sgd", "momentum", "adam", "adamw", "inject_hyperparams", "MultiSteps", "apply_if_finite"],
 )
 @pytest.mark.usefixtures("optax_promotes")
-def test_an_optimiser_after_the_aggregator_sees_the_combined_gradient(optimiser):
-    tx = optax.chain(mmp.mmpareto(ENCODERS), optimiser)
+def test_an_optimizer_after_the_aggregator_sees_the_combined_gradient(optimizer):
+    tx = optax.chain(mmp.mmpareto(ENCODERS), optimizer)
     stream = [GRADS, scaled(GRADS, 2.0), GRADS]
     updates, _ = run(tx, *stream)
-    expected, _ = run(optimiser, *(scaled(combined(), s) for s in (1.0, 2.0, 1.0)))
+    expected, _ = run(optimizer, *(scaled(combined(), s) for s in (1.0, 2.0, 1.0)))
     for step in range(3):
         close(updates[step], expected[step], rtol=1e-5)
 
@@ -206,7 +206,7 @@ def test_an_encoder_of_several_tensors_has_one_gramian():
     close(updates, {"visual": {"x": expected[0], "y": expected[1:]}})
 
 
-def emphasise_largest_loss():
+def emphasize_largest_loss():
     """A user's weighting: all weight on the objective with the largest loss, and a counter."""
 
     def init(num_objectives):
@@ -220,7 +220,7 @@ def emphasise_largest_loss():
 
 
 def test_a_users_weighting_gets_the_losses_and_keeps_its_state():
-    tx = optax.chain(mmp.aggregate(emphasise_largest_loss(), ENCODERS), optax.sgd(1.0))
+    tx = optax.chain(mmp.aggregate(emphasize_largest_loss(), ENCODERS), optax.sgd(1.0))
     state = tx.init(PARAMS)
     for joint, row in ((2.0, 0), (0.5, 1), (3.0, 0)):
         losses = {
@@ -235,7 +235,7 @@ def test_a_users_weighting_gets_the_losses_and_keeps_its_state():
 
 
 def test_losses_without_encoders_are_an_array_in_the_order_of_the_rows():
-    tx = mmp.aggregate(emphasise_largest_loss())
+    tx = mmp.aggregate(emphasize_largest_loss())
     params, grads = {"visual": PARAMS["visual"]}, {"visual": GRADS["visual"]}
     updates, _ = tx.update(grads, tx.init(params), params, losses=jnp.array([1.0, 2.0]))
     close(updates["visual"], GRADS["visual"][1])
@@ -250,14 +250,14 @@ def test_losses_without_encoders_are_an_array_in_the_order_of_the_rows():
     ],
 )
 def test_losses_that_do_not_fit_the_objectives_are_named(losses, message):
-    tx = mmp.aggregate(emphasise_largest_loss(), ENCODERS)
+    tx = mmp.aggregate(emphasize_largest_loss(), ENCODERS)
     with pytest.raises(ValueError, match=message):
         tx.update(GRADS, tx.init(PARAMS), PARAMS, losses=losses)
 
 
 @pytest.mark.parametrize("bad", ["gradient", "loss"])
 def test_a_bad_step_leaves_the_state_of_the_weighting_alone(bad):
-    tx = mmp.aggregate(emphasise_largest_loss(), ENCODERS)
+    tx = mmp.aggregate(emphasize_largest_loss(), ENCODERS)
     state = tx.init(PARAMS)
     nan = jnp.asarray(np.nan)
     losses = {name: nan if bad == "loss" else jnp.ones(()) for name in ("joint", "audio", "visual")}

@@ -1,4 +1,4 @@
-"""What `diagnostics` reads out of an optimiser state, and where it finds it."""
+"""What `diagnostics` reads out of an optimizer state, and where it finds it."""
 
 from functools import cache
 

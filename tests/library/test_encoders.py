@@ -52,7 +52,7 @@ def test_prefixes_match_whole_components_at_any_depth(params, expected):
     assert owned(NESTED, params) == expected
 
 
-def test_a_leaf_in_no_encoder_is_labelled_plain():
+def test_a_leaf_in_no_encoder_is_labeled_plain():
     labels = label_parameters({"net": 0.0, "head": 0.0}, {"a": encoder("net")})
     assert labels == {"net": "a", "head": PLAIN}
 

@@ -391,9 +391,9 @@ def test_scan_equals_a_loop(late_fusion):
     chex.assert_trees_all_close(scanned(late_fusion.params), carry, rtol=1e-4, atol=1e-6)
 
 
-# Inner problem: quadratic losses whose centres pull one vector of parameters, which starts at zero,
+# Inner problem: quadratic losses whose centers pull one vector of parameters, which starts at zero,
 # together or apart.
-CENTRES = {
+CENTERS = {
     "agreement": [[2.0, 1.0, 0.5], [1.0, 2.0, -0.5]],
     "conflict": [[2.0, 1.0, 0.5], [-1.0, 2.0, -0.5]],
     "conflict, clipped": [[2.0, 1.0, 0.5], [-0.2, 0.1, 0.1]],
@@ -409,13 +409,13 @@ def outer_loss(count, rescale):
     encoders = {"net": mmp.Encoder(params="net", objectives=tuple(names))}
     tx = optax.chain(mmp.mmpareto(encoders, rescale=rescale), optax.sgd(0.3))
 
-    def losses(params, weight, centres):
-        values = jnp.sum((params["net"][None] - centres) ** 2, axis=1)
+    def losses(params, weight, centers):
+        values = jnp.sum((params["net"][None] - centers) ** 2, axis=1)
         return dict(zip(names, values.at[1].multiply(weight), strict=True))
 
-    def after_step(weight, centres):
+    def after_step(weight, centers):
         params = {"net": jnp.zeros(3)}
-        _, grads = mmp.value_and_objective_grads(losses, encoders)(params, weight, centres)
+        _, grads = mmp.value_and_objective_grads(losses, encoders)(params, weight, centers)
         updates, state = tx.update(grads, tx.init(params), params)
         params = optax.apply_updates(params, updates)
         return jnp.sum(jnp.sin(params["net"])), mmp.diagnostics(state)["net"].conflict
@@ -424,14 +424,14 @@ def outer_loss(count, rescale):
 
 
 @pytest.mark.parametrize("rescale", ["encoder", "leaf"])
-@pytest.mark.parametrize("case", CENTRES)
+@pytest.mark.parametrize("case", CENTERS)
 def test_a_hyper_parameter_can_be_differentiated_through_the_step(case, rescale):
     with jax.enable_x64(True):
-        centres, h = np.array(CENTRES[case]), 1e-5
-        outer = outer_loss(len(centres), rescale)
-        (_, conflict), derivative = outer(1.3, centres)
-        (above, _), _ = outer(1.3 + h, centres)
-        (below, _), _ = outer(1.3 - h, centres)
+        centers, h = np.array(CENTERS[case]), 1e-5
+        outer = outer_loss(len(centers), rescale)
+        (_, conflict), derivative = outer(1.3, centers)
+        (above, _), _ = outer(1.3 + h, centers)
+        (below, _), _ = outer(1.3 - h, centers)
         assert bool(conflict) == ("conflict" in case)
         np.testing.assert_allclose(derivative, (above - below) / (2 * h), rtol=1e-6)
 

@@ -50,7 +50,7 @@ def plain_imtl_g(gramian):
     return solution / solution.sum()
 
 
-def cancelled(gradients):
+def canceled(gradients):
     """By how much the sum of the weights of IMTL-G is smaller than its terms."""
     weights = reference.imtl_g(gradients)
     return np.abs(weights).sum()
@@ -58,7 +58,7 @@ def cancelled(gradients):
 
 METHODS = {
     "config": (plain_config, reference.config, lambda gradients: 1.0),
-    "imtl_g": (plain_imtl_g, lambda g: reference.imtl_g(g) @ g, cancelled),
+    "imtl_g": (plain_imtl_g, lambda g: reference.imtl_g(g) @ g, canceled),
 }
 
 
@@ -98,7 +98,7 @@ def test_imtl_g_bears_gradients_of_unlike_norms():
         for rows, weights in zip(gradients, found, strict=True):
             expected = reference.imtl_g(rows) @ rows
             error = np.linalg.norm(weights @ rows - expected)
-            assert error <= 1e-4 * cancelled(rows) * np.linalg.norm(expected)
+            assert error <= 1e-4 * canceled(rows) * np.linalg.norm(expected)
 
 
 def imtl_g_direction(gradients):

@@ -82,7 +82,7 @@ def test_cosine_is_that_of_the_whole_encoder(case):
 
 
 def test_golden_cases_hold_a_tensor_that_is_not_enlarged():
-    # alpha favours the objective that is long in this tensor: the plain sum is the shorter
+    # alpha favors the objective that is long in this tensor: the plain sum is the shorter
     gm, gu = tensors("official_8", "gm")["scale"], tensors("official_8", "gu")["scale"]
     update = tensors("official_8", "update")["scale"]
     assert np.linalg.norm(update) > 1.01 * GAMMA * np.linalg.norm(gm + gu)

@@ -11,7 +11,7 @@ that a combination would have without cancellation: storing `v` and summing K te
   the support, carries the errors of the products there over to its own: `sum_j |x_j|` times;
 * the length `t = |g_w|` in CAGrad has the relative error `u (L / t)^2`.
 
-For CAGrad the value of the minimisation over the simplex and that of the maximisation over the ball
+For CAGrad the value of the minimization over the simplex and that of the maximization over the ball
 are both evaluated: they bound each other, so that a small difference proves both solutions.
 """
 
@@ -184,7 +184,7 @@ def test_alpha_fair_weights_solve_the_equation(family, alpha, dtype):
 
 
 def mmp_nearest(gramian):
-    """Squared norm of the min-norm point of the normalised gradients over its uncancelled size."""
+    """Squared norm of the min-norm point of the normalized gradients over its uncanceled size."""
     norms = norms_of(gramian)
     cosines = (gramian / np.outer(norms, norms)).astype(np.float64)
     weights = run(mmp.min_norm_weights, cosines)
@@ -223,9 +223,9 @@ def conflict_averse_gap(gramian, weights, c):
     length = np.sqrt(max(simplex @ gramian @ simplex, 0))
     bound = simplex @ gramian @ mean + radius * length
     norms = norms_of(gramian)
-    cancelled = (simplex @ norms) / length if length > 0 else np.inf
-    unit = count * norms * (weights @ norms) * (1 + cancelled)
-    return gramian @ weights, bound, unit, np.sqrt(added @ gramian @ added) / radius, cancelled
+    canceled = (simplex @ norms) / length if length > 0 else np.inf
+    unit = count * norms * (weights @ norms) * (1 + canceled)
+    return gramian @ weights, bound, unit, np.sqrt(added @ gramian @ added) / radius, canceled
 
 
 @dtypes
@@ -238,11 +238,11 @@ def test_cagrad_closes_the_duality_gap(family, c, dtype):
             assert c == 1.5
             assert family in (rank_deficient, badly_scaled_rank_deficient)
             continue
-        products, bound, unit, ratio, cancelled = conflict_averse_gap(gramian, weights, c)
+        products, bound, unit, ratio, canceled = conflict_averse_gap(gramian, weights, c)
         mean = np.full(len(gramian), 1 / len(gramian))  # what is added to it is stored with it
         stored = weights @ norms_of(gramian) / (c * np.sqrt(mean @ gramian @ mean))
         assert (products >= bound - 2 * eps * unit).all()
-        assert abs(ratio - 1) <= 2 * len(gramian) * eps * (cancelled**2 + stored)
+        assert abs(ratio - 1) <= 2 * len(gramian) * eps * (canceled**2 + stored)
         assert (weights >= (1 - 4 * eps) / len(weights)).all()
         if c >= 1:
             assert (products >= -2 * eps * unit).all()
@@ -261,7 +261,7 @@ def relative(found, expected):
 
 
 @pytest.mark.parametrize("name", ["upgrad", "dualproj"])
-def test_golden_projections_solve_a_regularised_problem(name):
+def test_golden_projections_solve_a_regularized_problem(name):
     # The reference projects with M / trace(M) + 1e-4 I; there ours agrees to rounding.
     for case, jacobian, expected in golden_cases(name):
         gramian = jacobian @ jacobian.T

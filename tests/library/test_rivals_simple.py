@@ -278,12 +278,12 @@ def test_random_weights_are_the_softmax_of_normals():
     close(found.sum(axis=1), np.ones(steps))
     assert (found > 0.0).all()
     assert len(np.unique(found[:, 0])) == steps
-    centred = np.log(found) - np.log(found).mean(axis=1, keepdims=True)
-    covariance = centred.T @ centred / steps  # of normals less their mean: I - 1/K
+    centered = np.log(found) - np.log(found).mean(axis=1, keepdims=True)
+    covariance = centered.T @ centered / steps  # of normals less their mean: I - 1/K
     np.testing.assert_allclose(covariance, np.eye(count) - 1.0 / count, atol=0.08)
-    assert np.abs(centred.mean(axis=0)).max() < 0.06
-    assert (np.abs(centred).max(axis=0) > 2.0).all()
-    lagged = centred[1:].T @ centred[:-1] / steps
+    assert np.abs(centered.mean(axis=0)).max() < 0.06
+    assert (np.abs(centered).max(axis=0) > 2.0).all()
+    lagged = centered[1:].T @ centered[:-1] / steps
     np.testing.assert_allclose(lagged, np.zeros((count, count)), atol=0.06)
 
 

@@ -3,7 +3,7 @@
 The condition is `min_j (M w)_j >= w^T M w (1 - tol)`. It cannot be met, by any method, where the
 hull comes so near to 0 that `w^T M w` is lost in rounding: storing `w` alone, each weight off by
 `u w_i`, moves `(M w)_j` by up to `u |g_j| L`, with `u = eps / 2` and `L = sum_i w_i |g_i|`. The
-exact minimiser, shifted before rounding so that the error falls on the right side, still misses
+exact minimizer, shifted before rounding so that the error falls on the right side, still misses
 by up to `u L^2` (measured), and `tol w^T M w` is less than `eps L^2` only where
 `w^T M w < (eps / tol) L^2`. Those points, and no others, are *unresolved*:
 

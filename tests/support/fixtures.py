@@ -13,7 +13,7 @@ from flax import nnx
 
 from experiments import data, models
 from experiments.__main__ import main
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data.miniatures import WRITERS, mnist
 from experiments.data.sets import _mnist as mnist_files
 from experiments.models.network import Network
@@ -64,8 +64,8 @@ def quick():
     """A configuration of four steps an epoch."""
 
     def make(**fields):
-        optimisation = Optimisation(epochs=2, batch_size=320)
-        return Config(**{"optimisation": optimisation, **fields})
+        optimization = Optimization(epochs=2, batch_size=320)
+        return Config(**{"optimization": optimization, **fields})
 
     return make
 
@@ -126,8 +126,8 @@ def linear(monkeypatch):
     monkeypatch.setitem(models.MODELS, "mean", models.Model(SharedMeanNetwork, ("digits",)))
 
     def make(**fields):
-        optimisation = Optimisation(epochs=2, batch_size=320)
-        return Config(**{"model": "linear", "optimisation": optimisation, **fields})
+        optimization = Optimization(epochs=2, batch_size=320)
+        return Config(**{"model": "linear", "optimization": optimization, **fields})
 
     return make
 

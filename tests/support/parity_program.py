@@ -106,7 +106,7 @@ def losses_of(params, statistics, batch, *, axis_name=None, features=None, gathe
     return values, (running if statistics is not None else None)
 
 
-def optimiser(method, **axes):
+def optimizer(method, **axes):
     return optax.chain(mmp.aggregate(one_of_the_methods(method), ENCODERS, **axes), SGD)
 
 
@@ -121,7 +121,7 @@ def aggregated(losses, **axes):
         if average is not None:
             values, grads = jax.lax.pmean((values, grads), average)
         # The method is in the state; any will do here.
-        tx = optimiser(METHODS[0], **axes)
+        tx = optimizer(METHODS[0], **axes)
         updates, opt_state = tx.update(grads, opt_state, params, losses=values)
         return optax.apply_updates(params, updates), statistics, opt_state
 
@@ -138,7 +138,7 @@ def accumulated(micro_batches, **axes):
         params, statistics, opt_state = state
         compute = mmp.accumulate(mmp.value_and_objective_grads(losses, ENCODERS), micro_batches)
         values, grads = compute(params, batch)
-        tx = optimiser(METHODS[0], **axes)
+        tx = optimizer(METHODS[0], **axes)
         updates, opt_state = tx.update(grads, opt_state, params, losses=values)
         return optax.apply_updates(params, updates), statistics, opt_state
 
@@ -166,7 +166,7 @@ def integrated(losses, strategy):
 def initial(method, norm=True, strategy=None):
     params, statistics, _ = problem()
     if strategy is None:
-        opt_state = optimiser(method).init(params)
+        opt_state = optimizer(method).init(params)
     else:
         opt_state = integrator(method, losses_of, strategy).init(params), SGD.init(params)
     return jax.tree.map(np.asarray, (params, statistics if norm else None, opt_state))

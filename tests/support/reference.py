@@ -86,7 +86,7 @@ def released_rule(
 
 
 def _stationary_point(unit: NDArray[np.longdouble], inverse: NDArray[np.longdouble]):
-    """Minimise `u^T unit u` with `inverse . u = 1`; None where the support is dependent."""
+    """Minimize `u^T unit u` with `inverse . u = 1`; None where the support is dependent."""
     size = len(inverse)
     bordered = np.zeros((size + 1, size + 1), np.longdouble)
     bordered[:size, :size] = unit

@@ -177,7 +177,7 @@ def tiled(samples: np.ndarray, length: int) -> np.ndarray:
 def log_spectrogram(samples: np.ndarray) -> np.ndarray:
     """Take the logarithm of the magnitude of the short-time Fourier transform.
 
-    The frames of 512 samples lie 353 samples apart, centred on samples 0, 353, ..., with zeros
+    The frames of 512 samples lie 353 samples apart, centered on samples 0, 353, ..., with zeros
     beyond both ends; each is weighted with a periodic Hann window. The result is
     `log(magnitude + 1e-7)`.
 
@@ -206,7 +206,7 @@ def log_mel_filterbank(samples: np.ndarray, bins: int = 128) -> np.ndarray:
     """Compute Kaldi's log-mel filterbank energies.
 
     Each frame of 25 ms that lies wholly in the waveform, one every 10 ms, has its mean removed, is
-    pre-emphasised, weighted with a Hann window, and padded to 512 samples for the power spectrum.
+    pre-emphasized, weighted with a Hann window, and padded to 512 samples for the power spectrum.
     The filters are triangles that are equally spaced and overlap by half on the mel scale
     1127 log(1 + f / 700), from 20 Hz to 8 kHz. No dither, no energy coefficient.
 
@@ -230,8 +230,8 @@ def log_mel_filterbank(samples: np.ndarray, bins: int = 128) -> np.ndarray:
     framed = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::SHIFT]
     framed = framed - framed.mean(axis=1, keepdims=True)
     before = np.concatenate([framed[:, :1], framed[:, :-1]], axis=1)
-    emphasised = framed - np.float32(PREEMPHASIS) * before
-    spectrum = np.fft.rfft(emphasised * _symmetric_hann(), FFT, axis=1)
+    emphasized = framed - np.float32(PREEMPHASIS) * before
+    spectrum = np.fft.rfft(emphasized * _symmetric_hann(), FFT, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     return np.log(np.maximum(power @ _mel_filters(bins), np.float32(ENERGY_FLOOR)))
 
@@ -247,9 +247,9 @@ def _mel_filters(bins: int) -> np.ndarray:
     frequencies = np.arange(FFT // 2 + 1) * (FILTERBANK_RATE / FFT)
     low, high = _mel(np.array([LOW_FREQUENCY, FILTERBANK_RATE / 2]))
     edges = np.linspace(low, high, bins + 2)
-    mel, left, centre, right = _mel(frequencies)[:, None], edges[:-2], edges[1:-1], edges[2:]
-    rising = (mel - left) / (centre - left)
-    falling = (right - mel) / (right - centre)
+    mel, left, center, right = _mel(frequencies)[:, None], edges[:-2], edges[1:-1], edges[2:]
+    rising = (mel - left) / (center - left)
+    falling = (right - mel) / (right - center)
     return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
 
 

@@ -33,7 +33,7 @@ ATTEMPTS = 10
 
 
 class ImageError(Exception):
-    """An image whose colours cannot be told; the message completes a sentence about it."""
+    """An image whose colors cannot be told; the message completes a sentence about it."""
 
 
 def jpeg(image: "Image.Image", size: tuple[float, float] | None = None) -> bytes:
@@ -113,14 +113,14 @@ def shown(image: "Image.Image") -> "Image.Image":
     PNG file become 8.
 
     Args:
-        image: in any colour mode in which white has a meaning.
+        image: in any color mode in which white has a meaning.
 
     Returns:
         The image in RGB.
 
     Raises:
         ImageError: its pixels are numbers without a known white, such as floats; or Pillow cannot
-            convert its colour mode.
+            convert its color mode.
 
     Example:
         >>> from PIL import Image
@@ -136,7 +136,7 @@ def shown(image: "Image.Image") -> "Image.Image":
         image.info["transparency"] = transparent
     if image.mode[0] in "IF":
         if not is_png:
-            raise ImageError(f"in the colour mode {image.mode}, which has no white")
+            raise ImageError(f"in the color mode {image.mode}, which has no white")
         levels = np.asarray(image).astype(np.float32)
         levels[levels == image.info.get("transparency")] = 65_535
         image = Image.fromarray(np.rint(levels / 257).astype(np.uint8))
@@ -146,24 +146,24 @@ def shown(image: "Image.Image") -> "Image.Image":
             image = Image.alpha_composite(white, image.convert("RGBA"))
         return image.convert("RGB")
     except ValueError as error:
-        raise ImageError(f"in the colour mode {image.mode}, which cannot be shown") from error
+        raise ImageError(f"in the color mode {image.mode}, which cannot be shown") from error
 
 
 def _transparent(image: "Image.Image") -> Any:
     """Return the transparent color of a PNG file, if any, in Pillow's numbers.
 
-    Where the file has fewer or more than 8 bits, Pillow scales its pixels and not that colour.
+    Where the file has fewer or more than 8 bits, Pillow scales its pixels and not that color.
     """
-    colour = image.info.get("transparency")
-    if colour is None:
+    color = image.info.get("transparency")
+    if color is None:
         return None
     match image.tile[0][3] if image.tile else None:
         case "L;2" | "L;4" as bits:
-            return colour * 255 // (2 ** int(bits[-1]) - 1)
+            return color * 255 // (2 ** int(bits[-1]) - 1)
         case "RGB;16B":
-            return tuple(sample >> 8 for sample in colour)
+            return tuple(sample >> 8 for sample in color)
         case _:
-            return colour
+            return color
 
 
 def training_view(image: "Image.Image", rng: np.random.Generator) -> np.ndarray:
@@ -210,7 +210,7 @@ def random_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int,
 
     The area is uniform in `SCALE` times the image's, the logarithm of the aspect ratio uniform in
     that of `RATIO`, the place uniform. After ten draws that do not fit into the image, it is the
-    largest centred crop whose aspect ratio is in `RATIO`.
+    largest centered crop whose aspect ratio is in `RATIO`.
 
     Args:
         width: of the image, in pixels.

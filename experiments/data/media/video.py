@@ -19,7 +19,7 @@ ITU601 = 5
 """FFmpeg's number of the matrix of ITU-R BT.601, which holds for a video that names none."""
 
 MATRICES = (1, 4, 7, 8, 9, 10)
-"""FFmpeg's numbers of the matrices, from colours to brightness and difference, that are others."""
+"""FFmpeg's numbers of the matrices, from colors to brightness and difference, that are others."""
 
 
 def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[bytes]:
@@ -144,7 +144,7 @@ def evaluation_views(frames: Sequence[bytes], count: int) -> np.ndarray:
 def parts(length: int, count: int) -> list[tuple[int, int]]:
     """Divide the pictures of a clip into parts of equal length, as far as that goes.
 
-    Every picture is in a part. Where there are fewer pictures than parts, neighbouring parts share
+    Every picture is in a part. Where there are fewer pictures than parts, neighboring parts share
     one.
 
     Args:

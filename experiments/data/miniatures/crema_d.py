@@ -1,6 +1,6 @@
 """A miniature CREMA-D: one short clip for each actor and emotion.
 
-The emotion can be told from the pitch and from the colour.
+The emotion can be told from the pitch and from the color.
 """
 
 import shutil

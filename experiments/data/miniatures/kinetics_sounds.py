@@ -1,6 +1,6 @@
 """A miniature Kinetics-Sounds: two training clips and a test clip of each class.
 
-The class can be told from the pitch and from the colour.
+The class can be told from the pitch and from the color.
 """
 
 import shutil

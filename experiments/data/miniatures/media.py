@@ -91,27 +91,27 @@ def sine(frequency: float, seconds: float, rate: int, amplitude: float = 0.5) ->
 
 
 def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np.ndarray:
-    """Plain grey pictures that get brighter by `step` from one to the next."""
+    """Plain gray pictures that get brighter by `step` from one to the next."""
     levels = (np.arange(count) * step).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (count, height, width, 3))
 
 
 def plain(
-    colour: tuple[float, float, float], count: int, height: int = 48, width: int = 64
+    color: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
     """Yield a picture in one color, again and again."""
-    return np.broadcast_to(np.array(colour, np.uint8), (count, height, width, 3))
+    return np.broadcast_to(np.array(color, np.uint8), (count, height, width, 3))
 
 
 def stripes(
-    colour: tuple[float, float, float], count: int, height: int = 48, width: int = 64
+    color: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
-    """Stripes around a colour that move under noise: they cost to decode what real pictures do."""
+    """Stripes around a color that move under noise: they cost to decode what real pictures do."""
     rng = np.random.default_rng(0)
     columns = np.arange(width, dtype=np.float32)[:, None]
     pictures = np.empty((count, height, width, 3), np.uint8)
     for frame, picture in enumerate(pictures):
-        waves = np.array(colour, np.float32) + 40 * np.sin((columns + 4 * frame) / 10)
+        waves = np.array(color, np.float32) + 40 * np.sin((columns + 4 * frame) / 10)
         noise = NOISE * rng.standard_normal((height, width, 1), np.float32)
         picture[:] = np.clip(waves + noise, 0, 255)
     return pictures

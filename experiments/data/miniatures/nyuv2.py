@@ -39,7 +39,7 @@ def write(
 def scene(split: str, number: int, noise: float = 0.0) -> dict[str, np.ndarray]:
     """Draw a scene of rectangles, the color and depth of each of which tell its class.
 
-    The image is float32 in [0, 1], colour (19 c / 255, 1 - 19 c / 255, 0.5) for class c, counting
+    The image is float32 in [0, 1], color (19 c / 255, 1 - 19 c / 255, 0.5) for class c, counting
     pixels without one as class 13. The label is float32, -1 to 12; the depth c / 2 + 1 metres,
     and 0 in a corner.
 

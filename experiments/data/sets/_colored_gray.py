@@ -1,7 +1,7 @@
-"""Colored-and-gray images: a gray image and a coloured copy whose colour tells the label.
+"""Colored-and-gray images: a gray image and a colored copy whose color tells the label.
 
-In training the colour is drawn around the mean colour of the label, in the test around that of a
-class drawn at random: the colour is easy to learn and then misleads, so a model that leans on it
+In training the color is drawn around the mean color of the label, in the test around that of a
+class drawn at random: the color is easy to learn and then misleads, so a model that leans on it
 neglects the gray image.
 
 Source: Kim et al., "Learning not to learn: training deep neural networks with biased data",
@@ -18,9 +18,12 @@ from experiments.data._dataset import Scaling
 from experiments.data.media.scaling import unit
 from experiments.data.storage.fields import Fields
 
-MODALITIES: Mapping[str, Scaling] = {"gray": unit, "colour": unit}
+VERSION = "1.1.0"
+"""Of prepared sets. In version 1.0.0 the field ``color`` had another name."""
 
-MEAN_COLOURS = np.array(
+MODALITIES: Mapping[str, Scaling] = {"gray": unit, "color": unit}
+
+MEAN_COLORS = np.array(
     [
         [0.9, 0.1, 0.1],  # 0 red
         [0.1, 0.9, 0.1],  # 1 green
@@ -35,9 +38,9 @@ MEAN_COLOURS = np.array(
     ],
     np.float32,
 )
-"""The mean colour of each class, RGB in [0, 1], float32 [10, 3].
+"""The mean color of each class, RGB in [0, 1], float32 [10, 3].
 
-They are the seven bright corners of the cube [0.1, 0.9]^3 (all but the black one) and the centres
+They are the seven bright corners of the cube [0.1, 0.9]^3 (all but the black one) and the centers
 of its three bright faces. Any two are at least 0.57 apart, 3.3 standard deviations of the jitter,
 and each has a channel at 0.9, so that the digit stays visible.
 """
@@ -49,21 +52,21 @@ VARIANCE = 0.03
 def colored_and_gray(
     images: np.ndarray, labels: np.ndarray, *, correlation: float, rng: np.random.Generator
 ) -> Fields:
-    """Pair each gray image with a copy in one colour.
+    """Pair each gray image with a copy in one color.
 
-    The colour of a sample is drawn from a normal distribution around a mean colour, with variance
-    0.03 for each channel, and clipped to [0, 1]. The coloured image is the gray intensity times
-    that colour, rounded to the nearest integer.
+    The color of a sample is drawn from a normal distribution around a mean color, with variance
+    0.03 for each channel, and clipped to [0, 1]. The colored image is the gray intensity times
+    that color, rounded to the nearest integer.
 
     Args:
         images: gray images, uint8 [N, H, W].
         labels: classes 0 to 9, any integer type, [N].
-        correlation: the probability with which the mean colour of a sample is that of its label
+        correlation: the probability with which the mean color of a sample is that of its label
             (1 in training); else it is that of a class drawn uniformly at random (0 in the test).
         rng: where the randomness comes from; its state alone determines the result.
 
     Returns:
-        `gray`, uint8 [N, H, W, 1]; `colour`, uint8 [N, H, W, 3]; `label`, int32 [N].
+        `gray`, uint8 [N, H, W, 1]; `color`, uint8 [N, H, W, 3]; `label`, int32 [N].
 
     Raises:
         ValueError: the images are not uint8 [N, H, W], the labels not [N], or the correlation is
@@ -74,7 +77,7 @@ def colored_and_gray(
         >>> fields = colored_and_gray(
         ...     white, np.array([0]), correlation=1, rng=np.random.default_rng(0)
         ... )
-        >>> fields["colour"][0, 0, 0]
+        >>> fields["color"][0, 0, 0]
         array([235,  20,  54], dtype=uint8)
     """
     if not 0 <= correlation <= 1:
@@ -87,17 +90,17 @@ def colored_and_gray(
     count = len(labels)
     classes = labels
     if correlation < 1:
-        classes = rng.integers(len(MEAN_COLOURS), size=count)
+        classes = rng.integers(len(MEAN_COLORS), size=count)
     if 0 < correlation < 1:
         classes = np.where(rng.random(count) < correlation, labels, classes)
     jitter = np.sqrt(VARIANCE) * rng.standard_normal((count, 3))
-    colours = np.clip(MEAN_COLOURS[classes] + jitter, 0, 1).astype(np.float32)
-    coloured = np.empty((*images.shape, 3), np.uint8)
+    colors = np.clip(MEAN_COLORS[classes] + jitter, 0, 1).astype(np.float32)
+    colored = np.empty((*images.shape, 3), np.uint8)
     for channel in range(3):
-        coloured[..., channel] = np.rint(images * colours[:, None, None, channel])
+        colored[..., channel] = np.rint(images * colors[:, None, None, channel])
     return {
         "gray": images[..., None].copy(),
-        "colour": coloured,
+        "color": colored,
         "label": labels.astype(np.int32),
     }
 
@@ -108,6 +111,6 @@ def features(side: int) -> dict[str, Any]:
 
     return {
         "gray": tfds.features.Image(shape=(side, side, 1)),
-        "colour": tfds.features.Image(shape=(side, side, 3)),
-        "label": tfds.features.ClassLabel(num_classes=len(MEAN_COLOURS)),
+        "color": tfds.features.Image(shape=(side, side, 3)),
+        "label": tfds.features.ClassLabel(num_classes=len(MEAN_COLORS)),
     }

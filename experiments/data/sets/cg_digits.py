@@ -1,7 +1,7 @@
 """Colored-and-gray digits from the images that scikit-learn bundles: no file, no download.
 
 Source: the test part of Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI
-Machine Learning Repository, 1998; the colouring is described in `colored_gray`.
+Machine Learning Repository, 1998; the coloring is described in `colored_gray`.
 """
 
 import functools
@@ -9,7 +9,7 @@ import functools
 import numpy as np
 
 from experiments.data._dataset import DataSet, multimodal
-from experiments.data.sets._colored_gray import MODALITIES, colored_and_gray, features
+from experiments.data.sets._colored_gray import MODALITIES, VERSION, colored_and_gray, features
 from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 
@@ -17,21 +17,21 @@ TEST_SIZE = 500
 """Of the 1,797 images; the classes are in proportion in both splits."""
 
 SEED = 0
-"""Fixes the split and the colours."""
+"""Fixes the split and the colors."""
 
 
 def arrays(correlation: float = 1) -> dict[str, Fields]:
     """Make the colored-and-gray digits in memory, the same ones at every call.
 
     Args:
-        correlation: of the colours and the labels of the training set, as in `colored_and_gray`.
+        correlation: of the colors and the labels of the training set, as in `colored_and_gray`.
 
     Returns:
-        `train` (1,297 samples) and `test` (500), each with `gray`, uint8 [N, 8, 8, 1]; `colour`,
+        `train` (1,297 samples) and `test` (500), each with `gray`, uint8 [N, 8, 8, 1]; `color`,
         uint8 [N, 8, 8, 3]; `label`, int32 [N].
 
     Example:
-        >>> arrays()["train"]["colour"].shape
+        >>> arrays()["train"]["color"].shape
         (1297, 8, 8, 3)
     """
     from sklearn.datasets import load_digits
@@ -62,9 +62,10 @@ DATASET = DataSet(
     objectives=multimodal(MODALITIES, num_classes=10),
     recipe=from_arrays.recipe(
         "cg_digits",
-        "Gray digits, each with a copy in a colour that tells the class.",
+        "Gray digits, each with a copy in a color that tells the class.",
         functools.partial(features, side=8),
         _arrays,
+        version=VERSION,
     ),
     arrays=_arrays,
     needs_files=False,

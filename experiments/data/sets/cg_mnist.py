@@ -8,13 +8,13 @@ import numpy as np
 from experiments.config import PAPER
 from experiments.data._dataset import DataSet, multimodal
 from experiments.data.sets import _mnist as mnist
-from experiments.data.sets._colored_gray import MODALITIES, colored_and_gray, features
+from experiments.data.sets._colored_gray import MODALITIES, VERSION, colored_and_gray, features
 from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
 
 SEED = 0
-"""Fixes the colours."""
+"""Fixes the colors."""
 
 
 def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
@@ -25,7 +25,7 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
 
     Returns:
         `train` (60,000 samples) and `test` (10,000), each with `gray`, uint8 [N, 28, 28, 1];
-        `colour`, uint8 [N, 28, 28, 3]; `label`, int32 [N].
+        `color`, uint8 [N, 28, 28, 3]; `label`, int32 [N].
 
     Raises:
         UserError: no folder is named, or `mnist.read` cannot read or download the files.
@@ -55,12 +55,13 @@ DATASET = DataSet(
     objectives=multimodal(MODALITIES, num_classes=10),
     recipe=from_arrays.recipe(
         "cg_mnist",
-        "Gray MNIST images, each with a copy in a colour that tells the class.",
+        "Gray MNIST images, each with a copy in a color that tells the class.",
         functools.partial(features, side=28),
         arrays,
+        version=VERSION,
     ),
     arrays=arrays,
     needs_files=False,
     model="cg-cnn",
-    optimisation=PAPER,
+    optimization=PAPER,
 )

@@ -22,7 +22,7 @@ import numpy as np
 from experiments.config import PAPER
 from experiments.data._dataset import DataSet, Scaling, multimodal
 from experiments.data.media.scaling import as_stored
-from experiments.data.media.standardisation import moments
+from experiments.data.media.standardization import moments
 from experiments.data.storage import from_arrays, numpy_pickle
 from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
@@ -32,7 +32,7 @@ FILE = "mosi_data.pkl"
 
 MODALITIES = ("text", "audio", "vision")
 
-STANDARDISED = ("audio", "vision")
+STANDARDIZED = ("audio", "vision")
 """Text is word vectors, which are on one scale already."""
 
 SENTIMENTS = ("regression_labels", "labels")
@@ -47,7 +47,7 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
 
     The label is 0 where the sentiment is below 0 and 1 elsewhere: neutral samples stay in, as
     non-negative. Features that are not finite, which COVAREP's are now and then, become 0; their
-    number is reported on standard error. Audio and vision are standardised with the mean and
+    number is reported on standard error. Audio and vision are standardized with the mean and
     standard deviation of each feature over the frames of the training split. A frame that is
     zero throughout is padding: it does not count and stays zero. The split `valid` is left out.
 
@@ -82,8 +82,8 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
             f"{path} is not CMU-MOSI as it is distributed ({error}): name another file"
         ) from error
     _replace_non_finite(splits, path)
-    for modality in STANDARDISED:
-        _standardise(splits, modality)
+    for modality in STANDARDIZED:
+        _standardize(splits, modality)
     return splits
 
 
@@ -153,7 +153,7 @@ def _replace_non_finite(splits: dict[str, Fields], path: Path) -> None:
         print(f"{path}: {replaced} features are not finite and became 0", file=sys.stderr)
 
 
-def _standardise(splits: dict[str, Fields], modality: str) -> None:
+def _standardize(splits: dict[str, Fields], modality: str) -> None:
     train = splits["train"][modality]
     mean, deviation = moments(train[train.any(axis=2)])
     for fields in splits.values():
@@ -190,5 +190,5 @@ DATASET = DataSet(
     ),
     arrays=arrays,
     model="transformer",
-    optimisation=PAPER,
+    optimization=PAPER,
 )

@@ -244,5 +244,5 @@ DATASET = DataSet(
     ),
     transforms=Transforms(training, evaluation),
     model="resnet18",
-    optimisation=PAPER,
+    optimization=PAPER,
 )

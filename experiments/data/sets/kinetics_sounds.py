@@ -241,7 +241,7 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.
         rng: draws a frame from each third of the clip, and a crop and a flip for each frame.
 
     Returns:
-        `audio`, float32 [1024, 128, 1], the normalised filterbank: time, frequency, channel;
+        `audio`, float32 [1024, 128, 1], the normalized filterbank: time, frequency, channel;
         `video`, uint8 [3, 224, 224, 3]; `label`, int32 [].
 
     Example:
@@ -311,5 +311,5 @@ DATASET = DataSet(
     ),
     transforms=Transforms(training, evaluation),
     model="resnet18",
-    optimisation=PAPER,
+    optimization=PAPER,
 )

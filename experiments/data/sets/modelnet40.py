@@ -268,5 +268,5 @@ DATASET = DataSet(
     ),
     transforms=Transforms(training, evaluation),
     model="resnet18",
-    optimisation=PAPER,
+    optimization=PAPER,
 )

@@ -137,5 +137,5 @@ DATASET = DataSet(
     arrays=arrays,
     needs_files=False,
     model="lenet",
-    optimisation=PAPER,
+    optimization=PAPER,
 )

@@ -288,5 +288,5 @@ DATASET = DataSet(
     transforms=Transforms(training, evaluation),
     model="segnet",
     # Batch size and epochs of the benchmark that the paper uses (Liu et al. 2019).
-    optimisation=dataclasses.replace(PAPER, batch_size=2, epochs=200),
+    optimization=dataclasses.replace(PAPER, batch_size=2, epochs=200),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.data._dataset import DataSet, Scaling, multimodal
 from experiments.data.media.scaling import as_stored
-from experiments.data.media.standardisation import moments
+from experiments.data.media.standardization import moments
 from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 from experiments.data.storage.lfs import refuse_pointer
@@ -43,7 +43,7 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
     """Read the six files and split them, the same way at every call.
 
     Of each class, 50 samples drawn at random are the test and 150 the training. Every feature is
-    standardised with the mean and standard deviation of the training split; one that is constant
+    standardized with the mean and standard deviation of the training split; one that is constant
     there is only shifted.
 
     Args:
@@ -72,9 +72,9 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
     fields: dict[str, Fields] = {split: {} for split in rows}
     for view, features in views.items():
         mean, deviation = moments(features[rows["train"]])
-        standardised = ((features - mean) / deviation).astype(np.float32)
+        standardized = ((features - mean) / deviation).astype(np.float32)
         for split in rows:
-            fields[split][view] = standardised[rows[split]]
+            fields[split][view] = standardized[rows[split]]
     for split in rows:
         fields[split]["label"] = labels[rows[split]]
     return fields

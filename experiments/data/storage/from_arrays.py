@@ -20,7 +20,11 @@ Arrays = Callable[[Path | None], dict[str, Fields]]
 
 
 def recipe(
-    name: str, description: str, features: Callable[[], dict[str, Any]], arrays: Arrays
+    name: str,
+    description: str,
+    features: Callable[[], dict[str, Any]],
+    arrays: Arrays,
+    version: str = Recipe.version,
 ) -> Recipe:
     """Return the recipe of a set that is written in the order of its arrays.
 
@@ -32,8 +36,11 @@ def recipe(
       features: As in :class:`Recipe`.
       arrays: Makes the set in memory, equal to what is read from disk later; a function of a
         module, so that it can be pickled.
+      version: As in :class:`Recipe`.
     """
-    return Recipe(name, description, features, functools.partial(_examples, arrays))
+    return Recipe(
+        name, description, features, functools.partial(_examples, arrays), version=version
+    )
 
 
 def _examples(arrays: Arrays, builder: "RecipeBuilder") -> Mapping[str, Examples]:

@@ -49,7 +49,7 @@ class Run:
     @property
     def epochs(self) -> int:
         """The number of epochs of the run."""
-        return self.setting.config.optimisation.epochs
+        return self.setting.config.optimization.epochs
 
     @property
     def config(self) -> Config:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BINS = 30
 
-COLOURS = dict(zip(("joint", "unimodal"), OTHER_COLORS[2:], strict=False))
+COLORS = dict(zip(("joint", "unimodal"), OTHER_COLORS[2:], strict=False))
 
 
 def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
@@ -34,11 +34,11 @@ def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
         not_run(panel)
         return
     norms = {
-        name: [norm for norm in measured["norms"][name] if norm is not None] for name in COLOURS
+        name: [norm for norm in measured["norms"][name] if norm is not None] for name in COLORS
     }
     edges = np.histogram_bin_edges([norm for each in norms.values() for norm in each], BINS)
-    for name, colour in COLOURS.items():
-        panel.hist(norms[name], bins=list(edges), color=colour, alpha=0.6, label=name)
+    for name, color in COLORS.items():
+        panel.hist(norms[name], bins=list(edges), color=color, alpha=0.6, label=name)
     panel.locator_params(axis="y", integer=True)
     k = measured["k"]
     panel.set_title(f"{title}, k = {k:.2g}" if k is not None else title)

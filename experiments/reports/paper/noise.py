@@ -72,9 +72,9 @@ def count(
     Those in which nothing was measured do not count.
 
     Example:
-      >>> rows = [Noise("a", 0, "gray", ({"k": 3.0},)), Noise("a", 0, "colour", ({"k": 0.5},))]
+      >>> rows = [Noise("a", 0, "gray", ({"k": 3.0},)), Noise("a", 0, "color", ({"k": 0.5},))]
       >>> count(rows, lambda measured: measured["k"], lambda k: k > 1)
-      '1 of 2 cases (gray 1 of 1, colour 0 of 1)'
+      '1 of 2 cases (gray 1 of 1, color 0 of 1)'
       >>> count([], lambda measured: measured["k"], lambda k: k > 1)
       '0 of 0 cases'
     """
@@ -94,7 +94,7 @@ def _measurement(scope: Scope, name: str, epoch: int, seed: int) -> Measurement:
 
 
 def _epochs(scope: Scope, name: str) -> tuple[int, ...]:
-    last = scope.setting(name).config.optimisation.epochs
+    last = scope.setting(name).config.optimization.epochs
     return tuple(dict.fromkeys((0, 1, last)))
 
 

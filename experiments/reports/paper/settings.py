@@ -1,4 +1,4 @@
-"""What all runs of a comparison share: the data, the model, the optimiser, the number of epochs.
+"""What all runs of a comparison share: the data, the model, the optimizer, the number of epochs.
 
 They were fixed before the runs (docs/protocol.md) and are the same for every method. "quick" is the
 size that two processor cores finish; "paper" is that of the paper.
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments import data
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data import DATASETS, Samples, Splits
 from experiments.data.sets import cg_digits
 from experiments.data.storage.holding_out import count
@@ -38,7 +38,7 @@ class Setting:
       files: The folder of the set's files, below that of all data.
       training_samples: A random choice of so many; None takes all.
       test_samples: Likewise.
-      correlation: Of the colours and the labels in the training set of cg-digits.
+      correlation: Of the colors and the labels in the training set of cg-digits.
       pretrained: The file of pretrained weights, below the folder of all data.
     """
 
@@ -90,8 +90,8 @@ def _choice(split: Any, number: int | None) -> Any:
 
 
 def _quick(dataset: str, epochs: int, batch_size: int = 64) -> Config:
-    optimisation = Optimisation(learning_rate=QUICK_RATE, epochs=epochs, batch_size=batch_size)
-    return dataclasses.replace(DATASETS[dataset].preset, optimisation=optimisation)
+    optimization = Optimization(learning_rate=QUICK_RATE, epochs=epochs, batch_size=batch_size)
+    return dataclasses.replace(DATASETS[dataset].preset, optimization=optimization)
 
 
 def _with_model(config: Config, model: str) -> Config:
@@ -154,8 +154,8 @@ SETTINGS: dict[Preset, dict[str, Setting]] = {
 """By preset, by name."""
 
 
-def colours(preset: Preset, correlation: float) -> Setting:
-    """Coloured-and-gray digits whose training colours follow the label with a probability."""
+def colors(preset: Preset, correlation: float) -> Setting:
+    """Colored-and-gray digits whose training colors follow the label with a probability."""
     whole = SETTINGS[preset]["cg-digits"]
     if correlation == 1:
         return whole

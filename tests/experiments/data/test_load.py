@@ -60,7 +60,7 @@ def test_digits_are_the_bundled_images_split_in_proportion(digits):
     bundled = load_digits()
     train, test = digits["train"], digits["test"]
     assert train["gray"].shape == (1297, 8, 8, 1)
-    assert test["colour"].shape == (500, 8, 8, 3)
+    assert test["color"].shape == (500, 8, 8, 3)
     for label in range(10):
         images = np.concatenate(
             [part["gray"][part["label"] == label, ..., 0] for part in (train, test)]
@@ -249,7 +249,7 @@ def test_a_damaged_set_is_an_error_that_names_its_folder(digits, prepared, damag
 def test_the_real_mnist(tmp_path):
     files = os.environ["MMPARETO_MNIST"]
     in_memory = load("cg-mnist", files)
-    assert in_memory["train"]["colour"].shape == (60_000, 28, 28, 3)
+    assert in_memory["train"]["color"].shape == (60_000, 28, 28, 3)
     assert in_memory["test"]["gray"].shape == (10_000, 28, 28, 1)
     assert np.bincount(in_memory["train"]["label"])[[0, 1, 9]].tolist() == [5923, 6742, 5949]
     assert_equal(load("cg-mnist", files, tmp_path), in_memory)

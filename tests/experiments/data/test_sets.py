@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data import DATASETS
 from experiments.engine import run as runs
 from experiments.engine.evaluate import evaluate
@@ -67,8 +67,8 @@ def test_a_set_is_prepared_trained_on_and_evaluated(
     prepare(dataset, folder, prepared_dir, workers=2 if dataset == "crema-d" else 0)
     assert f"\n{dataset}: " in capsys.readouterr().out
     model = LINEAR.get(DATASETS[dataset].kind, "linear")
-    optimisation = Optimisation(batch_size=few_steps[dataset], epochs=1)
-    config = Config(dataset=dataset, model=model, optimisation=optimisation)
+    optimization = Optimization(batch_size=few_steps[dataset], epochs=1)
+    config = Config(dataset=dataset, model=model, optimization=optimization)
     # What is prepared needs the files no longer.
     elsewhere = {"data_dir": tmp_path / "nowhere", "prepared_dir": prepared_dir, "workers": 0}
     runs.train(config, run_dir=run_dir, **elsewhere)
@@ -90,8 +90,8 @@ def test_what_is_prepared_is_not_prepared_again(files, tmp_path, capsys):
 
 
 def test_joint_training_is_refused_where_there_is_no_joint_loss(files, linear, tmp_path):
-    few = Optimisation(batch_size=20)
-    config = Config(dataset="multi-mnist", model="mean", method="joint", optimisation=few)
+    few = Optimization(batch_size=20)
+    config = Config(dataset="multi-mnist", model="mean", method="joint", optimization=few)
     with pytest.raises(UserError, match="this data set has left and right alone"):
         runs.train(config, files("multi-mnist"), None, tmp_path / "run")
 

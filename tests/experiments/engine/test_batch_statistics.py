@@ -1,4 +1,4 @@
-"""Batch normalisation in a run: when its statistics are used, and when they move."""
+"""Batch normalization in a run: when its statistics are used, and when they move."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from experiments import models
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.engine import program
 from experiments.engine.checkpoints import Checkpoints
 from experiments.models.network import Network
@@ -14,8 +14,8 @@ from experiments.models.network import Network
 BATCH = 320
 
 
-class NormalisedNetwork(Network):
-    """A batch normalisation without parameters for each modality, and linear heads."""
+class NormalizedNetwork(Network):
+    """A batch normalization without parameters for each modality, and linear heads."""
 
     def __init__(self, shapes, outputs, *, rngs):
         self.encoders = nnx.Dict({name: Encoder(shape[-1], rngs) for name, shape in shapes.items()})
@@ -42,11 +42,11 @@ class Encoder(nnx.Module):
 
 @pytest.fixture
 def config(monkeypatch):
-    monkeypatch.setitem(models.MODELS, "normalised", models.Model(NormalisedNetwork, ("images",)))
-    optimisation = Optimisation(epochs=2, batch_size=BATCH)
+    monkeypatch.setitem(models.MODELS, "normalized", models.Model(NormalizedNetwork, ("images",)))
+    optimization = Optimization(epochs=2, batch_size=BATCH)
 
     def make(method="mmpareto"):
-        return Config(model="normalised", method=method, optimisation=optimisation)
+        return Config(model="normalized", method=method, optimization=optimization)
 
     return make
 
@@ -66,7 +66,7 @@ def test_a_step_moves_the_statistics_once_however_many_backward_passes_it_takes(
     config, digits, method
 ):
     state, batches = after(program.build(config(method), digits), 2)
-    for name in ("gray", "colour"):
+    for name in ("gray", "color"):
         mean, var = 0.0, 1.0
         for batch in batches:
             pixels = np.asarray(batch[name], np.float64) / 255

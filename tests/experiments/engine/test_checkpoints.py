@@ -85,8 +85,8 @@ def test_a_checkpoint_that_lacks_an_item_is_told(item, run_dir):
     ("settings", "words"),
     [
         ({"learning_schedule": 1}, "unknown setting learning_schedule"),
-        ({"optimisation": {"nesterov": True}}, "unknown setting nesterov"),
-        ({"optimisation": None}, "expected settings by name, got null"),
+        ({"optimization": {"nesterov": True}}, "unknown setting nesterov"),
+        ({"optimization": None}, "expected settings by name, got null"),
         ({"gamma": "x"}, 'gamma cannot be "x"'),
         ({"gamma": -1}, "gamma must be positive"),
         ({"seed": True}, "seed cannot be true"),
@@ -102,7 +102,7 @@ def test_a_configuration_of_another_version_is_told(settings, words, run_dir):
 
 def test_what_a_configuration_lacks_has_its_default():
     values = Config(seed=3).to_json()
-    del values["options"], values["optimisation"]["momentum"]
+    del values["options"], values["optimization"]["momentum"]
     assert Config.from_json(values) == Config(seed=3)
 
 

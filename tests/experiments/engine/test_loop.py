@@ -8,7 +8,7 @@ from flax import nnx
 from sklearn import metrics
 
 from experiments import models
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data import DATASETS
 from experiments.engine import program
 from experiments.engine.evaluate import scores
@@ -17,7 +17,7 @@ from experiments.engine.loop import train
 
 @pytest.fixture(scope="module")
 def trained(digits):
-    config = Config(optimisation=Optimisation(epochs=2, batch_size=320, learning_rate=0.05))
+    config = Config(optimization=Optimization(epochs=2, batch_size=320, learning_rate=0.05))
     compiled = program.build(config, digits)
     records = []
     steps = []
@@ -33,7 +33,7 @@ def trained(digits):
 
 def test_an_epoch_in_one_call_is_its_steps(digits, trained):
     _, state, records, _ = trained
-    config = Config(optimisation=Optimisation(epochs=2, batch_size=320, learning_rate=0.05))
+    config = Config(optimization=Optimization(epochs=2, batch_size=320, learning_rate=0.05))
     compiled = program.build(config, digits, whole_epochs=True)
     whole, metrics = [], []
     end = train(
@@ -63,7 +63,7 @@ def test_each_epoch_leaves_a_record(trained):
     assert [record["epoch"] for record in records] == [1, 2]
     assert [record["step"] for record in records] == [4, 8]
     assert steps == int(state.step) == 8
-    assert set(records[0]["loss"]) == {"joint", "gray", "colour"}
+    assert set(records[0]["loss"]) == {"joint", "gray", "color"}
     assert records[-1]["scores"] == scores(compiled, state)
     for encoder in records[0]["encoders"].values():
         assert -1 <= encoder["cosine"] <= 1
@@ -78,8 +78,8 @@ def test_training_lowers_the_loss(trained):
 def test_scores_are_those_of_scikit_learn_on_the_whole_test_set(trained, digits):
     compiled, state, _, _ = trained
     config = Config()
-    shapes = {name: compiled.feed.shapes[name] for name in ("gray", "colour")}
-    outputs = {"joint": 10, "gray": 10, "colour": 10}
+    shapes = {name: compiled.feed.shapes[name] for name in ("gray", "color")}
+    outputs = {"joint": 10, "gray": 10, "color": 10}
     graph = nnx.graphdef(models.build(config, shapes, outputs, seed=0))
     logits = nnx.merge(graph, state.params)(DATASETS["cg-digits"].inputs(digits["test"]))
     labels = digits["test"]["label"]

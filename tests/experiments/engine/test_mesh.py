@@ -16,7 +16,7 @@ from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
 from experiments import data
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data.miniatures import uci_mfeat
 from experiments.engine import devices, processes, program
 from experiments.engine.checkpoints import Checkpoints
@@ -191,7 +191,7 @@ def test_a_mesh_that_does_not_fit_is_refused(specification, message):
 
 
 def test_a_batch_that_the_devices_cannot_share_is_refused(digits):
-    config = Config(optimisation=Optimisation(batch_size=64))
+    config = Config(optimization=Optimization(batch_size=64))
     with pytest.raises(UserError, match="batch_size 64 must be a multiple of the 3 devices"):
         program.build(config, digits, AbstractMesh((3, 1), ("data", "model")))
 

@@ -37,7 +37,7 @@ def test_a_probe_sees_every_sample_once(compiled, digits):
         return compiled.represent(state, batch)
 
     scores = linear_probe(compiled._replace(represent=represent), state)
-    assert scores.keys() == {"gray", "colour"}
+    assert scores.keys() == {"gray", "color"}
     num_train = len(digits["train"]["label"])
     np.testing.assert_array_equal(np.concatenate(seen)[:num_train], digits["train"]["label"])
 

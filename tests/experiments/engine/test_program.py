@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.engine import program
 from experiments.errors import UserError
 
@@ -31,10 +31,10 @@ def test_diagnosing_does_not_change_the_update(linear, digits, method):
 
 
 def test_uniform_gamma_scales_the_encoders_alone(linear, digits):
-    decay_free = Optimisation(epochs=1, batch_size=320, weight_decay=0.0)
-    before, uniform, _ = one_step(linear(method="uniform", optimisation=decay_free), digits)
+    decay_free = Optimization(epochs=1, batch_size=320, weight_decay=0.0)
+    before, uniform, _ = one_step(linear(method="uniform", optimization=decay_free), digits)
     _, scaled, _ = one_step(
-        linear(method="uniform-gamma", gamma=2.0, optimisation=decay_free), digits
+        linear(method="uniform-gamma", gamma=2.0, optimization=decay_free), digits
     )
     by_uniform, by_scaled = change(before, uniform), change(before, scaled)
     twice = jax.tree.map(lambda x: 2 * x, by_uniform["encoders"])
@@ -43,17 +43,17 @@ def test_uniform_gamma_scales_the_encoders_alone(linear, digits):
 
 
 def test_joint_leaves_the_unimodal_heads_alone(linear, digits):
-    decay_free = Optimisation(epochs=1, batch_size=320, weight_decay=0.0)
-    before, after, _ = one_step(linear(method="joint", optimisation=decay_free), digits)
+    decay_free = Optimization(epochs=1, batch_size=320, weight_decay=0.0)
+    before, after, _ = one_step(linear(method="joint", optimization=decay_free), digits)
     chex.assert_trees_all_equal(after["heads"]["gray"], before["heads"]["gray"])
     assert np.any(after["heads"]["joint"]["kernel"] != before["heads"]["joint"]["kernel"])
 
 
 def test_mmpareto_gives_gamma_times_the_norm_of_the_uniform_update(linear, digits):
-    plain = Optimisation(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
-    before, uniform, _ = one_step(linear(method="uniform", optimisation=plain), digits)
-    _, after, _ = one_step(linear(method="mmpareto", gamma=3.0, optimisation=plain), digits)
-    for name in ("gray", "colour"):
+    plain = Optimization(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+    before, uniform, _ = one_step(linear(method="uniform", optimization=plain), digits)
+    _, after, _ = one_step(linear(method="mmpareto", gamma=3.0, optimization=plain), digits)
+    for name in ("gray", "color"):
         norms = [
             np.sqrt(sum(np.sum(np.square(x, dtype=np.float64)) for x in jax.tree.leaves(tree)))
             for tree in (
@@ -75,4 +75,4 @@ def test_seeds_differ_in_parameters_and_order(linear, digits):
 
 def test_a_batch_larger_than_the_data_is_an_error(digits):
     with pytest.raises(UserError, match="batch_size 2000 exceeds the 1297 training samples"):
-        program.build(Config(optimisation=Optimisation(batch_size=2000)), digits)
+        program.build(Config(optimization=Optimization(batch_size=2000)), digits)

@@ -63,7 +63,7 @@ def test_evaluate_prints_accuracy_and_macro_f1_of_every_head(run_here, finished)
     outcome = run_here("evaluate", "--run-dir", finished, "--prepared-dir", "None")
     assert outcome.returncode == 0, outcome.stderr
     rows = {line.split()[0]: line.split()[1:] for line in outcome.stdout.splitlines()}
-    assert set(rows) == {"joint", "gray", "colour"}
+    assert set(rows) == {"joint", "gray", "color"}
     logged = records(finished)[-1]["scores"]
     for head, row in rows.items():
         found = dict(zip(row[::2], map(float, row[1::2]), strict=True))
@@ -75,7 +75,7 @@ def test_evaluate_probes_the_encoders_too(run_here, finished):
     outcome = run_here("evaluate", "--run-dir", finished, "--prepared-dir", "None", "--probe")
     assert outcome.returncode == 0, outcome.stderr
     scores = json.loads((finished / "evaluation.json").read_text())
-    assert scores.keys() == {"joint", "gray", "colour", "gray (probe)", "colour (probe)"}
+    assert scores.keys() == {"joint", "gray", "color", "gray (probe)", "color (probe)"}
     assert scores["gray (probe)"]["accuracy"] > 0.5
 
 

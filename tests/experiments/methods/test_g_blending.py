@@ -8,7 +8,7 @@ import pytest
 from training import copy, run
 
 from experiments import methods
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.engine import program
 from experiments.errors import UserError
 from experiments.methods import Problem
@@ -16,7 +16,7 @@ from experiments.methods.g_blending import Blend, blend
 from experiments.methods.uniform import uniform
 
 EVERY_EPOCH = ("every=1",)
-HEADS = ("joint", "gray", "colour")
+HEADS = ("joint", "gray", "color")
 
 
 def by_head(values):
@@ -102,11 +102,11 @@ def test_until_the_first_estimate_it_is_uniform_on_the_same_samples(linear, digi
 
 
 def test_weights_scale_the_losses(linear, digits):
-    plain = Optimisation(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+    plain = Optimization(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
     weights = [0.5, 2.0, 0.0]
     ends = {}
     for diagnose in (False, True):
-        config = linear(method="g-blending", optimisation=plain, diagnose=diagnose)
+        config = linear(method="g-blending", optimization=plain, diagnose=diagnose)
         compiled = program.build(config, digits)
         first = compiled.initial_state(0)
         before = jax.device_get(first.params)

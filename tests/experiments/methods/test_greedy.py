@@ -8,14 +8,14 @@ import pytest
 from training import run
 
 from experiments import methods
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.engine import program
 from experiments.errors import UserError
 from experiments.methods import Problem
 from experiments.methods.greedy import still
 
-PLAIN = Optimisation(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
-NAMES = ("gray", "colour")
+PLAIN = Optimization(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+NAMES = ("gray", "color")
 AT_ONCE = ("threshold=0.0", "window=3", "warm_up_epochs=0")
 
 
@@ -111,24 +111,24 @@ def test_without_rebalancing_it_is_joint_training(linear, digits, options):
 
 def test_while_an_encoder_rests_the_joint_head_reads_its_mean(linear, digits):
     mean = np.float32([0.3, -0.2, 0.5, 0.1])
-    config = linear(method="greedy", optimisation=PLAIN)
+    config = linear(method="greedy", optimization=PLAIN)
     before, end, features, labels = one_step(
         config,
         digits,
-        rest={"gray": jnp.int32(2), "colour": jnp.int32(0)},
-        means={"gray": jnp.asarray(mean), "colour": jnp.zeros(4)},
+        rest={"gray": jnp.int32(2), "color": jnp.int32(0)},
+        means={"gray": jnp.asarray(mean), "color": jnp.zeros(4)},
         steps=jnp.int32(9),
     )
     after = end.params
     chex.assert_trees_all_equal(after["encoders"]["gray"], before["encoders"]["gray"])
-    kernels = [tree["encoders"]["colour"]["kernel"] for tree in (before, after)]
+    kernels = [tree["encoders"]["color"]["kernel"] for tree in (before, after)]
     assert np.any(kernels[0] != kernels[1])
-    assert end.method.rest == {"gray": 1, "colour": 0}
+    assert end.method.rest == {"gray": 1, "color": 0}
     np.testing.assert_allclose(
         end.method.means["gray"], mean + (features["gray"].mean(axis=0) - mean) / 10, rtol=1e-5
     )
     head = jax.tree.map(np.float64, before["heads"]["joint"])
-    read = mean + features["colour"]
+    read = mean + features["color"]
     logits = read @ head["kernel"] + head["bias"]
     errors = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True) - np.eye(10)[labels]
     change = after["heads"]["joint"]["kernel"] - head["kernel"]
@@ -138,7 +138,7 @@ def test_while_an_encoder_rests_the_joint_head_reads_its_mean(linear, digits):
 
 def test_a_resting_encoder_has_no_gradient_through_the_other():
     gradients = {"encoders": {name: {"w": jnp.ones(2)} for name in NAMES}, "heads": jnp.ones(3)}
-    found = still(gradients, {"gray": jnp.int32(1), "colour": jnp.int32(0)})
+    found = still(gradients, {"gray": jnp.int32(1), "color": jnp.int32(0)})
     assert [float(jnp.sum(found["encoders"][name]["w"])) for name in NAMES] == [0, 2]
     assert float(jnp.sum(found["heads"])) == 3
 
@@ -154,7 +154,7 @@ def test_a_window_of_rest_follows_a_regular_step(linear, digits):
 
 
 def test_the_unimodal_heads_stay(linear, digits):
-    before, end, _, _ = one_step(linear(method="greedy", optimisation=PLAIN), digits)
+    before, end, _, _ = one_step(linear(method="greedy", optimization=PLAIN), digits)
     chex.assert_trees_all_equal(end.params["heads"]["gray"], before["heads"]["gray"])
 
 

@@ -54,7 +54,7 @@ def reference(representations, centroids, labels, alpha, mu, joint_loss=0.7):
     return accelerated - mu * gamma * entropy[0] - mu * beta * entropy[1]
 
 
-def example(rng, names=("gray", "colour"), spread=(1.0, 0.4)):
+def example(rng, names=("gray", "color"), spread=(1.0, 0.4)):
     labels = rng.integers(CLASSES, size=BATCH)
     centroids = {name: rng.normal(size=(CLASSES, FEATURES)).astype(np.float32) for name in names}
     representations = {
@@ -89,13 +89,13 @@ def test_gradients_are_those_of_fixed_coefficients():
     log_p = {name: log_probabilities(z, centroids[name]) for name, z in representations.items()}
     rows = np.arange(BATCH)
     s = {name: float(jnp.exp(each)[rows, labels].sum()) for name, each in log_p.items()}
-    beta = s["colour"] / s["gray"] - 1
+    beta = s["color"] / s["gray"] - 1
     assert 0 < beta < 1
 
     def fixed(representations):
         gray = log_probabilities(representations["gray"], centroids["gray"])
-        colour = log_probabilities(representations["colour"], centroids["colour"])
-        held_back = -(jnp.exp(colour) * colour).sum(1).mean()
+        color = log_probabilities(representations["color"], centroids["color"])
+        held_back = -(jnp.exp(color) * color).sum(1).mean()
         return -beta * gray[rows, labels].mean() - 0.3 * beta * held_back
 
     found, wanted = jax.grad(loss)(representations), jax.grad(fixed)(representations)

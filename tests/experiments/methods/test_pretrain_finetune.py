@@ -6,7 +6,7 @@ import pytest
 from training import run
 
 from experiments import methods
-from experiments.config import Optimisation
+from experiments.config import Optimization
 from experiments.engine import program
 from experiments.errors import UserError
 from experiments.methods import Problem
@@ -24,8 +24,8 @@ def assert_same(ours, theirs):
 
 
 def build(linear, digits, method, *options, epochs=2):
-    optimisation = Optimisation(epochs=epochs, batch_size=320)
-    config = linear(method=method, options=options, optimisation=optimisation)
+    optimization = Optimization(epochs=epochs, batch_size=320)
+    config = linear(method=method, options=options, optimization=optimization)
     return program.build(config, digits)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import mmpareto_jax as mmp
 from experiments import methods
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.engine import program
 from experiments.engine.comparison import Protocol, conflicts, run_seeds
 from experiments.engine.logs import RunLog, read
@@ -38,7 +38,7 @@ def test_every_integration_trains_without_a_second_compilation(linear, digits, m
     assert compiled.step._cache_size() == 1
     (record,) = records
     assert record["step"] == compiled.feed.steps_per_epoch
-    assert set(record["scores"]) <= {"joint", "gray", "colour"}
+    assert set(record["scores"]) <= {"joint", "gray", "color"}
     assert np.all(np.isfinite(list(record["loss"].values())))
     with RunLog(tmp_path, epochs=0) as log:
         log.write(record)
@@ -91,9 +91,9 @@ def test_dwa_weighs_by_the_mean_losses_of_epochs(linear, digits):
 
 
 def test_moco_weighs_running_means_of_the_gradients(linear, digits):
-    decay_free = Optimisation(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
-    compiled = program.build(linear(method="moco", optimisation=decay_free), digits)
-    uniform = program.build(linear(method="uniform", optimisation=decay_free), digits)
+    decay_free = Optimization(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+    compiled = program.build(linear(method="moco", optimization=decay_free), digits)
+    uniform = program.build(linear(method="uniform", optimization=decay_free), digits)
     moved = []
     for each in (compiled, uniform):
         start = each.initial_state(0)

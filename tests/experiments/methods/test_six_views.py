@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data.miniatures import uci_mfeat as miniature
 from experiments.data.sets import uci_mfeat
 from experiments.engine import program
@@ -27,8 +27,8 @@ def six_views(tmp_path_factory):
 
 
 def config(method):
-    optimisation = Optimisation(epochs=1, batch_size=300, learning_rate=0.1)
-    return Config(dataset="uci-mfeat", model="linear", method=method, optimisation=optimisation)
+    optimization = Optimization(epochs=1, batch_size=300, learning_rate=0.1)
+    return Config(dataset="uci-mfeat", model="linear", method=method, optimization=optimization)
 
 
 @pytest.mark.parametrize(

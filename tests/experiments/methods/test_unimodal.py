@@ -21,8 +21,8 @@ def alone(network, name, params, batches, shape, num_classes):
     model = network({name: shape}, {name: num_classes}, rngs=nnx.Rngs(0))
     graph = nnx.graphdef(model)
     params = {kind: {name: params[kind][name]} for kind in ("encoders", "heads")}
-    optimiser = optax.chain(optax.add_decayed_weights(DECAY), optax.sgd(RATE, MOMENTUM))
-    state = optimiser.init(params)
+    optimizer = optax.chain(optax.add_decayed_weights(DECAY), optax.sgd(RATE, MOMENTUM))
+    state = optimizer.init(params)
 
     @jax.jit
     def step(params, state, images, labels):
@@ -30,7 +30,7 @@ def alone(network, name, params, batches, shape, num_classes):
             logits = nnx.merge(graph, params)({name: images})[name]
             return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels])
 
-        updates, state = optimiser.update(jax.grad(loss)(params), state, params)
+        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
         return optax.apply_updates(params, updates), state
 
     for batch in batches:
@@ -46,7 +46,7 @@ def test_all_at_once_is_each_alone(linear, digits):
     batches = list(compiled.feed.training(start.key, range(8)))
     end = train(compiled, compiled.initial_state(0), 2, lambda state, record: None)
     network = models.MODELS["linear"].make
-    for name in ("gray", "colour"):
+    for name in ("gray", "color"):
         shape = compiled.feed.shapes[name]
         wanted = alone(network, name, start.params, batches, shape, 10)
         for kind, params in wanted.items():
@@ -72,7 +72,7 @@ def test_the_joint_head_only_decays(linear, digits):
 
 def test_the_modalities_alone_are_scored(linear, digits):
     compiled = program.build(linear(method="unimodal"), digits)
-    assert set(compiled.tasks) == {"gray", "colour"}
+    assert set(compiled.tasks) == {"gray", "color"}
 
 
 def test_a_set_of_tasks_is_refused(linear):

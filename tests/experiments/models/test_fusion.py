@@ -11,7 +11,7 @@ from experiments.models.late_fusion import LateFusion
 
 FEATURES = 5
 CLASSES = 3
-MODALITIES = ("colour", "gray", "text")
+MODALITIES = ("color", "gray", "text")
 
 
 def concatenation(params, x):
@@ -60,7 +60,7 @@ def inputs(modalities=MODALITIES):
     }
 
 
-def randomised(module):
+def randomized(module):
     """The module with all its parameters random, biases too."""
     graph, params = nnx.split(module)
     leaves, treedef = jax.tree.flatten(params)
@@ -76,7 +76,7 @@ def test_every_fusion_has_a_formula():
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("modalities", [1, 2, 3])
 def test_fusion_follows_its_formula(fusion, modalities):
-    module = randomised(FUSIONS[fusion](modalities, FEATURES, CLASSES, rngs=nnx.Rngs(0)))
+    module = randomized(FUSIONS[fusion](modalities, FEATURES, CLASSES, rngs=nnx.Rngs(0)))
     params = jax.tree.map(np.float64, nnx.to_pure_dict(nnx.state(module)))
     random = np.random.default_rng(0)
     x = [random.normal(size=(4, FEATURES)).astype(np.float32) for _ in range(modalities)]
@@ -87,7 +87,7 @@ def test_fusion_follows_its_formula(fusion, modalities):
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_model_is_the_same_function_after_it_is_taken_apart(fusion):
-    modalities = ("text", "gray", "colour")  # not the order in which flax puts it together
+    modalities = ("text", "gray", "color")  # not the order in which flax puts it together
     model = late_fusion(modalities, fusion)
     graph, state = nnx.split(model)
     merged = nnx.merge(graph, nnx.to_pure_dict(state))
@@ -98,9 +98,9 @@ def test_model_is_the_same_function_after_it_is_taken_apart(fusion):
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_modalities_are_fused_in_alphabetical_order(fusion):
-    model = late_fusion(("text", "gray", "colour"), fusion)
+    model = late_fusion(("text", "gray", "color"), fusion)
     representations = model.encode(inputs())
-    expected = model.heads["joint"]([representations[m] for m in ("colour", "gray", "text")])
+    expected = model.heads["joint"]([representations[m] for m in ("color", "gray", "text")])
     np.testing.assert_array_equal(model.classify(representations)["joint"], expected)
 
 
@@ -130,19 +130,19 @@ def test_unimodal_heads_are_linear_in_one_modality():
 
 def test_concatenation_keeps_the_paths_and_initial_values_of_earlier_runs():
     model = cg_cnn(
-        {"gray": (28, 28, 1), "colour": (28, 28, 3)},
-        {"joint": 10, "gray": 10, "colour": 10},
+        {"gray": (28, 28, 1), "color": (28, 28, 3)},
+        {"joint": 10, "gray": 10, "color": 10},
         rngs=nnx.Rngs(0),
     )
     rngs = nnx.Rngs(0)
     expected = nnx.Dict(
         encoders=nnx.Dict(
-            gray=ConvEncoder(1, 512, rngs=rngs), colour=ConvEncoder(3, 512, rngs=rngs)
+            gray=ConvEncoder(1, 512, rngs=rngs), color=ConvEncoder(3, 512, rngs=rngs)
         ),
         heads=nnx.Dict(
             joint=nnx.Linear(1024, 10, rngs=rngs),
             gray=nnx.Linear(512, 10, rngs=rngs),
-            colour=nnx.Linear(512, 10, rngs=rngs),
+            color=nnx.Linear(512, 10, rngs=rngs),
         ),
     )
     ours, theirs = (nnx.to_pure_dict(nnx.state(each)) for each in (model, expected))

@@ -57,9 +57,9 @@ def numpy_layer(layer, tokens):
     def parameter(variable):
         return np.asarray(variable[...], np.float64)
 
-    def normalised(x, norm):
-        centred = x - x.mean(-1, keepdims=True)
-        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6)
+    def normalized(x, norm):
+        centered = x - x.mean(-1, keepdims=True)
+        scaled = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + 1e-6)
         return scaled * parameter(norm.scale) + parameter(norm.bias)
 
     def dense(x, linear):
@@ -79,8 +79,8 @@ def numpy_layer(layer, tokens):
 
     results = []
     for x in np.asarray(tokens, np.float64):
-        x = x + attention(normalised(x, layer.norm1), layer.attention)
-        hidden = dense(normalised(x, layer.norm2), layer.dense1)
+        x = x + attention(normalized(x, layer.norm1), layer.attention)
+        hidden = dense(normalized(x, layer.norm2), layer.dense1)
         hidden = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
         results.append(x + dense(hidden, layer.dense2))
     return np.stack(results)

@@ -128,7 +128,7 @@ def test_unpooling_uses_the_places_of_its_own_stage():
     image = np.zeros((1, 32, 64, 1), np.float32)
     image[0, 21, 46, 0] = 1
     depth = quick_jit(lambda x: model(x)["depth"])({"image": image})
-    # Each of the 26 normalisations divides by the root of a variance of 1 + epsilon.
+    # Each of the 26 normalizations divides by the root of a variance of 1 + epsilon.
     np.testing.assert_allclose(depth, image * (1 + 1e-5) ** (-26 / 2), atol=1e-6)
 
 

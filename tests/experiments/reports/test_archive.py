@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from experiments.config import Config, Optimisation
+from experiments.config import Config, Optimization
 from experiments.data.miniatures import uci_mfeat
 from experiments.data.storage.exclusive import exclusive
 from experiments.engine import logs
@@ -26,7 +26,7 @@ CLOCK = ("seconds", "waiting")
 
 @pytest.fixture
 def setting(linear):
-    config = dataclasses.replace(linear(), optimisation=Optimisation(epochs=3, batch_size=320))
+    config = dataclasses.replace(linear(), optimization=Optimization(epochs=3, batch_size=320))
     return Setting("digits", config, files="")
 
 
@@ -150,7 +150,7 @@ def test_a_measurement_is_taken_after_its_epoch(setting, make, monkeypatch):
     found = [record["measured"] for record in finished(archive, *items)]
     assert [each["step"] for each in found] == [0, 4, 12]
     assert len({each["sum"] for each in found}) == 3
-    assert found[0]["encoders"] == ["gray", "colour"]
+    assert found[0]["encoders"] == ["gray", "color"]
 
 
 def test_a_record_says_what_it_is_of(setting, make):

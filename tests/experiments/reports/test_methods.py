@@ -24,7 +24,7 @@ def test_an_outcome_is_a_number_a_seed():
     values = table.outcome([history([0.0, *[0.5] * 5], 0.25), history([0.75] * 6, 0.5)])
     assert values.joint == [0.5, 0.75]
     assert values.conflict_gray == [0.25, 0.5]
-    assert values.gray is values.colour is values.conflict_colour is None
+    assert values.gray is values.color is values.conflict_color is None
     assert values.diverged == [False, False]
 
 
@@ -57,8 +57,8 @@ def test_all_methods_are_compared_by_default_and_the_reference_always():
 def test_the_protocol_is_the_same_for_every_method():
     protocol = Protocol()
     assert (protocol.epochs, protocol.learning_rate, protocol.gamma) == (14, 0.02, 1.5)
-    assert {protocol.config(method).optimisation for method in INTEGRATIONS} == {
-        protocol.optimisation
+    assert {protocol.config(method).optimization for method in INTEGRATIONS} == {
+        protocol.optimization
     }
     assert comparison.LAST_EPOCHS == 5
 

@@ -7,7 +7,7 @@ from experiments.methods import METHODS, TITLES
 from experiments.reports import demo, pictures
 from experiments.reports.paper.exhibit import Scope
 from experiments.reports.paper.figures import figure_1, figure_2
-from experiments.reports.pictures import color
+from experiments.reports.pictures import color_of
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def bars():
 
 
 def test_methods_have_different_colors_and_nothing_else_has_them():
-    colors = [*map(color, pictures.METHOD_COLORS), *pictures.OTHER_COLORS]
+    colors = [*map(color_of, pictures.METHOD_COLORS), *pictures.OTHER_COLORS]
     assert len(set(colors)) == len(colors)
     assert set(pictures.METHOD_COLORS) <= set(METHODS)
     assert set(demo.METHODS) <= set(pictures.METHOD_COLORS)
@@ -48,7 +48,7 @@ def test_the_arrows_and_the_bars_of_a_method_have_the_same_color():
     ):
         for panel in figure_2.draw(Scope(), {}).axes:
             (line,) = [line for line in panel.lines if line.get_label() == title]
-            assert line.get_color() == color(ours) == figure_1.COLORS[TITLES[ours]]
+            assert line.get_color() == color_of(ours) == figure_1.COLORS[TITLES[ours]]
 
 
 def test_lines_of_the_demo_have_the_colors_of_their_methods(tmp_path, monkeypatch):
@@ -59,5 +59,5 @@ def test_lines_of_the_demo_have_the_colors_of_their_methods(tmp_path, monkeypatc
     demo.draw_accuracy(names, {name: [[epoch, epoch]] for name in names}, tmp_path / "a")
     for panel in drawn[0].axes:
         found = {line.get_label(): line.get_color() for line in panel.lines}
-        assert found == {title: color(name) for name, title in demo.METHODS.items()}
+        assert found == {title: color_of(name) for name, title in demo.METHODS.items()}
         assert np.unique(list(found.values())).size == len(found)

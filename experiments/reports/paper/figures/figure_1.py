@@ -10,7 +10,7 @@ from experiments.reports.archive import Records
 from experiments.reports.paper import conflict, magnitudes, noise
 from experiments.reports.paper.evidence import Item, Measurement, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
-from experiments.reports.pictures import color, not_run, panels
+from experiments.reports.pictures import color_of, not_run, panels
 from experiments.reports.statistics import accuracies, lead, spread
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _runs(scope: Scope, setting: str, method: str) -> list[Run]:
     return [Run(scope.setting(setting), method, seed) for seed in range(scope.seeds)]
 
 
-COLORS = {SINGLE: color("joint")} | {TITLES[method]: color(method) for method in METHODS}
+COLORS = {SINGLE: color_of("joint")} | {TITLES[method]: color_of(method) for method in METHODS}
 """By name of a group of bars."""
 
 

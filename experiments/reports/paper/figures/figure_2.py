@@ -10,8 +10,8 @@ from experiments.markdown import grid
 from experiments.reports.archive import Records
 from experiments.reports.paper.evidence import GAMMA, Item
 from experiments.reports.paper.exhibit import Exhibit, Scope
-from experiments.reports.paper.magnitudes import COLOURS as GRADIENT_COLOURS
-from experiments.reports.pictures import color, panels
+from experiments.reports.paper.magnitudes import COLORS as GRADIENT_COLORS
+from experiments.reports.pictures import color_of, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +24,9 @@ CASES = {
 """A joint and a longer unimodal gradient, in a plane."""
 
 COLORS = {
-    "uniform": color("uniform"),
-    "conventional Pareto": color("pareto"),
-    "MMPareto": color("mmpareto"),
+    "uniform": color_of("uniform"),
+    "conventional Pareto": color_of("pareto"),
+    "MMPareto": color_of("mmpareto"),
 }
 
 METHODS = {
@@ -77,8 +77,8 @@ def draw(scope: Scope, records: Records) -> "Figure":
     del scope, records
     figure, axes = panels(len(CASES))
     for panel, (case, (joint, unimodal)) in zip(axes, CASES.items(), strict=True):
-        _arrow(panel, joint, GRADIENT_COLOURS["joint"], "joint gradient")
-        _arrow(panel, unimodal, GRADIENT_COLOURS["unimodal"], "unimodal gradient")
+        _arrow(panel, joint, GRADIENT_COLORS["joint"], "joint gradient")
+        _arrow(panel, unimodal, GRADIENT_COLORS["unimodal"], "unimodal gradient")
         for name, vector in integrated(case).items():
             linestyle = "--" if name == "uniform" else "-"
             _arrow(panel, vector, COLORS[name], name, linestyle)
@@ -92,14 +92,14 @@ def draw(scope: Scope, records: Records) -> "Figure":
     return figure
 
 
-def _arrow(panel: "Axes", vector: Any, colour: str, label: str, linestyle: str = "-") -> None:
+def _arrow(panel: "Axes", vector: Any, color: str, label: str, linestyle: str = "-") -> None:
     panel.annotate(
         "",
         xy=tuple(vector),
         xytext=(0, 0),
-        arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.8, "ls": linestyle},
+        arrowprops={"arrowstyle": "->", "color": color, "lw": 1.8, "ls": linestyle},
     )
-    panel.plot([], [], color=colour, ls=linestyle, label=label)
+    panel.plot([], [], color=color, ls=linestyle, label=label)
 
 
 EXHIBIT = Exhibit("How MMPareto integrates two gradients", needs, text, draw)

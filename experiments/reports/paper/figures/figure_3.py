@@ -79,16 +79,16 @@ def _curve(panel: "Axes", measured: list[float]) -> None:
 
 
 def _marks(panel: "Axes", noises: list[Noise]) -> None:
-    colours: dict[tuple[str, str], str] = {}
+    colors: dict[tuple[str, str], str] = {}
     for each in noises:
-        colour = colours.setdefault((each.setting, each.encoder), f"C{len(colours)}")
+        color = colors.setdefault((each.setting, each.encoder), f"C{len(colors)}")
         k = each.spread(_k)
         assert k is not None
         panel.errorbar(
             k.mean,
             bound(k.mean),
             xerr=k.deviation,
-            color=colour,
+            color=color,
             marker=FIRST.get(each.epoch, LAST),
             linestyle="none",
             label=f"{each.setting}, {each.encoder}, epoch {each.epoch}",

@@ -10,7 +10,7 @@ from experiments.engine.feeds import Batch
 from experiments.engine.program import Program
 from experiments.engine.state import TrainState
 from experiments.errors import UserError
-from experiments.reports.paper.measurements._filter_normalised import direction
+from experiments.reports.paper.measurements._filter_normalized import direction
 from experiments.reports.paper.measurements._joint_loss import fixed_samples, joint
 
 DIRECTIONS = 3
@@ -30,7 +30,7 @@ TestBatches = list[tuple[Batch, np.ndarray]]
 def landscape(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """Loss and accuracy at 21 points of a line in each of 3 filter-normalised random directions.
+    """Loss and accuracy at 21 points of a line in each of 3 filter-normalized random directions.
 
     A direction does not depend on the scale of a layer's parameters, so that networks can be
     compared even where ReLU lets one layer be larger and the next smaller. Deterministic: the

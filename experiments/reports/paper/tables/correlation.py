@@ -5,7 +5,7 @@ from experiments.reports.archive import Records
 from experiments.reports.paper import conflict
 from experiments.reports.paper.evidence import Item, Run
 from experiments.reports.paper.exhibit import Exhibit, Scope
-from experiments.reports.paper.settings import colours
+from experiments.reports.paper.settings import colors
 from experiments.reports.statistics import accuracies, lead, spread
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
@@ -13,7 +13,7 @@ CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 METHODS = ("uniform", "uniform-gamma", "mmpareto")
 
-ENCODERS = ("gray", "colour")
+ENCODERS = ("gray", "color")
 
 
 def needs(scope: Scope) -> list[Item]:
@@ -27,7 +27,7 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def _runs(scope: Scope, correlation: float, method: str) -> list[Run]:
-    setting = colours(scope.preset, correlation)
+    setting = colors(scope.preset, correlation)
     return [Run(setting, method, seed) for seed in range(scope.seeds)]
 
 

@@ -56,7 +56,7 @@ DIGITS = Block(
         Column("acc.", "joint"),
         Column("macro F1", "joint", "macro_f1"),
         Column("acc. gray", "gray"),
-        Column("acc. colour", "colour"),
+        Column("acc. color", "color"),
     ),
     (*ROWS, "pareto"),
     {},

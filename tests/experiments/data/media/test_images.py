@@ -68,7 +68,7 @@ def test_every_place_of_a_crop_is_drawn():
     ("size", "crop"),
     [((1000, 9), (494, 0, 12, 9)), ((9, 1000), (0, 494, 9, 12))],
 )
-def test_what_no_draw_fits_is_cropped_in_the_centre(size, crop):
+def test_what_no_draw_fits_is_cropped_in_the_center(size, crop):
     assert images.random_crop(*size, np.random.default_rng(3)) == crop
 
 
@@ -90,9 +90,9 @@ def test_a_training_view_is_a_crop_and_mirrored_every_other_time():
 def test_an_evaluation_view_is_the_whole_image_resized():
     view = images.evaluation_view(gradient(400, 300))
     assert view.dtype == np.uint8
-    centres = (np.arange(224) + 0.5) / 224
-    columns = np.broadcast_to(255 * (centres * 400 - 0.5) / 399, (224, 224))
-    rows = np.broadcast_to(255 * (centres * 300 - 0.5) / 299, (224, 224)).T
+    centers = (np.arange(224) + 0.5) / 224
+    columns = np.broadcast_to(255 * (centers * 400 - 0.5) / 399, (224, 224))
+    rows = np.broadcast_to(255 * (centers * 300 - 0.5) / 299, (224, 224)).T
     np.testing.assert_allclose(view[..., 0], columns, atol=1.5)
     np.testing.assert_allclose(view[..., 1], rows, atol=1.5)
 

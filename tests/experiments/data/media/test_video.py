@@ -69,7 +69,7 @@ def test_the_number_of_pictures(tmp_path, count, fps, wanted):
     assert numbers(video.each_second(path), 15) == wanted
 
 
-def test_pictures_keep_their_size_and_colour(tmp_path):
+def test_pictures_keep_their_size_and_color(tmp_path):
     path = tmp_path / "clip.flv"
     media.write(path, media.plain((200, 40, 90), 6), codecs=("flv", None))
     (jpeg,) = video.each_second(path)
@@ -127,16 +127,16 @@ def encoded(path, pictures, codec="libx264", pixels="yuv420p", times=None, **opt
 
 
 def quarters(jpeg):
-    """The size of a picture, and the names of the colours of its quarters, row by row."""
+    """The size of a picture, and the names of the colors of its quarters, row by row."""
     picture = images.decoded(jpeg)
     width, height = picture.size
     names = []
     for row in (height // 4, 3 * height // 4):
         for column in (width // 4, 3 * width // 4):
-            colour = np.asarray(picture, float)[row, column]
-            far = {name: np.abs(colour - wanted).max() for name, wanted in PARTS.items()}
+            color = np.asarray(picture, float)[row, column]
+            far = {name: np.abs(color - wanted).max() for name, wanted in PARTS.items()}
             name = min(far, key=far.get)
-            assert far[name] < 25, colour
+            assert far[name] < 25, color
             names.append(name)
     return (width, height), names
 
@@ -221,13 +221,13 @@ def test_of_an_interlaced_picture_the_lines_of_one_moment_are_taken(tmp_path):
         ("clip.avi", "png", "rgb48be"),
     ],
 )
-def test_colours_are_those_of_the_pictures_however_they_are_stored(tmp_path, name, codec, pixels):
+def test_colors_are_those_of_the_pictures_however_they_are_stored(tmp_path, name, codec, pixels):
     path = encoded(tmp_path / name, [FOUR] * 6, codec, pixels)
     assert quarters(video.each_second(path)[0]) == ((64, 48), list(PARTS))
 
 
 @pytest.mark.parametrize("pixels", ["gray", "gray16le"])
-def test_pictures_without_colour_are_gray(tmp_path, pixels):
+def test_pictures_without_color_are_gray(tmp_path, pixels):
     path = encoded(tmp_path / "clip.mkv", [FOUR] * 6, "ffv1", pixels)
     picture = np.asarray(images.decoded(video.each_second(path)[0]), float)
     red, green, blue = PARTS["red"]
@@ -240,7 +240,7 @@ def test_pictures_without_colour_are_gray(tmp_path, pixels):
     [(1, (0.2126, 0.7152, 0.0722)), (2, (0.299, 0.587, 0.114)), (5, (0.299, 0.587, 0.114))],
 )
 @pytest.mark.parametrize("is_full", [False, True])
-def test_the_matrix_and_the_range_of_the_colours_are_heeded(tmp_path, matrix, weights, is_full):
+def test_the_matrix_and_the_range_of_the_colors_are_heeded(tmp_path, matrix, weights, is_full):
     luma, blueness, redness = 120, 90, 160
     path = tmp_path / "clip.mkv"
     with av.open(path, "w") as container:

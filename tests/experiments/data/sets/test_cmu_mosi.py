@@ -54,7 +54,7 @@ def test_every_layout_is_read(tmp_path, layout):
 
 
 @pytest.mark.parametrize("modality", ["audio", "vision"])
-def test_frames_are_standardised_by_those_of_the_training_split(tmp_path, modality):
+def test_frames_are_standardized_by_those_of_the_training_split(tmp_path, modality):
     miniature.write(tmp_path)
     contents = miniature.contents()
     splits = cmu_mosi.arrays(tmp_path)

@@ -92,7 +92,7 @@ def example_of(waveform):
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(160_000, 998), (200_000, 1024), (300, 0)])
-def test_the_filterbank_is_padded_with_zeros_or_cut_then_normalised(samples, frames):
+def test_the_filterbank_is_padded_with_zeros_or_cut_then_normalized(samples, frames):
     rng = np.random.default_rng(1)
     example = example_of((3_000 + 2_000 * rng.standard_normal(samples)).astype(np.int16))
     audio = kinetics_sounds.evaluation(example)["audio"]

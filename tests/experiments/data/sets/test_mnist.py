@@ -120,7 +120,7 @@ def test_the_second_mirror_serves_where_the_first_fails(miniature, tmp_path, mon
         pytest.param(lambda whole: gzip.compress(b"other")[: len(whole)], id="wrong checksum"),
     ],
 )
-def test_a_spoilt_download_leaves_nothing_and_a_retry_succeeds(miniature, mirror, tmp_path, spoil):
+def test_a_spoiled_download_leaves_nothing_and_a_retry_succeeds(miniature, mirror, tmp_path, spoil):
     data_dir = tmp_path / "data"
     mirror.spoil = spoil
     with pytest.raises(UserError, match="cannot download train-images") as error:

@@ -230,4 +230,4 @@ def test_an_object_with_a_view_without_a_white_is_left_out_with_the_reason(tmp_p
     opened = prepared.prepare(modelnet40.DATASET.recipe, tmp_path / "prepared", files)
     (entry,) = opened.info.metadata["skipped"]
     assert entry["sample"].startswith("sofa/")
-    assert entry["reason"] == "with a view in the colour mode F, which has no white"
+    assert entry["reason"] == "with a view in the color mode F, which has no white"

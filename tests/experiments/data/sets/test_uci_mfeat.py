@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from prepared_sets import assert_same_splits
 
-from experiments.data.media.standardisation import moments
+from experiments.data.media.standardization import moments
 from experiments.data.miniatures import uci_mfeat as miniature
 from experiments.data.sets import uci_mfeat
 from experiments.data.storage import prepared
@@ -50,7 +50,7 @@ def test_shapes_and_types(splits):
 
 
 @pytest.mark.parametrize("view", WIDTHS)
-def test_the_features_are_those_of_the_files_standardised_by_the_training_split(
+def test_the_features_are_those_of_the_files_standardized_by_the_training_split(
     folder, splits, view
 ):
     raw = miniature.read(folder, view)
@@ -58,7 +58,7 @@ def test_the_features_are_those_of_the_files_standardised_by_the_training_split(
     train = splits["train"][view].astype(np.float64)
     np.testing.assert_allclose(train[:, :-1].mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(train[:, :-1].std(0), 1, rtol=1e-5)
-    # Standardised over both splits again, every row must be found in the file, once.
+    # Standardized over both splits again, every row must be found in the file, once.
     both = np.concatenate([splits["train"][view], splits["test"][view]])
     both_labels = np.concatenate([splits["train"]["label"], splits["test"]["label"]])
     expected = (raw - raw.mean(0)) / np.where(raw.std(0) > 1e-9, raw.std(0), 1)

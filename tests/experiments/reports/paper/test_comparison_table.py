@@ -12,7 +12,7 @@ from experiments.reports.paper.evidence import Measurement, Run, run_of
 from experiments.reports.paper.exhibit import Scope
 from experiments.reports.paper.exhibits import EXHIBITS
 from experiments.reports.paper.figures import figure_1, figure_4
-from experiments.reports.paper.settings import colours
+from experiments.reports.paper.settings import colors
 from experiments.reports.paper.tables import (
     correlation as table_correlation,
 )
@@ -204,7 +204,7 @@ def test_the_direction_is_compared_in_every_setting(rng):
 
 def test_conflict_stands_beside_the_correlation(rng):
     records = records_of(table_correlation.EXHIBIT, rng)
-    runs = [records[Run(colours("quick", 0.5), "uniform", seed)] for seed in range(3)]
+    runs = [records[Run(colors("quick", 0.5), "uniform", seed)] for seed in range(3)]
     shares = [np.mean([e["encoders"]["gray"]["conflict"] for e in run["epochs"]]) for run in runs]
     row = cells(table_correlation.EXHIBIT.text(SCOPE, records), "", "0.5")
     assert row[1] == over(shares)

@@ -10,7 +10,7 @@ import pytest
 from experiments.data import DATASETS
 from experiments.methods import TITLES
 from experiments.reports.paper.evidence import Run
-from experiments.reports.paper.settings import SETTINGS, colours
+from experiments.reports.paper.settings import SETTINGS, colors
 
 PROTOCOL = (Path(__file__).parents[4] / "docs" / "protocol.md").read_text()
 
@@ -30,11 +30,11 @@ def test_the_protocol_names_the_quick_settings_of_the_data_at_hand():
 def test_a_setting_is_that_of_the_protocol(row):
     name, _, model, training, test, epochs, steps = row
     setting = SETTINGS["quick"][name]
-    optimisation = setting.config.optimisation
+    optimization = setting.config.optimization
     assert setting.config.model == model
-    assert optimisation.epochs == int(epochs)
-    assert optimisation.learning_rate == float(re.search(r"learning rate of (0\.\d+)", PROTOCOL)[1])
-    assert (optimisation.batch_size, optimisation.momentum, optimisation.weight_decay) == (
+    assert optimization.epochs == int(epochs)
+    assert optimization.learning_rate == float(re.search(r"learning rate of (0\.\d+)", PROTOCOL)[1])
+    assert (optimization.batch_size, optimization.momentum, optimization.weight_decay) == (
         *(64, 0.9, 1e-4),
     )
     sizes = [
@@ -74,15 +74,15 @@ def test_a_smaller_set_is_a_fixed_choice(tmp_path):
         chosen = first[split]
         assert {len(field) for field in chosen.values()} == {size}
         assert all(np.array_equal(chosen[name], again[split][name]) for name in chosen)
-        images = {image.tobytes() for image in every[split]["colour"]}
-        assert all(image.tobytes() in images for image in chosen["colour"])
+        images = {image.tobytes() for image in every[split]["color"]}
+        assert all(image.tobytes() in images for image in chosen["color"])
 
 
 def test_settings_of_other_correlations_have_names_and_data_of_their_own(tmp_path):
-    assert colours("quick", 1.0) is SETTINGS["quick"]["cg-digits"]
-    half = colours("quick", 0.5)
+    assert colors("quick", 1.0) is SETTINGS["quick"]["cg-digits"]
+    half = colors("quick", 0.5)
     assert half.name == "cg-digits-correlation-0.5"
     whole = SETTINGS["quick"]["cg-digits"].splits(tmp_path, None, 0)
     other = half.splits(tmp_path, None, 0)
     assert np.array_equal(whole["train"]["gray"], other["train"]["gray"])
-    assert not np.array_equal(whole["train"]["colour"], other["train"]["colour"])
+    assert not np.array_equal(whole["train"]["color"], other["train"]["color"])

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from experiments import models
-from experiments.config import Optimisation
+from experiments.config import Optimization
 from experiments.errors import UserError
 from experiments.reports.archive import Places
 from experiments.reports.paper import verbs
@@ -30,8 +30,8 @@ def places(tmp_path, linear, few_steps, write_files, monkeypatch):
             monkeypatch.setitem(models.MODELS, name, models.MODELS[LINEAR.get(name, "linear")])
 
     for name, setting in SETTINGS["quick"].items():
-        optimisation = Optimisation(batch_size=few_steps[setting.config.dataset], epochs=1)
-        config = dataclasses.replace(setting.config, optimisation=optimisation)
+        optimization = Optimization(batch_size=few_steps[setting.config.dataset], epochs=1)
+        config = dataclasses.replace(setting.config, optimization=optimization)
         shorter = dataclasses.replace(setting, config=config)
         monkeypatch.setitem(SETTINGS["quick"], name, shorter)
 

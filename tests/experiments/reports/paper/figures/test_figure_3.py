@@ -28,7 +28,7 @@ def test_every_measured_k_is_a_mark_on_the_curve(scope, made_up):
     found = marks(EXHIBIT.draw(scope, made_up))
     assert len(found) == 12
     for name, last in (("cg-mnist", 4), ("cg-digits", 14)):
-        for encoder in ("gray", "colour"):
+        for encoder in ("gray", "color"):
             for epoch in (0, 1, last):
                 (x, y), ends = found[f"{name}, {encoder}, epoch {epoch}"]
                 values = ks(made_up, name, encoder, epoch)
@@ -50,7 +50,7 @@ def test_the_caption_counts_from_the_records(scope, made_up):
     means = {
         (name, encoder, epoch): np.mean(ks(made_up, name, encoder, epoch))
         for name, last in (("cg-mnist", 4), ("cg-digits", 14))
-        for encoder in ("gray", "colour")
+        for encoder in ("gray", "color")
         for epoch in (0, 1, last)
     }
     caption = EXHIBIT.text(scope, made_up)

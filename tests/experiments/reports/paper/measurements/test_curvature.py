@@ -138,13 +138,13 @@ def dense_hessian(compiled, state, features, labels):
 def test_it_is_that_of_the_dense_hessian(linear, digits):
     compiled = program.build(linear(), digits)
     state = compiled.initial_state(0)
-    encoders = {"gray": ("gray", "joint"), "colour": ("colour", "joint")}
+    encoders = {"gray": ("gray", "joint"), "color": ("color", "joint")}
     measured = MEASUREMENTS["curvature"](compiled, state, encoders)
 
     first = {name: np.asarray(field[:SAMPLES]) for name, field in digits["train"].items()}
     features = {
         name: jnp.asarray(first[name].mean(axis=(1, 2)) / 255, jnp.float32)
-        for name in ("gray", "colour")
+        for name in ("gray", "color")
     }
     hessian = dense_hessian(compiled, state, features, jnp.asarray(first["label"]))
     flags = {
@@ -172,7 +172,7 @@ def test_it_is_that_of_the_dense_hessian(linear, digits):
 def test_samples_are_the_first_of_the_training_set(linear, digits):
     config = linear()
     small = dataclasses.replace(
-        config, optimisation=dataclasses.replace(config.optimisation, batch_size=32)
+        config, optimization=dataclasses.replace(config.optimization, batch_size=32)
     )
     compiled = program.build(small, digits)
     parts = fixed_samples(compiled)
@@ -185,7 +185,7 @@ def test_a_smaller_set_counts_each_sample_once(linear, digits):
     few = {name: field[:40] for name, field in digits["train"].items()}
     config = linear()
     small = dataclasses.replace(
-        config, optimisation=dataclasses.replace(config.optimisation, batch_size=4)
+        config, optimization=dataclasses.replace(config.optimization, batch_size=4)
     )
     compiled = program.build(small, {**digits, "train": few})
     parts = fixed_samples(compiled)

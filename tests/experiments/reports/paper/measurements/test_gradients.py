@@ -205,7 +205,7 @@ def trained_on(linear, digits, monkeypatch):
     config = linear(method="uniform")
     compiled = program.build(config, digits)
     feed = Recording(compiled.feed)
-    encoders = {"gray": ("joint", "gray"), "colour": ("joint", "colour"), "all": ("joint",)}
+    encoders = {"gray": ("joint", "gray"), "color": ("joint", "color"), "all": ("joint",)}
     return SimpleNamespace(
         compiled=compiled._replace(feed=feed),
         state=compiled.initial_state(0),
@@ -217,7 +217,7 @@ def trained_on(linear, digits, monkeypatch):
 def test_a_programs_gradients_are_those_of_its_losses(trained_on):
     state = trained_on.state
     found = measure(trained_on.compiled, state, trained_on.encoders)
-    assert found.keys() == {"gray", "colour"}
+    assert found.keys() == {"gray", "color"}
     assert trained_on.feed.steps == [range(5)]
 
     @jax.jit
@@ -232,7 +232,7 @@ def test_a_programs_gradients_are_those_of_its_losses(trained_on):
         flat = [jax.tree.leaves(heads[head]["encoders"][name]) for heads in every]
         return np.float64([np.concatenate([leaf.ravel() for leaf in leaves]) for leaves in flat])
 
-    for name in ("gray", "colour"):
+    for name in ("gray", "color"):
         joint, unimodal = rows("joint", name), rows(name, name)
         norms = np.linalg.norm(joint, axis=1)
         np.testing.assert_allclose(found[name]["norms"]["joint"], norms, rtol=1e-3)

@@ -10,7 +10,7 @@ from experiments.engine.evaluate import scores
 from experiments.engine.state import TrainState
 from experiments.errors import UserError
 from experiments.reports.paper.measurements import MEASUREMENTS
-from experiments.reports.paper.measurements._filter_normalised import direction
+from experiments.reports.paper.measurements._filter_normalized import direction
 from experiments.reports.paper.measurements._joint_loss import SAMPLES
 from experiments.tasks import Classification, Depth
 

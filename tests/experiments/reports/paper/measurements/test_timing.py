@@ -69,7 +69,7 @@ def test_without_torch_nothing_is_said_of_the_released_rule(monkeypatch):
 def test_each_encoder_gets_gradients_of_its_objectives(compiled):
     params = compiled.initial_state(0).params["encoders"]
     gradients = timing._random_gradients(params, {**ENCODERS, "gray": ("joint", "gray", "third")})
-    for name, number in {"gray": 3, "colour": 2}.items():
+    for name, number in {"gray": 3, "color": 2}.items():
         shapes = jax.tree.map(lambda p, number=number: (number, *p.shape), params[name])
         assert jax.tree.map(np.shape, gradients[name]) == shapes
 

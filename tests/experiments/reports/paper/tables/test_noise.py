@@ -67,13 +67,12 @@ def test_answers_are_counted(scope, made_up):
     assert not any(1.0 in (row[1], row[5], row[6], row[7]) for row in means.values())
 
     def count(holds):
-        gray, colour = (
+        gray, color = (
             [holds(row) for place, row in means.items() if place[1] == name]
-            for name in ("gray", "colour")
+            for name in ("gray", "color")
         )
         return (
-            f"{sum(gray) + sum(colour)} of 12 cases "
-            f"(gray {sum(gray)} of 6, colour {sum(colour)} of 6)"
+            f"{sum(gray) + sum(color)} of 12 cases (gray {sum(gray)} of 6, color {sum(color)} of 6)"
         )
 
     same = sum((row[5] < 1) == (row[6] < 1) for row in means.values())
@@ -97,7 +96,7 @@ def test_missing_and_refused_measurements_are_left_out_and_do_not_count(scope, m
     text = EXHIBIT.text(scope, there)
     table = cells(text)
     name, epoch = first.run.setting.name, str(first.epoch)
-    assert set(table) == {(name, "gray", epoch), (name, "colour", epoch)}
+    assert set(table) == {(name, "gray", epoch), (name, "color", epoch)}
     for row in table.values():
         assert row[0] == "1"
         assert all(cell.endswith("± 0.00") for cell in row[1:])
@@ -129,7 +128,7 @@ def test_gradients_that_were_not_finite_have_no_mean_norm(scope, made_up):
         record["measured"]["gray"]["norms"]["joint"][0] = None
     table = cells(EXHIBIT.text(scope, made_up))
     assert {row[1] for place, row in table.items() if place[1] == "gray"} == {"–"}
-    assert "–" not in {row[1] for place, row in table.items() if place[1] == "colour"}
+    assert "–" not in {row[1] for place, row in table.items() if place[1] == "color"}
 
 
 def test_what_the_seeds_tell_is_counted(scope, made_up):

@@ -10,7 +10,7 @@ def direction(params: Any, key: jax.Array) -> Any:
     """Return a random direction in which each filter has the norm of the parameters' filter.
 
     A filter is a slice along the last axis, which is the output axis of dense and convolution
-    kernels. Parameters of one axis or none (biases, scales of a normalisation) stay where they are:
+    kernels. Parameters of one axis or none (biases, scales of a normalization) stay where they are:
     their direction is zero.
 
     Args:
