@@ -63,7 +63,7 @@ VERBS: Loads = {
     "figure": _figure,
     "report": _the_report,
 }
-"""By name, imports a verb."""
+"""Functions that import a verb, by its name."""
 
 
 def main() -> None:

@@ -12,18 +12,18 @@ from experiments.errors import UserError, of_system
 Verb = Callable[..., None]
 
 Loads = Mapping[str, Callable[[], Verb]]
-"""By name, imports a verb."""
+"""Functions that import a verb, by its name."""
 
 
 def run(program: str, description: str, verbs: Loads) -> None:
     """Run the verb that the command line names.
 
-    An error of the user's ends it with one line and status 2.
+    A :class:`UserError` ends the process with one line on standard error and status 2.
 
     Args:
-      program: What the help calls the program.
-      description: Of the program, for its help.
-      verbs: The verbs. One that is named is imported alone: some take long to import.
+      program: The name of the program in the help.
+      description: The description of the program in the help.
+      verbs: The verbs. Only the named one is imported, since some take long to import.
     """
     with interruption.told():
         try:
@@ -33,7 +33,7 @@ def run(program: str, description: str, verbs: Loads) -> None:
             sys.exit(_report(error))
         except BrokenPipeError:
             _forget_output()
-            sys.exit(_report(UserError("nobody reads the output any more: files are whole")))
+            sys.exit(_report(UserError("nobody reads the output any more: files are complete")))
         except OSError as error:
             sys.exit(_report(of_system(error)))
 
@@ -64,11 +64,11 @@ def _run(program: str, description: str, verbs: Loads) -> None:
 
 
 def _not_asked() -> None:
-    """Stand for a verb that is not the one on the command line."""
+    """Replace a verb that is not the one on the command line."""
 
 
 def group(description: str, verbs: Mapping[str, Verb]) -> Verb:
-    """Make a verb of several verbs, in the form that tyro reads: one argument of a union."""
+    """Make one verb of several verbs, as a function with one argument of a union for tyro."""
     import tyro
 
     choices = [
@@ -77,17 +77,17 @@ def group(description: str, verbs: Mapping[str, Verb]) -> Verb:
     ]
 
     def of_one(verb: Any) -> None:
-        del verb  # it has run when it gets here
+        del verb  # tyro has run it already
 
     of_one.__doc__ = description
-    # A union of one would be no union: the verb would not be asked for.
+    # With None, since a union of one verb would be no union and tyro would not ask for the verb.
     of_one.__annotations__ = {"verb": Union[*choices, Annotated[None, tyro.conf.Suppress]]}
     return of_one
 
 
 def _forget_output() -> None:
-    """Keep Python from trying once more, at its end, to write what nobody reads."""
-    with suppress(OSError, ValueError):  # some streams are no files
+    """Redirect output to nowhere, so that Python does not fail to write it at exit."""
+    with suppress(OSError, ValueError):  # some streams are not files
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

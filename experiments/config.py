@@ -1,4 +1,4 @@
-"""The configuration of a run: everything that decides its result."""
+"""The configuration of a run: all settings that determine its result."""
 
 import dataclasses
 import json
@@ -37,8 +37,8 @@ class Optimization:
 
 
 PAPER = Optimization(learning_rate=1e-3, momentum=0.9, weight_decay=1e-4, batch_size=64, epochs=50)
-"""Learning rate and momentum are the paper's (appendix B); where it is silent, the rest is that of
-the code released with it."""
+"""The paper's learning rate and momentum (appendix B); the paper does not give the others, which
+are those of the released code."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,18 +50,18 @@ class Config:
     model: str = "cg-cnn"
     """Model, of those that fit the data set."""
     fusion: str = "concatenation"
-    """How a model that fuses late does it."""
+    """Fusion of a model that fuses late."""
     weights: str | None = None
-    """File of pretrained weights to begin from, .safetensors or .pth; None begins from scratch."""
+    """File of pretrained weights to start from, .safetensors or .pth; None starts from scratch."""
     method: str = "mmpareto"
     """Training method. A rival of MMPareto has its published defaults."""
     options: tuple[str, ...] = ()
-    """Hyper-parameters of the method that are not to have their published values, as NAME=VALUE."""
+    """Hyper-parameters of the method that differ from their published values, as NAME=VALUE."""
     gamma: float = 1.5
-    """Magnitude over the uniform baseline's, for the methods that have one."""
+    """Magnitude relative to the uniform baseline's, for the methods that have one."""
     diagnose: bool = False
     """Measure the conflict of the objectives at every step also for methods that do not need it,
-    at the price of a backward pass for each; the updates are the same."""
+    at the cost of a backward pass for each objective; the updates are the same."""
     seed: int = 0
     """Seed of the initial parameters and of the order of the samples."""
     optimization: Optimization = Optimization()
@@ -75,20 +75,20 @@ class Config:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Config":
-        """Read the configuration that :meth:`to_json` wrote; what it lacks has its default.
+        """Read a configuration that :meth:`to_json` wrote; missing settings get their defaults.
 
         Raises:
-          UserError: If a setting is unknown, or its value is not of its type.
+          UserError: If a setting is unknown, or its value has the wrong type.
 
-        Example:
-            >>> Config.from_json(Config(seed=3).to_json()) == Config(seed=3)
-            True
+        Examples:
+          >>> Config.from_json(Config(seed=3).to_json()) == Config(seed=3)
+          True
         """
         return _from_json(cls(), values)
 
 
 def _from_json(defaults: Any, values: Any) -> Any:
-    """Return the dataclass with other values than its defaults."""
+    """Return a copy of a dataclass with some values replaced."""
     if not isinstance(values, dict):
         raise UserError(f"expected settings by name, got {json.dumps(values)}")
     known = {field.name for field in dataclasses.fields(defaults)}
@@ -114,9 +114,9 @@ def _setting(name: str, default: Any, value: Any) -> Any:
 def differences(ours: Config, theirs: Config) -> list[str]:
     """List the differences between two configurations, apart from the number of epochs.
 
-    Example:
-        >>> differences(Config(seed=1), Config(seed=2))
-        ['seed 1 (here 2)']
+    Examples:
+      >>> differences(Config(seed=1), Config(seed=2))
+      ['seed 1 (here 2)']
     """
     flat = [{**config.to_json()["optimization"], **config.to_json()} for config in (ours, theirs)]
     return [
@@ -127,5 +127,5 @@ def differences(ours: Config, theirs: Config) -> list[str]:
 
 
 def default_run_dir(config: Config) -> Path:
-    """Return the folder of a run whose user names none: ``runs/DATASET-METHOD-SEED``."""
+    """Return the default folder of a run, ``runs/DATASET-METHOD-SEED``."""
     return Path("runs", f"{config.dataset}-{config.method}-{config.seed}")

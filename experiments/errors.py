@@ -1,4 +1,4 @@
-"""The error that is the user's to fix."""
+"""Errors that the user can fix."""
 
 import errno
 import os
@@ -7,22 +7,22 @@ import os
 class UserError(Exception):
     """A mistake in the user's input, such as a missing file or an unknown name.
 
-    Its message is one line that says what is wrong and what to do.
+    The message is one line that says what is wrong and what to do.
 
-    Example:
-        >>> raise UserError("unknown data set 'x': choose cg-digits")
-        Traceback (most recent call last):
-        ...
-        experiments.errors.UserError: unknown data set 'x': choose cg-digits
+    Examples:
+      >>> raise UserError("unknown data set 'x': choose cg-digits")
+      Traceback (most recent call last):
+      ...
+      experiments.errors.UserError: unknown data set 'x': choose cg-digits
     """
 
 
 class NotApplicableError(UserError):
-    """A training method that does not admit the data set or the model."""
+    """A training method that does not work with the data set or the model."""
 
 
 class BreakError(UserError):
-    """What ends a command from outside, such as a full disk: it can go on when that is mended."""
+    """An external problem, such as a full disk, after whose repair the command can continue."""
 
 
 REMEDIES = {
@@ -34,16 +34,16 @@ REMEDIES = {
 
 
 QUOTED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO)
-"""Errors of the system that writers report in the text of an error of their own."""
+"""Errors of the system that libraries report only in the text of their own errors."""
 
 
 def quoted(error: Exception) -> OSError | None:
-    """Return the system's error that another error quotes, None if it quotes none.
+    """Return the system's error that another error quotes, or None if it quotes none.
 
     Args:
-      error: Such as the RuntimeError of a library that could not write a file.
+      error: An error such as the RuntimeError of a library that could not write a file.
 
-    Example:
+    Examples:
       >>> quoted(RuntimeError("write() failed: No space left on device; at byte 1024"))
       OSError(28, 'No space left on device')
     """
@@ -54,18 +54,18 @@ def quoted(error: Exception) -> OSError | None:
 
 
 def of_system(error: OSError, what: str = "") -> BreakError:
-    """Return the user's error for one of the system, such as a full disk.
+    """Turn an error of the system, such as a full disk, into a :class:`BreakError`.
 
     Args:
-      error: The system's.
-      what: What could not be done; by default the file that the error names.
+      error: The error of the system.
+      what: The failed action; by default the file that the error names.
 
-    Example:
+    Examples:
       >>> of_system(OSError(errno.ENOSPC, "No space left on device", "a.json"))
       BreakError('a.json: No space left on device: make room, or name a folder on another disk')
     """
     if isinstance(error, BrokenPipeError):
-        return BreakError("nobody reads the output any more; what goes to files is there")
+        return BreakError("nobody reads the output any more: files are complete")
     what = what or str(error.filename or "cannot read or write")
     remedies = [words for numbers, words in REMEDIES.items() if error.errno in numbers]
     return BreakError(": ".join([what, error.strerror or str(error), *remedies]))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table of cells.
+    """Return a table of cells.
 
-    Example:
+    Examples:
       >>> print(grid(["a", "b"], [["1", "2"]]), end="")
       | a | b |
       |---|---|

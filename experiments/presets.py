@@ -1,4 +1,4 @@
-"""What the command line of a run shows: the defaults of its data set, and the names there are."""
+"""The default configuration of a run, which depends on the data set, and the names for its help."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,15 +28,15 @@ def of(arguments: Sequence[str]) -> Config:
     """Return the preset of the data set that a command line names, or of the default one.
 
     The help of ``train`` shows these defaults, so they must be known before the whole line is
-    parsed. What is wrong with the line is reported then.
+    parsed. Errors in the line are reported when it is parsed.
 
     Args:
       arguments: The words of the command line.
 
     Raises:
-      UserError: If there is no data set of the name.
+      UserError: If there is no data set with that name.
 
-    Example:
+    Examples:
       >>> of(["train", "--dataset", "cg-mnist", "--epochs", "3"]).optimization.learning_rate
       0.001
     """

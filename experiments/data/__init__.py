@@ -23,7 +23,7 @@ from experiments.errors import UserError
 __all__ = ["DATASETS", "Batch", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
 Splits = Mapping[str, Fields] | Mapping[str, Samples]
-"""The sets "train" and "test", in memory or read from disk."""
+"""The splits "train" and "test", in memory or read from disk."""
 
 DATASETS: dict[str, DataSet] = {
     dataset.name: dataset
@@ -43,11 +43,7 @@ DATASETS: dict[str, DataSet] = {
 
 
 def named(name: str) -> DataSet:
-    """Return the data set of a name.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Return the data set with a name, or raise a ``UserError`` that lists the names."""
     if name not in DATASETS:
         raise UserError(f"unknown data set {name!r}: choose one of {', '.join(sorted(DATASETS))}")
     return DATASETS[name]
@@ -59,29 +55,30 @@ def load(
     prepared_dir: str | Path | None = None,
     workers: int = 0,
 ) -> Splits:
-    """Load a data set into NumPy arrays, or open one that is too large for that.
+    """Load a data set into NumPy arrays, or open it on disk if it is too large for that.
 
     Args:
-        name: a key of `DATASETS`.
-        data_dir: the folder of the files that the set is made from, if it needs any; files of
-            MNIST that it lacks are downloaded there.
-        prepared_dir: where TFDS keeps the prepared set, which is written at the first call and
-            read at later ones, without `data_dir`. By default the set is made in memory, which
-            gives the same arrays and does not import `tensorflow_datasets`.
-        workers: the processes that decode while a set is prepared.
+      name: A key of ``DATASETS``.
+      data_dir: The folder of the files that the set is made from, if it needs any. Missing files of
+        MNIST are downloaded there.
+      prepared_dir: The folder where TFDS keeps the prepared set. The first call writes it and later
+        ones read it, without ``data_dir``. By default the set is made in memory, which gives the
+        same arrays and does not import ``tensorflow_datasets``.
+      workers: Number of processes that decode while a set is prepared. 0 by default.
 
     Returns:
-        `train` and `test`. A set in memory: each with an array per field, samples along the first
-        axis: the modalities, and the targets of the heads, such as `label`, int32 [N]. A larger
-        set: each as `Samples`, which reads them from disk.
+      The splits "train" and "test". A split in memory has an array per field, with the samples
+      along the first axis: the modalities, and the targets of the heads, such as ``label``, int32
+      [N]. A split of a larger set is a :class:`Samples`, which reads it from disk.
 
     Raises:
-        UserError: the name is unknown; files are missing, damaged, or cannot be downloaded; the
-            prepared set is damaged or cannot be written; a large set is to be made in memory.
+      UserError: If the name is unknown; files are missing, damaged, or cannot be downloaded; the
+        prepared set is damaged or cannot be written; or a large set is requested without
+        ``prepared_dir``.
 
-    Example:
-        >>> load("cg-digits")["test"]["gray"].shape
-        (500, 8, 8, 1)
+    Examples:
+      >>> load("cg-digits")["test"]["gray"].shape
+      (500, 8, 8, 1)
     """
     dataset = named(name)
     if dataset.transforms is not None:

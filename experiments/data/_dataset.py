@@ -1,4 +1,4 @@
-"""The description of a data set: what there is to know about it before it is opened."""
+"""The description of a data set, which is known before the set is opened."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from experiments.data.storage.samples import Transforms
 from experiments.tasks import Classification, Task
 
 Scaling = Callable[[jax.Array], jax.Array]
-"""From a stored field to an input of the model; runs on the device."""
+"""Function of a stored field that returns an input of the model; it runs on the device."""
 
 
 class Objectives(NamedTuple):
     """The losses of a data set.
 
     Attributes:
-      heads: What each head of a model is to predict.
-      encoders: For each encoder, the heads whose losses train it.
+      heads: The task of each head of a model.
+      encoders: The heads whose losses train each encoder.
     """
 
     heads: Mapping[str, Task]
@@ -32,11 +32,11 @@ class Objectives(NamedTuple):
 def multimodal(modalities: Mapping[str, Scaling], num_classes: int) -> Objectives:
     """Return the objectives of one label and several modalities, each with an encoder and a head.
 
-    The joint loss and its own loss train an encoder.
+    Each encoder is trained by the joint loss and by the loss of its own head.
 
     Args:
-      modalities: By name, as in :class:`DataSet`.
-      num_classes: Labels are 0 to ``num_classes - 1``.
+      modalities: The modalities by name, as in :class:`DataSet`.
+      num_classes: Number of classes; labels are 0 to ``num_classes - 1``.
     """
     task = Classification(num_classes)
     return Objectives(
@@ -52,22 +52,23 @@ def multitask(heads: Mapping[str, Task]) -> Objectives:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """A data set: where it comes from, what a model reads, what it is to predict, how it trains.
+    """A data set: its source on disk, the inputs and targets of a model, and default settings.
 
     Attributes:
       name: Its name on the command line.
-      kind: What its inputs and outputs are, which decides the models that fit: "images",
+      kind: The kind of inputs and outputs, which determines the models that fit: "images",
         "frames", "features", "sequences", "digits" or "scenes".
-      modalities: The fields that hold its inputs, and how each is scaled.
-      objectives: What is to be predicted, and which losses train which encoder.
-      recipe: How it is written to disk.
-      arrays: Makes it in memory from the folder of its files (ignored if it needs none); None for
-        a set that is read from disk sample by sample.
-      transforms: Makes the samples of a set that is read from disk of its stored examples.
-      needs_files: Whether its user has to provide files; else they are downloaded, or none is
+      modalities: The input fields, and the scaling of each.
+      objectives: The tasks, and the losses that train each encoder.
+      recipe: How the set is written to disk.
+      arrays: Function that makes the set in memory from the folder of its files (ignored if it
+        needs none); None for a set that is read from disk sample by sample.
+      transforms: Functions that make samples from the stored examples of a set that is read from
+        disk.
+      needs_files: Whether the user must provide files; otherwise they are downloaded, or none is
         needed.
-      model: The model of a run whose user names none.
-      optimization: The optimization of a run, as far as its user says nothing else.
+      model: The default model.
+      optimization: The default optimization.
     """
 
     name: str
@@ -83,19 +84,19 @@ class DataSet:
 
     @property
     def heads(self) -> Mapping[str, Task]:
-        """What each head of a model is to predict."""
+        """The task of each head of a model."""
         return self.objectives.heads
 
     @property
     def encoders(self) -> Mapping[str, tuple[str, ...]]:
-        """For each encoder, the heads whose losses train it."""
+        """The heads whose losses train each encoder."""
         return self.objectives.encoders
 
     @property
     def preset(self) -> Config:
-        """The configuration of a run, as far as its user says nothing else."""
+        """The default configuration of a run."""
         return Config(dataset=self.name, model=self.model, optimization=self.optimization)
 
     def inputs(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """Return the arrays of a batch of samples that a model reads."""
+        """Return the scaled inputs of a model from a batch of samples."""
         return {name: scale(batch[name]) for name, scale in self.modalities.items()}

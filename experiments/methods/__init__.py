@@ -1,4 +1,4 @@
-"""The training methods of the experiments, by name: the paper's, one per file, and the rivals."""
+"""The training methods of the experiments: the paper's, one per file, and other methods."""
 
 import ast
 import inspect
@@ -47,7 +47,7 @@ INTEGRATIONS: dict[str, Callable[..., Method]] = {
     "mmpareto-released": mmpareto_released,
     **dict(sorted({**RIVALS, "dwa": dwa, "moco": moco}.items())),
 }
-"""Methods that differ in how they combine the gradients of the same losses."""
+"""Methods that combine the gradients of the same losses in different ways."""
 
 BALANCING: dict[str, Callable[..., Method]] = {
     "unimodal": unimodal,
@@ -58,7 +58,7 @@ BALANCING: dict[str, Callable[..., Method]] = {
     "pmr": pmr,
     "agm": agm,
 }
-"""Methods against imbalanced multimodal learning, and what they are compared with."""
+"""Methods against imbalanced multimodal learning, and the baselines of their comparison."""
 
 METHODS: dict[str, Callable[..., Method]] = {**INTEGRATIONS, **BALANCING}
 """Every method, by name."""
@@ -95,16 +95,16 @@ TITLES = {
     "pmr": "PMR",
     "agm": "AGM",
 }
-"""What tables and figures call the methods of the paper; "ours" marks those it does not have."""
+"""Titles of the paper's methods in tables and figures; "ours" marks those that are not in it."""
 
 
 def build(config: Config) -> Method:
     """Return the method that a configuration names.
 
     Raises:
-      UserError: If no method has that name, or it has no option of a name.
+      UserError: If no method has that name, or the method does not have one of the options.
 
-    Example:
+    Examples:
       >>> build(Config(method="magic"))  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
@@ -119,7 +119,7 @@ def build(config: Config) -> Method:
 
 
 def _options(config: Config, signature: inspect.Signature) -> dict[str, Any]:
-    """Return the keyword arguments of a method's factory that a configuration gives."""
+    """Return the options of a configuration as keyword arguments of the method's factory."""
     names = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
     options = {}
     for option in config.options:

@@ -1,4 +1,4 @@
-"""Hyper-parameters that users set."""
+"""Checks of hyper-parameters that users set."""
 
 import math
 
@@ -6,12 +6,9 @@ from experiments.errors import UserError
 
 
 def in_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuses what is no number from ``low``, included, to ``high``, excluded.
+    """Raise a ``UserError`` unless a value is a number from ``low`` to below ``high``.
 
-    Raises:
-      UserError: If it is none.
-
-    Example:
+    Examples:
       >>> in_range("share", 1.5, 0, 1)
       Traceback (most recent call last):
       ...

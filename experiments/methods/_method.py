@@ -1,4 +1,4 @@
-"""What a training method is."""
+"""The type of a training method, and helper functions to make one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,13 +12,13 @@ from mmpareto_jax import Encoder
 Losses = Mapping[str, jax.Array]
 
 Representations = Mapping[str, jax.Array]
-"""By encoder, the arrays that the heads read, with a leading axis of B samples."""
+"""The arrays that the heads read, by encoder, with a leading axis of B samples."""
 
 State = Any
-"""What a method carries from step to step: any tree of arrays. It goes into checkpoints."""
+"""The state of a method from step to step, any tree of arrays. It is saved in checkpoints."""
 
 Signals = Any
-"""What a method computes in the forward pass for use after the backward pass: any tree."""
+"""Values from the forward pass that a method uses after the backward pass, any tree."""
 
 
 BeforeEpoch = Callable[
@@ -27,15 +27,15 @@ BeforeEpoch = Callable[
 
 
 class Problem(NamedTuple):
-    """What a run trains.
+    """The model and the length of a run.
 
     Attributes:
       heads: The heads of the model: "joint" and the modalities, or the tasks.
-      encoders: The encoders by name, and for each the heads that it serves.
+      encoders: The heads that each encoder serves, by name of the encoder.
       outputs: The number of outputs of each head.
       features: The shape of one sample's representation, by encoder.
-      steps_per_epoch: Full batches in the training set.
-      epochs: The epochs of the run.
+      steps_per_epoch: The number of full batches in the training set.
+      epochs: The number of epochs of the run.
     """
 
     heads: tuple[str, ...]
@@ -51,10 +51,10 @@ class Pass(NamedTuple):
 
     Attributes:
       batch: The batch.
-      representations: Of the encoders.
-      outputs: By head.
-      losses: By head, each the mean over the batch.
-      classify: From other representations to the outputs of the same heads.
+      representations: The representations by encoder.
+      outputs: The outputs by head.
+      losses: The losses by head, each the mean over the batch.
+      classify: Function of other representations that returns the outputs of the same heads.
     """
 
     batch: Batch
@@ -65,31 +65,32 @@ class Pass(NamedTuple):
 
 
 class Method(NamedTuple):
-    """How a run trains: with which losses, integrated how, and what happens in between.
+    """A training method: its objectives, the combination of their gradients, and its state.
 
-    Everything is pure and runs inside a jitted program. Only the first four have to be given.
+    All functions are pure and run inside a jitted program. Only the first four are required.
 
     Attributes:
-      objectives: From a pass and the method's state to the objectives that are differentiated, and
-        signals for later.
-      encoder_objectives: From the heads that an encoder serves to the objectives that train it.
-      aggregator: From the encoders by name and the problem to the aggregator of their gradients,
-        which is given the objectives' values as ``losses=``.
-      trained_heads: From all heads to those that the method trains; the scores of any other head
-        mean nothing.
-      init: From the problem to the state before the first step. Raises UserError if the method
-        does not fit the problem.
-      modulate: From the integrated gradients of all parameters, the signals, the state and a random
-        key to the gradients that the optimizer is given.
-      after_step: From the state, the signals, the objectives' gradients and the parameters, both as
-        they were in the step, to the next state.
-      held_out: The share of the training set that is kept out of training, as split "held-out".
-      splits: From the number of an epoch, from 0, to the splits over which ``before_epoch`` needs
-        sums before that epoch: "train", "held-out" or none.
-      sums: From a pass and which samples count, bool ``[B]``, to sums over the counted samples,
-        which are added up over a split.
-      before_epoch: From the state, the optimizer's state, the sums by split and the number of the
-        epoch to both states; None if nothing happens between epochs.
+      objectives: Function of a pass and the method's state that returns the objectives to
+        differentiate, and signals for later.
+      encoder_objectives: Function of the heads that an encoder serves that returns the objectives
+        that train it.
+      aggregator: Function of the encoders by name and the problem that returns the aggregator of
+        their gradients. The aggregator gets the objectives' values as ``losses=``.
+      trained_heads: Function of all heads that returns those that the method trains. The scores of
+        other heads have no meaning.
+      init: Function of the problem that returns the state before the first step. It raises a
+        UserError if the method does not fit the problem.
+      modulate: Function of the integrated gradients of all parameters, the signals, the state and a
+        random key that returns the gradients for the optimizer.
+      after_step: Function of the state, the signals, the objectives' gradients and the parameters,
+        all as they were in the step, that returns the next state.
+      held_out: The share of the training set that is not trained on. It is split "held-out".
+      splits: Function of the number of an epoch, from 0, that returns the splits over which
+        ``before_epoch`` needs sums before that epoch: "train", "held-out" or none.
+      sums: Function of a pass and of which samples count, bool ``[B]``, that returns sums over the
+        counted samples. The sums are added up over a split.
+      before_epoch: Function of the state, the optimizer's state, the sums by split and the number of
+        the epoch that returns both states; None if nothing happens between epochs.
     """
 
     objectives: Callable[[Pass, State], tuple[Losses, Signals]]
@@ -110,7 +111,7 @@ class Method(NamedTuple):
 
 
 def every_loss(forward: Pass, state: State) -> tuple[Losses, Signals]:
-    """Return the losses of all heads, each an objective, and no signals."""
+    """Return the losses of all heads as objectives, and no signals."""
     del state
     return dict(forward.losses), ()
 
@@ -118,7 +119,7 @@ def every_loss(forward: Pass, state: State) -> tuple[Losses, Signals]:
 def every_objective(
     aggregator: Callable[[Mapping[str, Encoder]], optax.GradientTransformation],
 ) -> Method:
-    """Make a method that trains an encoder with the gradients of all losses that it serves."""
+    """Make a method that trains each encoder with the losses of all heads that it serves."""
     return Method(
         objectives=every_loss,
         encoder_objectives=lambda heads: heads,

@@ -1,4 +1,4 @@
-"""What a method of several modalities asks of a data set."""
+"""Requirement of methods for several modalities: a data set with a joint head."""
 
 from experiments.errors import NotApplicableError
 
@@ -7,13 +7,13 @@ def modalities(method: str, heads: tuple[str, ...]) -> tuple[str, ...]:
     """Return the heads of single modalities, in their order.
 
     Args:
-      method: Its name, for the message.
+      method: The name of the method, for the message.
       heads: All heads of the data set.
 
     Raises:
       UserError: If there is no joint head.
 
-    Example:
+    Examples:
       >>> modalities("pmr", ("joint", "audio", "video"))
       ('audio', 'video')
     """

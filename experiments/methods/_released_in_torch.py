@@ -1,8 +1,8 @@
-"""The integration of the released code, in torch, written anew from what it does.
+"""The integration of the released code in torch, rewritten from its behavior.
 
-The two gradients of an encoder are flattened, their cosine decides between (1, 1) and the min-norm
-weights, and each tensor of the combination is scaled by ``gamma`` and by how much shorter than the
-uniform gradient it is, if it is.
+The two gradients of an encoder are flattened, and their cosine decides between the weights (1, 1)
+and the min-norm weights. Each tensor of the combination is then multiplied by ``gamma`` and, if it
+is shorter than the uniform gradient, by the ratio of the two lengths.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the joint head makes of some of the modalities."""
+"""Outputs of the joint head for a subset of the modalities."""
 
 from collections.abc import Collection
 
@@ -11,7 +11,7 @@ from experiments.methods._method import Pass
 def joint_logits(forward: Pass, present: Collection[str]) -> jax.Array:
     """Return the joint logits ``[B, classes]`` with zeros in place of absent modalities.
 
-    The zeros stand for the representations that the heads read, so this works for every fusion.
+    The zeros replace the representations that the heads read, so this works for every fusion.
     """
     representations = {
         name: each if name in present else jnp.zeros_like(each)

@@ -8,9 +8,9 @@ import jax
 
 
 def subsets(players: Collection[str]) -> list[frozenset[str]]:
-    """All subsets, small ones first.
+    """Return all subsets, small ones first.
 
-    Example:
+    Examples:
       >>> [sorted(each) for each in subsets(["a", "b"])]
       [[], ['a'], ['b'], ['a', 'b']]
     """
@@ -21,17 +21,18 @@ def subsets(players: Collection[str]) -> list[frozenset[str]]:
 def shapley_values(
     players: Collection[str], worth: Callable[[frozenset[str]], jax.Array]
 ) -> dict[str, jax.Array]:
-    """Shares out among M players what they are worth together.
+    """Return the Shapley value of each of M players.
 
     The share of player m is the sum over subsets S of the others of
     ``|S|! (M - |S| - 1)! / M! * (worth(S + m) - worth(S))`` (Shapley, 1953). The shares add up to
     ``worth(all) - worth(none)``.
 
     Args:
-      players: Their names.
-      worth: From a subset to what it is worth, an array. Called once for each of the 2^M subsets.
+      players: The names of the players.
+      worth: Function of a subset that returns its worth, an array. It is called once for each of
+        the 2^M subsets.
 
-    Example:
+    Examples:
       >>> shapley_values(["left", "right", "none"], lambda s: float({"left", "right"} <= s))
       {'left': 0.5, 'right': 0.5, 'none': 0.0}
     """

@@ -4,33 +4,33 @@ Li et al., `Boosting multi-modal model performance with adaptive gradient modula
 <https://arxiv.org/abs/2308.07686>`_, ICCV 2023. Training is on the joint loss alone; the unimodal
 heads are untrained. In step t, with M modalities,
 
-* the joint logits are shared out among the modalities. The response ``phi_m`` of modality m is its
+* the joint logits are divided among the modalities. The response ``phi_m`` of modality m is its
   Shapley value, where a set S of modalities is worth the joint logits ``F(S)`` with the others
-  zeroed, and the empty set nothing. With two, ``phi_a = (F(a, v) - F(v) + F(a)) / 2``. The
+  zeroed, and the empty set is worth zero. With two, ``phi_a = (F(a, v) - F(v) + F(a)) / 2``. The
   responses add up to the joint logits;
 * the score ``s_m`` is the mean cross-entropy of softmax(phi_m), where a probability below 1e-8
   counts as 1e-8;
 * the discrepancy ratio is ``r_m = exp(mean_{k != m} (s_k - s_m))``, above 1 for a modality that is
-  ahead, and the reference ``tau_m`` is the same of the means of the scores over the steps before;
+  ahead. The reference ``tau_m`` is the same ratio of the mean scores of all earlier steps, and
   ``tau_m = 1`` in the first step;
 * the coefficient is ``kappa_m = exp(-alpha (r_m - tau_m))``;
-* what flows back from the loss through ``phi_m`` is multiplied by ``kappa_m``, so the gradient is
+* the gradient of the loss through ``phi_m`` is multiplied by ``kappa_m``, so the whole gradient is
   ``sum_m kappa_m (dphi_m / dtheta)^T dL / dlogits``. For a concatenation this is kappa_m times the
   gradient of encoder m and of its part of the joint head.
 
 The strength alpha is 1.5 on CREMA-D, 2.5 on AV-MNIST and 4 on UR-Funny with late fusion, throughout
-the training: so the authors, in answers about their released code. Its default is 1; we take that
-for data sets that they do not name.
+the training, as the authors say in answers about their released code. Its default is 1, which we
+use for data sets that they do not name.
 
-The equations are written down from the released code. What had to be decided:
+The equations are those of the released code. Our decisions:
 
-* The released code zeroes inputs, at one more pass through the encoders for each subset. We zero
-  the representations that the heads read: one pass through the encoders, and the same for encoders
-  that respond to zeros with zeros. Where the encoders exchange, a representation may hold something
-  of other modalities.
-* ``tau - r`` is at most 10, as in the released code for CREMA-D (for UR-Funny 7, and no limit for
-  the other sets): a ratio grows like an exponential, and kappa like an exponential of that.
-* The ratio of more than three modalities. The released code has formulas for two and for three; the
+* The released code zeroes inputs, with one more pass through the encoders for each subset. We zero
+  the representations that the heads read, which needs one pass through the encoders and is the same
+  for encoders that map zeros to zeros. If the encoders exchange information, a representation may
+  depend on other modalities.
+* ``tau - r`` is at most 10, as in the released code for CREMA-D (for UR-Funny it is 7, and the
+  other sets have no limit): a ratio grows exponentially, and kappa is exponential in it.
+* The ratio of more than three modalities: the released code has formulas for two and for three; the
   mean above agrees with both.
 """
 
@@ -55,28 +55,28 @@ ALPHA = {"crema-d": 1.5}
 ALPHA_ELSEWHERE = 1.0
 
 LARGEST_LEAD = 10.0
-"""Of tau over r."""
+"""Upper limit of ``tau - r``."""
 
 SMALLEST_PROBABILITY = 1e-8
 
 MOST_MODALITIES = 8
-"""The joint head is evaluated for each subset."""
+"""Largest number of modalities, since the joint head is evaluated for each subset."""
 
 
 class Scores(NamedTuple):
-    """The scores of the steps so far."""
+    """The mean scores of the steps so far."""
 
     steps: jax.Array  # () float32
     means: dict[str, jax.Array]  # by modality, () float32; 0 before the first step
 
 
 def agm(config: Config, *, alpha: float | None = None) -> Method:
-    """Modulates the gradient through each modality's share of the joint logits.
+    """Modulate the gradient through each modality's share of the joint logits.
 
     Args:
-      config: Of the run.
-      alpha: Strength of the modulation; 0 is training on the joint loss. None for the published
-        one: 1.5 on CREMA-D, else 1.
+      config: The configuration of the run.
+      alpha: Strength of the modulation; 0 is training on the joint loss. By default the published
+        value: 1.5 on CREMA-D, else 1.
 
     Raises:
       UserError: If alpha is not a finite number of at least 0; from ``init``, if there are more
@@ -99,11 +99,7 @@ def agm(config: Config, *, alpha: float | None = None) -> Method:
 
 
 def init(problem: Problem) -> Scores:
-    """No scores yet.
-
-    Raises:
-      UserError: If there are more than 8 modalities.
-    """
+    """Return the state without scores, or raise a ``UserError`` for more than 8 modalities."""
     if len(problem.encoders) > MOST_MODALITIES:
         raise NotApplicableError(
             f"method agm evaluates the joint head for every subset of the modalities, and "
@@ -116,7 +112,7 @@ def init(problem: Problem) -> Scores:
 def after_step(
     state: Scores, scores: dict[str, jax.Array], gradients: object, params: object
 ) -> Scores:
-    """Return the means with the scores of one more step."""
+    """Return the means including the scores of one more step."""
     del gradients, params
     steps = state.steps + 1
     means = {name: mean + (scores[name] - mean) / steps for name, mean in state.means.items()}
@@ -124,7 +120,7 @@ def after_step(
 
 
 def responses(forward: Pass) -> dict[str, jax.Array]:
-    """By modality, its share of the joint logits, ``[B, classes]``."""
+    """Return the share of each modality in the joint logits, ``[B, classes]``."""
     modalities = tuple(forward.representations)
     joint = forward.outputs["joint"]
 
@@ -137,13 +133,13 @@ def responses(forward: Pass) -> dict[str, jax.Array]:
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the mean over a batch, a scalar, of probabilities that are at least 1e-8."""
+    """Return the mean cross-entropy of a batch, with probabilities of at least 1e-8."""
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return jnp.mean(jnp.minimum(losses, -jnp.log(SMALLEST_PROBABILITY)))
 
 
 def ratios(scores: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    """By modality, how far it is ahead of the others; 1 where all have the same score."""
+    """Return the ratio by which each modality is ahead of the others; 1 for equal scores."""
     return {
         name: jnp.exp(jnp.mean(jnp.stack([scores[k] - score for k in scores if k != name])))
         for name, score in scores.items()
@@ -153,9 +149,9 @@ def ratios(scores: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
 def coefficients(
     scores: Mapping[str, jax.Array], means: Mapping[str, jax.Array], alpha: float
 ) -> dict[str, jax.Array]:
-    """By modality, the factor of what flows back through its response.
+    """Return the factor of the gradient through each modality's response.
 
-    Example:
+    Examples:
       >>> scores = {"audio": jnp.array(1.0), "video": jnp.array(2.0)}
       >>> means = {"audio": jnp.array(1.5), "video": jnp.array(1.5)}
       >>> kappa = coefficients(scores, means, alpha=1.0)
@@ -172,10 +168,10 @@ def coefficients(
 def modulated(
     logits: jax.Array, responses: Mapping[str, jax.Array], kappa: Mapping[str, jax.Array]
 ) -> jax.Array:
-    """Return the logits, through which the gradient of each response counts ``kappa`` times.
+    """Return the logits with the gradient through each response multiplied by its ``kappa``.
 
-    The responses add up to the logits, so that what is added has the value zero and the missing
-    ``kappa - 1`` of the gradient.
+    The responses add up to the logits, so each gradient is there once already. The added terms have
+    the value zero and ``kappa - 1`` times the gradient.
     """
     for name, response in responses.items():
         logits = logits + (kappa[name] - 1) * (response - jax.lax.stop_gradient(response))

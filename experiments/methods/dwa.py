@@ -6,7 +6,7 @@ from experiments.methods._method import Method, every_loss
 
 
 def dwa(config: Config) -> Method:
-    """Averages the losses over an epoch, as in the paper (Liu et al. 2019)."""
+    """Train with DWA, whose losses are averaged over epochs as in the paper (Liu et al. 2019)."""
     del config
     return Method(
         objectives=every_loss,

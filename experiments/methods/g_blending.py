@@ -1,4 +1,4 @@
-"""Gradient blending: losses weighted by how each head generalizes and overfits.
+"""Gradient blending: losses weighted by the generalization and overfitting of their heads.
 
 Wang, Tran & Feiszli, `What makes training multi-modal classification networks hard?
 <https://arxiv.org/abs/1905.12681>`_, CVPR 2020, in the online form. Between two checkpoints, from
@@ -8,17 +8,17 @@ the mean losses of head k on the training set, ``T``, and on held-out samples, `
 * the gain is the fall of the held-out loss, ``G_k = V_k' - V_k``, a prime marking the earlier;
 * the weight of the loss is ``w_k = G_k / O_k^2`` over a normalizer (Proposition 1).
 
-What is decided here, where the paper does otherwise or is silent:
+Our decisions, where the paper differs or does not say:
 
 * The paper trains copies of the model for an estimate, one for each head. Here the losses are those
-  of the running model, in evaluation mode, before and after the last ``every`` epochs: no copy is
-  trained, and what a head gains is not apart from what the others do to its encoder.
-* Weights are ones until the first estimate. The weights of K heads sum to K, the paper's to one:
-  equal ratios give the update of ``uniform``, at its learning rate.
-* A head that gained nothing or lost has weight zero until the next estimate. If none gained, the
-  weights stay as they are. The square makes no difference between overfitting that grew and that
-  shrank; its size is taken to be ``least_overfitting`` at least, so that no weight is infinite.
-* Every set is measured as it is evaluated, without augmentation, sample by sample.
+  of the running model, in evaluation mode, before and after the last ``every`` epochs. No copy is
+  trained, so the gain of a head includes the effect of the other heads on its encoder.
+* Weights are ones until the first estimate. The weights of K heads sum to K (the paper's to one),
+  so equal ratios give the update of ``uniform``, at its learning rate.
+* A head without gain has weight zero until the next estimate. If no head gained, the weights do not
+  change. Because of the square, overfitting that shrank counts as overfitting that grew. Its size
+  counts as ``least_overfitting`` at least, so that no weight is infinite.
+* Losses are measured as in evaluation: without augmentation, sample by sample.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ from experiments.tasks import Task
 
 
 class Blend(NamedTuple):
-    """The state: the weights, and the losses at the last checkpoint; all by head."""
+    """The state: the weights, and the losses at the last checkpoint, by head."""
 
     weights: Mapping[str, jax.Array]
     train: Losses
@@ -45,7 +45,7 @@ class Blend(NamedTuple):
 
 
 class LossSums(NamedTuple):
-    """What is added up over a set."""
+    """Sums over the samples of a set."""
 
     losses: Losses  # by head, the sum over samples
     samples: jax.Array
@@ -58,14 +58,17 @@ def g_blending(
     held_out: float = 0.1,
     least_overfitting: float = 1e-3,
 ) -> Method:
-    """Trains on the sum of all losses, weighted anew every few epochs.
+    """Train on the sum of all losses, with weights that are estimated every few epochs.
 
     Args:
-      config: The configuration. To ``diagnose``, the weighted losses are differentiated one by one.
-      every: Epochs between estimates, the paper's super-epoch. 10 is ours, a third of the default
-        30 epochs: the paper's lengths are for its own schedules.
-      held_out: Share of the training set that is measured and not trained on. Ours.
-      least_overfitting: Lower bound of ``|O_k|``, in units of the loss. Ours.
+      config: The configuration. With ``diagnose``, the weighted losses are differentiated one by
+        one.
+      every: Epochs between estimates, the paper's super-epoch. The default of 10 is ours, a third
+        of the default 30 epochs, since the paper's lengths are for its own schedules.
+      held_out: Share of the training set that is measured and not trained on. The default of 0.1 is
+        ours.
+      least_overfitting: Lower bound of ``|O_k|``, in units of the loss. The default of 1e-3 is
+        ours.
 
     Raises:
       UserError: If an option is out of range; from ``init``, if there is no joint head.
@@ -113,15 +116,15 @@ def blend(
     """Return the weights by head, from the losses at the last checkpoint and at this one.
 
     Args:
-      state: With the losses at the last checkpoint.
+      state: The weights and losses at the last checkpoint.
       train: Mean losses on the training set.
       held_out: Mean losses on held-out samples.
       least_overfitting: Lower bound of the size of the growth of overfitting.
 
     Returns:
-      Weights that are not negative and sum to the number of heads.
+      Non-negative weights that sum to the number of heads.
 
-    Example:
+    Examples:
       >>> before = Blend({"joint": 1.0, "audio": 1.0}, *2 * [{"joint": 2.0, "audio": 2.0}])
       >>> train, held_out = {"joint": 1.0, "audio": 1.0}, {"joint": 1.5, "audio": 1.25}
       >>> {head: round(float(w), 4) for head, w in blend(before, train, held_out, 1e-3).items()}
@@ -135,7 +138,7 @@ def blend(
         ratios[head] = jnp.maximum(gain, 0.0) / jnp.square(size)
     largest = jnp.max(jnp.stack([*ratios.values()]))
     gained = largest > 0
-    # Relative to the largest, so that equal ratios give exactly ones.
+    # Divided by the largest, so that equal ratios give exactly ones.
     relative = {head: ratio / jnp.where(gained, largest, 1.0) for head, ratio in ratios.items()}
     total = jnp.where(gained, sum(relative.values()), 1.0)
     return {
@@ -157,7 +160,7 @@ def _init(problem: Problem) -> Blend:
     if "joint" not in problem.heads:
         raise NotApplicableError(
             "method g-blending weighs a joint loss and those of the modalities, and this data set "
-            f"has {' and '.join(problem.heads)} alone: choose another method"
+            f"has only {' and '.join(problem.heads)}: choose another method"
         )
     ones, train, held_out = (
         {head: jnp.full((), value) for head in problem.heads} for value in (1.0, 0.0, 0.0)
@@ -170,7 +173,7 @@ def _weighted(forward: Pass, state: Blend) -> dict[str, jax.Array]:
 
 
 def _loss_sums(tasks: Mapping[str, Task]) -> Callable[[Pass, jax.Array], LossSums]:
-    """Sum the losses of single samples, of which some only fill up the batch."""
+    """Return a function that sums the losses of the samples that count, one by one."""
 
     def sums(forward: Pass, counted: jax.Array) -> LossSums:
         losses = {}

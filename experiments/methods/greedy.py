@@ -1,31 +1,31 @@
-"""Balanced multimodal learning against greedy learners: the faster modality rests for a while.
+"""Balanced multimodal learning against greedy learners: the faster modality is paused at times.
 
 Wu, Jastrzębski, Cho & Geras, `Characterizing and overcoming the greedy nature of learning in
 multi-modal deep neural networks <https://arxiv.org/abs/2202.05306>`_, ICML 2022. Parameters
-``theta`` with gradient ``g`` move in a step by ``mu(theta) = |g|^2 / |theta|^2``. With ``theta_m``
-the parameters of branch m that learn from its own modality, and ``theta'_m`` those through which it
-learns from the other one, the conditional learning speed of the other given m is, summed over the
-regular steps until now, ::
+``theta`` with gradient ``g`` have the speed ``mu(theta) = |g|^2 / |theta|^2`` in a step. Let
+``theta_m`` be the parameters of branch m that learn from its own modality, and ``theta'_m`` those
+that learn from the other one. The conditional learning speed of the other modality given m, with
+sums over the regular steps until now, is ::
 
     s_m = log10( sum mu(theta'_m) / sum mu(theta_m) ).
 
-If ``|s_0 - s_1|`` exceeds a threshold after a regular step, as many re-balancing steps follow as
-the window is long. They care for the branch with the larger s, which learned less from its own
-modality: in it, what comes from the other modality is replaced by its running mean.
+If ``|s_0 - s_1|`` exceeds a threshold after a regular step, a window of re-balancing steps follows.
+They train the branch with the larger s, which learned less from its own modality: in it, the input
+from the other modality is replaced by its running mean.
 
-The paper studies two branches with a prediction each, which exchange through MMTM blocks. What is
-decided here, for any encoders and a joint head:
+The paper studies two branches with a prediction each, which exchange information through MMTM
+blocks. Our decisions, for any encoders and a joint head:
 
-* ``theta_m`` is the encoder of modality m. The parameters outside the encoders fuse, and belong to
-  neither modality; the released code counts such shared ones in both ``theta'``. They cancel in the
+* ``theta_m`` is the encoder of modality m. The parameters outside the encoders belong to neither
+  modality; the released code counts such shared parameters in both ``theta'``. They cancel in the
   difference, ``s_0 - s_1 = log10(sum mu(theta_1) / sum mu(theta_0))``, and are not measured.
-* The loss is the joint one, since the unimodal heads see one modality each and nothing in them is
-  conditional. The paper sums those of its two predictions, both of which see both modalities.
-* In a re-balancing step the joint head reads, for the faster modality, the running mean of its
+* The loss is the joint one, since each unimodal head has the input of one modality only. The paper
+  sums the losses of its two predictions, both of which depend on both modalities.
+* In a re-balancing step the joint head reads the running mean of the faster modality's
   representation, the same for every sample, and that modality's encoder has no gradient. Momentum,
-  weight decay and batch statistics go on as in any other step.
-* The running mean is that of all steps' batch means, as in the released code, re-balancing steps
-  included. Representations of early steps count as much as those of late ones.
+  weight decay and batch statistics work as in any other step.
+* The running mean is the mean of the batch means of all steps, including re-balancing steps, as in
+  the released code. Representations of early steps count as much as those of late ones.
 * The logarithm is to base 10 and re-balancing begins with the second epoch, as in the released
   code; the speeds are summed from the first step.
 """
@@ -45,30 +45,33 @@ from experiments.methods._method import Method, Pass, Problem, Representations
 
 
 class Balance(NamedTuple):
-    """The state; all but the counts by modality."""
+    """The state; all fields but the counts are by modality."""
 
     speeds: Mapping[str, jax.Array]  # sums of mu over the regular steps
-    means: Representations  # of all steps until now, one sample's shape
-    rest: Mapping[str, jax.Array]  # int32, the re-balancing steps for which it still rests
-    steps: jax.Array  # int32, until now
+    means: Representations  # over all steps until now, of one sample's shape
+    rest: Mapping[str, jax.Array]  # int32, the number of re-balancing steps left
+    steps: jax.Array  # int32, the number of steps until now
     warm_up: jax.Array  # int32, steps before re-balancing may begin
 
 
 def greedy(
     config: Config, *, threshold: float = 0.01, window: int = 5, warm_up_epochs: int = 1
 ) -> Method:
-    """Trains on the joint loss, and lets the encoder rest that learns faster than the other.
+    """Train on the joint loss, and pause the encoder that learns faster than the other.
 
     Args:
       config: The configuration.
-      threshold: The difference of conditional learning speeds that is tolerated. 0.01 in the
-        released configuration, where it is called epsilon; infinite, the method is ``joint``.
-      window: Re-balancing steps at a time. 5 in the released configuration.
-      warm_up_epochs: Epochs before the first of them. 1 in the released configuration.
+      threshold: The largest tolerated difference of conditional learning speeds. 0.01 by default,
+        as in the released configuration, where it is called epsilon. If it is infinite, the method
+        is ``joint``.
+      window: Number of consecutive re-balancing steps. 5 by default, as in the released
+        configuration.
+      warm_up_epochs: Epochs before re-balancing may begin. 1 by default, as in the released
+        configuration.
 
     Raises:
-      UserError: If an option is out of range; from ``init``, if there is no joint head or there
-        are other than two modalities.
+      UserError: If an option is out of range; from ``init``, if there is no joint head or there are
+        not two modalities.
     """
     _check(threshold, window, warm_up_epochs)
     task = DATASETS[config.dataset].heads.get("joint")
@@ -131,7 +134,7 @@ def greedy(
 def mu(gradient: Any, params: Any) -> jax.Array:
     """Return the squared norm of a gradient over that of the parameters, both trees.
 
-    Example:
+    Examples:
       >>> float(mu({"kernel": jnp.array([3.0, 4.0])}, {"kernel": jnp.array([10.0, 0.0])}))
       0.25
     """
@@ -139,9 +142,10 @@ def mu(gradient: Any, params: Any) -> jax.Array:
 
 
 def still(gradients: Any, rest: Mapping[str, jax.Array]) -> Any:
-    """Return the gradients of all parameters, with none for the encoders that rest.
+    """Return the gradients of all parameters, with zeros for the encoders that are paused.
 
-    Where the streams exchange, a resting encoder has a gradient through the other's representation.
+    In a model whose streams exchange information, a paused encoder would have a gradient through
+    the other's representation.
     """
     encoders = {
         name: jax.tree.map(lambda g, left=rest[name]: jnp.where(left > 0, 0.0, g), each)
@@ -168,7 +172,7 @@ def _check_problem(problem: Problem) -> None:
     if "joint" not in problem.heads:
         raise NotApplicableError(
             "method greedy trains on the loss of all modalities together, and this data set has "
-            f"{' and '.join(problem.heads)} alone: choose another method"
+            f"only {' and '.join(problem.heads)}: choose another method"
         )
     if len(problem.encoders) != 2:
         raise NotApplicableError(

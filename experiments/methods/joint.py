@@ -9,7 +9,7 @@ from experiments.methods._method import Method
 
 
 def joint(config: Config) -> Method:
-    """Trains on the multimodal loss alone; the unimodal heads stay as they were initialized."""
+    """Train on the multimodal loss alone; the unimodal heads keep their initial parameters."""
     joint_alone = _joint_alone(config.method)
     return Method(
         objectives=lambda forward, state: ({"joint": forward.losses["joint"]}, ()),
@@ -24,7 +24,7 @@ def _joint_alone(method: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
         if "joint" not in heads:
             raise NotApplicableError(
                 f"method {method} trains on the loss of all modalities together, and this data set "
-                f"has {' and '.join(heads)} alone: choose another method"
+                f"has only {' and '.join(heads)}: choose another method"
             )
         return ("joint",)
 

@@ -6,5 +6,5 @@ from experiments.methods._method import Method, every_objective
 
 
 def mmpareto(config: Config) -> Method:
-    """MMPareto with the paper's rescaling, once per encoder (Algorithm 1)."""
+    """Train with MMPareto and the paper's rescaling, once per encoder (Algorithm 1)."""
     return every_objective(lambda encoders: mmp.mmpareto(encoders, gamma=config.gamma))

@@ -6,7 +6,7 @@ from experiments.methods._method import Method, every_objective
 
 
 def mmpareto_released(config: Config) -> Method:
-    """MMPareto with the released code's rescaling, once per parameter tensor."""
+    """Train with MMPareto and the released code's rescaling, once per parameter tensor."""
     return every_objective(
         lambda encoders: mmp.mmpareto(encoders, gamma=config.gamma, rescale="leaf")
     )

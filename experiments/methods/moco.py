@@ -9,7 +9,7 @@ from experiments.methods._method import Method, every_objective
 
 
 def moco(config: Config) -> Method:
-    """Return the weighting behind running means of the gradients, at LibMTL's rates.
+    """Train with MoCo: running means of the gradients, then its weighting, at LibMTL's rates.
 
     Both together are the method of Fernando et al. (2023). The rate of the means is 0.5 at first
     and falls with the root of the step count.

@@ -3,32 +3,32 @@
 Peng et al., `Balanced multimodal learning via on-the-fly gradient modulation
 <https://arxiv.org/abs/2203.15332>`_, CVPR 2022. Training is on the joint loss alone. In every step,
 
-* the score of modality u is what its part of the joint logits gives the true class, summed over the
-  batch: ``s_u = sum_i softmax(W_u f_u(x_i) + b / 2)[y_i]``;
+* the score of modality u is the probability that its part of the joint logits gives the true class,
+  summed over the batch: ``s_u = sum_i softmax(W_u f_u(x_i) + b / 2)[y_i]``;
 * the discrepancy ratio is ``rho_u = s_u / s_v``, v the other modality;
-* the coefficient is ``k_u = 1 - tanh(alpha * rho_u)`` where ``rho_u > 1`` and 1 elsewhere;
+* the coefficient is ``k_u = 1 - tanh(alpha * rho_u)`` if ``rho_u > 1`` and 1 otherwise;
 * the gradient of encoder u becomes ``k_u g_u + h_u``, where h_u is normal noise of mean zero with
   the covariance of g_u.
 
-The strength alpha is 0.8 on CREMA-D and 0.1 on VGGSound, and 0.1 where nothing is said: so the
-authors' notes on their released code. For data sets that they do not name, we take 0.1.
+The strength alpha is 0.8 on CREMA-D and 0.1 on VGGSound and by default, according to the authors'
+notes on their released code. For data sets that they do not name, we use 0.1.
 
-What the paper leaves open, and how we read it:
+Our decisions, where the paper does not say:
 
-* More than two modalities. The paper has two; the MMPareto paper extends the method (Table 7) and
-  does not say how. We take for ``s_v`` the mean score of all other modalities. (The authors once
+* More than two modalities: the paper has two; the MMPareto paper extends the method (Table 7) and
+  does not say how. We use the mean score of all other modalities for ``s_v``. (The authors once
   suggested the mean of the pairwise ratios instead.)
-* The part of a modality where the fusion is not a concatenation. We take
+* The part of a modality in a fusion that is not a concatenation: we use
   ``F(u) - (1 - 1/M) F()``, where F gives the joint logits from some of the M modalities, with zeros
   for the other representations. For a concatenation that is ``W_u f_u + b / M``.
-* The covariance of the noise. As in the released code, each tensor's noise is independent in every
+* The covariance of the noise: as in the released code, each tensor's noise is independent in every
   entry, with the standard deviation (unbiased) of the entries of its gradient before modulation.
-* Which tensors. The released code modulates convolution kernels alone; the authors explain that its
-  encoders consist of them, and that dense layers of encoders should be modulated likewise. We take
-  all parameters of the encoders, and none of the heads.
-* When. The paper modulates throughout. The released code has a window, by default the first half of
-  100 epochs; we have none.
-* Weight decay is added afterwards: it is neither modulated nor enters the noise.
+* The modulated tensors: the released code modulates convolution kernels alone; the authors explain
+  that its encoders consist of them, and that dense layers of encoders should be modulated likewise.
+  We modulate all parameters of the encoders, and none of the heads.
+* The modulated epochs: the paper modulates in all epochs. The released code modulates in a window,
+  by default the first half of 100 epochs; we have no window.
+* Weight decay is added afterwards, so it is neither modulated nor part of the noise.
 """
 
 from collections.abc import Mapping
@@ -51,16 +51,16 @@ ALPHA_ELSEWHERE = 0.1
 
 
 def ogm_ge(config: Config, *, alpha: float | None = None, noise: bool = True) -> Method:
-    """Slows the encoders of modalities that are ahead, and adds noise to the gradients of all.
+    """Slow the encoders of modalities that are ahead, and add noise to the gradients of all.
 
     Args:
-      config: Of the run.
-      alpha: Strength of the modulation. None for the published one: 0.8 on CREMA-D, else 0.1.
-      noise: Whether there is noise, the "GE" of the name. 0 and False are training on the joint
-        loss.
+      config: The configuration of the run.
+      alpha: Strength of the modulation. By default the published value: 0.8 on CREMA-D, else 0.1.
+      noise: Whether to add noise, the "GE" of the name. True by default. With ``alpha=0`` and
+        ``noise=False`` the method trains on the joint loss.
 
     Raises:
-      UserError: If alpha is not a finite number of at least 0, or noise not True or False.
+      UserError: If alpha is not a finite number of at least 0, or noise is not True or False.
     """
     published = ALPHA.get(config.dataset, ALPHA_ELSEWHERE)
     strength = published if alpha is None else alpha
@@ -86,7 +86,7 @@ def ogm_ge(config: Config, *, alpha: float | None = None, noise: bool = True) ->
 
 
 def scores(forward: Pass) -> dict[str, jax.Array]:
-    """By modality, the probability of the true class from its part of the logits, summed."""
+    """Return the summed probability of the true class from each modality's part of the logits."""
     modalities = tuple(forward.representations)
     shared = (1 - 1 / len(modalities)) * joint_logits(forward, ())
     labels = forward.batch["label"][:, None]
@@ -98,9 +98,9 @@ def scores(forward: Pass) -> dict[str, jax.Array]:
 
 
 def coefficients(scores: Mapping[str, jax.Array], alpha: float) -> dict[str, jax.Array]:
-    """By modality, the factor of its encoder's gradient, from the scores.
+    """Return the factor of each encoder's gradient, by modality, from the scores.
 
-    Example:
+    Examples:
       >>> factors = coefficients({"audio": jnp.array(3.0), "video": jnp.array(1.0)}, alpha=0.5)
       >>> {name: round(float(factor), 4) for name, factor in factors.items()}
       {'audio': 0.0949, 'video': 1.0}
@@ -123,13 +123,13 @@ def scaled(encoders: Mapping[str, Any], factors: Mapping[str, jax.Array]) -> dic
 
 
 def sampling_noise(gradients: Any, key: jax.Array) -> Any:
-    """Draw normal noise as large, in each tensor, as the deviation of the gradient's entries."""
+    """Draw normal noise with the standard deviation of the gradient's entries in each tensor."""
     leaves, structure = jax.tree.flatten(gradients)
     keys = jax.tree.unflatten(structure, list(jax.random.split(key, len(leaves))))
     return jax.tree.map(lambda g, k: _spread(g) * jax.random.normal(k, g.shape), gradients, keys)
 
 
 def _spread(gradient: jax.Array) -> jax.Array:
-    """Return the unbiased standard deviation of the entries, 0 of a single one."""
+    """Return the unbiased standard deviation of the entries, or 0 for a single entry."""
     deviations = gradient - jnp.mean(gradient)
     return jnp.sqrt(jnp.sum(deviations**2) / max(gradient.size - 1, 1))

@@ -6,6 +6,6 @@ from experiments.methods._method import Method, every_objective
 
 
 def pareto(config: Config) -> Method:
-    """Weights 2 alpha, with alpha the min-norm weights (Sener & Koltun 2018; paper, Eq. 9)."""
+    """Train with twice the min-norm weights (Sener & Koltun 2018; paper, Eq. 9)."""
     del config
     return every_objective(lambda encoders: mmp.aggregate(mmp.weightings.min_norm(), encoders))

@@ -1,4 +1,4 @@
-"""Prototypical modal rebalance."""
+"""PMR: prototypical modal rebalance."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from experiments.methods._multimodal import modalities
 
 
 class Prototypes(NamedTuple):
-    """What PMR carries from epoch to epoch."""
+    """The state of PMR, which changes between epochs."""
 
     centroids: Mapping[str, jax.Array]  # by modality, [classes, features] float32
     early: jax.Array  # () float32, 1 in the epochs with entropy regularization, 0 after
@@ -30,10 +30,10 @@ def pmr(
     momentum: float = 0.2,
     entropy_epochs: int = 5,
 ) -> Method:
-    """Speeds up the slower modality, and at first holds back the faster, through prototypes.
+    """Speed up the slower modality, and at first slow down the faster one, by prototypes.
 
-    Modality m has a prototype for each class k, the mean ``c_k`` of its representations ``z``. They
-    make a classifier without parameters, and with it an imbalance ratio over a batch::
+    Modality m has a prototype for each class k, the mean ``c_k`` of its representations ``z``. The
+    prototypes define a classifier without parameters, and an imbalance ratio for each batch::
 
         p(k | z) = softmax_k(-|z - c_k|)                                  (Eq. 7)
         s_m      = sum_i p(y_i | z_i),     rho = s_0 / s_1                (Eq. 8)
@@ -46,22 +46,21 @@ def pmr(
     with ``H_m`` the mean entropy of ``p``, in the first epochs only. Before each epoch the
     prototypes become ``momentum c + (1 - momentum) c_new`` (Eq. 12).
 
-    The paper's values: alpha 1 or 2 and mu 0.01 or 0.001, "for different datasets", without saying
-    which; the first of each is the default here. The momentum is that of the released code, for the
-    paper gives none. Neither gives the number of epochs with entropy regularization, "few" in the
-    paper, and the code has no such term: 5 is ours.
+    The paper uses alpha 1 or 2 and mu 0.01 or 0.001, "for different datasets", without saying
+    which; the first of each is the default here. The momentum is that of the released code, since
+    the paper gives none. The number of epochs with entropy regularization is "few" in the paper,
+    and the released code has no such term: the default of 5 is ours.
 
-    Decided where the paper is silent:
+    Our decisions, where the paper does not say:
 
-    * Any number of modalities. Each is sped up by its distance to the fastest,
-      ``beta_m = clip(max_l s_l / s_m - 1, 0, 1)``, and the fastest alone is held back, by the
+    * Any number of modalities: each is sped up by its distance to the fastest,
+      ``beta_m = clip(max_l s_l / s_m - 1, 0, 1)``, and only the fastest is slowed down, by the
       largest of these. With two modalities that is Eq. 10 to 13.
-    * The coefficients are numbers: no gradient goes through them. Prototypes are numbers, too
-      (Algorithm 1).
-    * Prototypes are means over the whole training set, with the network in evaluation. The paper
-      takes a tenth of it to save time, and finds that the whole does as well (Table 5).
-    * The first epoch has prototypes, too, of the initial network; there is no momentum in them.
-    * The released code takes 0 or 1 for beta and gamma; here they are those of Eq. 11.
+    * No gradient goes through the coefficients, nor through the prototypes (Algorithm 1).
+    * Prototypes are means over the whole training set, with the network in evaluation mode. The
+      paper uses a tenth of it to save time, and finds that the whole does as well (Table 5).
+    * The first epoch uses prototypes of the initial network, without momentum.
+    * The released code uses 0 or 1 for beta and gamma; here they are those of Eq. 11.
     * A representation is one vector, whatever its shape. The gradient of a distance of 0 is 0.
 
     With alpha and mu 0 the loss is that of ``joint``. The heads of single modalities are not
@@ -145,15 +144,15 @@ def pmr(
 
 
 def log_probabilities(vectors: jax.Array, centroids: jax.Array) -> jax.Array:
-    """``log p(k | z)`` (Eq. 7) of vectors ``[B, features]``, as ``[B, classes]``.
+    """Return ``log p(k | z)`` (Eq. 7), ``[B, classes]``, of vectors ``[B, features]``.
 
-    Example:
+    Examples:
       >>> jnp.exp(log_probabilities(jnp.zeros((1, 1)), jnp.array([[1.0], [-1.0]])))
       Array([[0.5, 0.5]], dtype=float32)
     """
     squares = jnp.sum(jnp.square(vectors[:, jnp.newaxis] - centroids[jnp.newaxis]), axis=-1)
     apart = squares > 0
-    # The root of 0 has no gradient, and must not be reached by one.
+    # The root of 0 has no gradient, so no gradient may reach it.
     distances = jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)
     return jax.nn.log_softmax(-distances, axis=-1)
 
@@ -161,12 +160,12 @@ def log_probabilities(vectors: jax.Array, centroids: jax.Array) -> jax.Array:
 def coefficients(
     scores: Mapping[str, jax.Array],
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """How much each modality is sped up and held back: beta and gamma, for any number of them.
+    """Return the coefficients that speed up and slow down each modality, beta and gamma.
 
     Args:
       scores: ``s_m`` by modality (Eq. 8).
 
-    Example:
+    Examples:
       >>> speed_up, hold_back = coefficients({"audio": jnp.array(3.0), "video": jnp.array(2.0)})
       >>> [float(each) for each in (*speed_up.values(), *hold_back.values())]
       [0.0, 0.5, 0.5, 0.0]
@@ -184,11 +183,11 @@ def coefficients(
 
 
 def class_sums(forward: Pass, counted: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
-    """By modality the sum of the representations of each class, and the samples of each class.
+    """Return the sum of each modality's representations per class, and the samples per class.
 
     Args:
       forward: A pass over B samples.
-      counted: Which of them count, bool ``[B]``.
+      counted: Which samples count, bool ``[B]``.
 
     Returns:
       Sums ``[classes, features]`` by modality, and counts ``[classes]``.
@@ -208,5 +207,5 @@ def _vectors(representations: jax.Array) -> jax.Array:
 
 
 def _true_class(values: jax.Array, labels: jax.Array) -> jax.Array:
-    """Of values ``[B, classes]`` those of the labels, ``[B]``."""
+    """Return the values ``[B]`` of the labels from values ``[B, classes]``."""
     return jnp.take_along_axis(values, labels[:, jnp.newaxis], axis=-1)[:, 0]

@@ -1,4 +1,4 @@
-"""Encoders trained one by one, and then the multimodal model from them."""
+"""Unimodal pre-training of the encoders, followed by multimodal fine-tuning."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,42 +15,44 @@ from experiments.methods._multimodal import modalities
 
 
 class Phase(NamedTuple):
-    """Where in its two phases a run is."""
+    """The phase that a run is in."""
 
     turn: jax.Array  # () int32, the epoch with which fine-tuning begins, from 0
     finetuning: jax.Array  # () float32, the weight of the joint loss, 0 or 1
 
 
 def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
-    """Trains each modality on its own loss, then all together on the joint loss.
+    """Train each modality on its own loss, then all together on the joint loss.
 
     This is "unimodal pre-trained & fine-tune" of the MMPareto paper (Table 1). The first epochs are
-    those of the method ``unimodal``, the others those of ``joint``, from the encoders of the first
-    and with the momentum at zero::
+    those of the method ``unimodal``. The others are those of ``joint``, starting from the encoders
+    of the first phase and with the momentum at zero::
 
         loss = (1 - w) sum_k L_k + w L_joint,    w = 0 in the first round(share * epochs) epochs,
                                                  w = 1 from then on
 
-    The paper does not say how long either phase is, nor how the optimizer goes on. Decided here:
+    The paper gives neither the length of the phases nor the state of the optimizer between them.
+    Our decisions:
 
-    * Both phases share the epochs that every other method has, half each: no method gets more
-      updates than another. The last epoch is always fine-tuned.
-    * The turn is an epoch of the state, set when the run begins. A run that is resumed for more
-      epochs than it began with fine-tunes in all of them.
-    * Weight decay knows no phases: before the turn it alone acts on the joint head, after it on the
-      heads of single modalities.
-    * Only the joint head counts as trained. The other heads belong to the encoders as they were at
-      the turn.
-    * Where encoders exchange, the first phase still trains each on its own loss alone, but its
-      representation depends on the inputs of all: ``unimodal`` refuses such a model.
+    * Each phase has half of the epochs that every other method has, so no method gets more updates
+      than another. The last epoch is always fine-tuned.
+    * The state has the epoch in which fine-tuning begins, which is set when the run begins. If a
+      run
+      is resumed with more epochs, it fine-tunes in all additional ones.
+    * Weight decay acts in both phases: before fine-tuning it alone changes the joint head, after it
+      the heads of single modalities.
+    * Only the joint head counts as trained. The other heads belong to the encoders as they were
+      before fine-tuning.
+    * If encoders exchange information, the first phase still trains each on its own loss alone, but
+      its representation depends on the inputs of all; ``unimodal`` does not accept such a model.
 
-    An encoder has two objectives at every step, and one of their gradients is zero: the conflict
-    that a run records is 0 by construction and says nothing.
+    An encoder has two objectives at every step, and one of their gradients is zero: the recorded
+    conflict is always 0 and has no meaning.
 
     Args:
       config: The configuration.
-      share: Of the epochs that train modalities by themselves, from 0 (``joint``) to below 1. 0.5
-        is ours.
+      share: Share of the epochs in which modalities are trained by themselves, from 0 (``joint``)
+        to below 1. The default of 0.5 is ours.
 
     Raises:
       UserError: If the share is out of range; from ``init`` and ``trained_heads``, if the data set

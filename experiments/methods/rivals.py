@@ -1,4 +1,4 @@
-"""The methods of the field that need no more than their defaults in the library."""
+"""Methods of other papers that train with their defaults in the library."""
 
 import inspect
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from experiments.config import Config
 from experiments.methods._method import Method, every_objective
 
 AGGREGATORS = ("grad_drop", "trimmed_mean")
-"""Rivals that work coordinate by coordinate: aggregators, where the others are weightings."""
+"""The rivals that are aggregators and not weightings, since they work coordinate by coordinate."""
 
 BASELINES = ("uniform", "min_norm", "mmpareto")
-"""Weightings that the paper's own methods train with: uniform, pareto, mmpareto."""
+"""The weightings of the paper's methods uniform, pareto and mmpareto."""
 
 ELSEWHERE = ("dwa", "moco")
-"""Rivals that need more than their defaults: in files of their own."""
+"""Rivals that need more than their defaults and have files of their own."""
 
 NOT_A_METHOD = ("constant",)
-"""A weighting whose weights the user chooses: ones are ``uniform``, gammas ``uniform-gamma``."""
+"""The weighting with weights of the user: ones are ``uniform``, gammas are ``uniform-gamma``."""
 
 
 def _weighting(name: str) -> Callable[[Config], Method]:
@@ -50,4 +50,4 @@ RIVALS: dict[str, Callable[[Config], Method]] = {
         + [(name, _aggregator(name)) for name in AGGREGATORS]
     )
 }
-"""By name, with dashes for underscores."""
+"""The rivals by name, with dashes for underscores."""

@@ -1,4 +1,4 @@
-"""The uniform baseline: all losses summed."""
+"""The uniform baseline: the sum of all losses."""
 
 import jax.numpy as jnp
 
@@ -8,15 +8,15 @@ from experiments.methods._method import Method, every_objective
 
 
 def uniform(config: Config) -> Method:
-    """Trains on the sum of the joint and the unimodal losses (paper, Eq. 1 and 6)."""
+    """Train on the sum of the joint and the unimodal losses (paper, Eq. 1 and 6)."""
     return scaled_sum(1.0, config.diagnose)
 
 
 def scaled_sum(scale: float, diagnose: bool) -> Method:
-    """Trains on the sum of all losses, the encoders' gradient times ``scale``.
+    """Train on the sum of all losses, with the encoders' gradient times ``scale``.
 
-    The sum is one objective and takes one backward pass. To ``diagnose``, the losses are
-    differentiated one by one and then added: the same update, and their conflict is known.
+    The sum is one objective and takes one backward pass. With ``diagnose``, the losses are
+    differentiated one by one and then added, which gives the same update and the conflict.
     """
     method = every_objective(
         lambda encoders: mmp.aggregate(mmp.weightings.uniform(scale), encoders)

@@ -6,8 +6,8 @@ from experiments.methods.uniform import scaled_sum
 
 
 def uniform_gamma(config: Config) -> Method:
-    """Return the uniform baseline with the encoders' gradient times gamma.
+    """Train as the uniform baseline, with the encoders' gradient times gamma.
 
-    The ablation that tells how much of MMPareto's gain is the magnitude alone.
+    This ablation shows how much of MMPareto's gain is due to the magnitude alone.
     """
     return scaled_sum(config.gamma, config.diagnose)

@@ -1,4 +1,4 @@
-"""Every modality by itself: the rows of single modalities in the tables."""
+"""Training of every modality by itself, for the unimodal rows of the tables."""
 
 import mmpareto_jax as mmp
 from experiments.config import Config
@@ -9,19 +9,18 @@ from experiments.models import MODELS
 
 
 def unimodal(config: Config) -> Method:
-    """Trains the encoder and the head of each modality on its own loss; there is no joint loss.
+    """Train the encoder and the head of each modality on its own loss, without a joint loss.
 
-    These are the audio-only and video-only models of the MMPareto paper (Table 1). Encoders that
-    fuse late do not know of each other, so one run trains all at once what as many runs would train
-    one after the other. The joint head is not trained.
+    These are the audio-only and video-only models of the MMPareto paper (Table 1). With late fusion
+    the encoders are independent, so one run trains all of them at once. The joint head is not
+    trained.
 
-    A model whose encoders exchange, such as the bottleneck transformer, is refused: in it the
-    representation of a modality depends on the inputs of all, so that no head is one of a single
-    modality, whatever trains it.
+    A model whose encoders exchange information, such as the bottleneck transformer, is an error:
+    its representation of a modality depends on the inputs of all, so it has no unimodal head.
 
     Raises:
-      UserError: If the encoders of the model exchange; from ``init`` and ``trained_heads``, if the
-        data set has no joint head.
+      UserError: If the encoders of the model exchange information; from ``init`` and
+        ``trained_heads``, if the data set has no joint head.
 
     References:
       Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Table 1.

@@ -1,7 +1,7 @@
 """The models of the experiments, by name.
 
-A model maps a dict of inputs by modality to a dict of outputs by head. The parameters of an encoder
-are those under ``encoders/NAME``.
+A model maps a dict of inputs by modality to a dict of outputs by head. An encoder has the
+parameters under ``encoders/NAME``.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,17 +31,18 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Model:
-    """A backbone and what it fits.
+    """A backbone and the data sets that it fits.
 
     Attributes:
-      make: From the shapes of one sample's inputs by modality and the number of outputs by head,
-        and ``rngs=``, to the network; with ``fusion=`` if it fuses late.
+      make: Function of the shapes of one sample's inputs by modality, the number of outputs by
+        head, and ``rngs=``, that returns the network; with ``fusion=`` if it fuses late.
       kinds: The kinds of data sets that it fits.
-      exchanges: Whether the loss of one modality reaches the encoder of another. That part of its
-        gradient is none of the objectives of the encoder, which are the joint loss and its own
-        (the paper, Algorithm 1); only a method that differentiates a sum of losses has it.
-      fuses_late: Whether its modalities meet in a fusion that can be chosen.
-      load_weights: Fills a network with pretrained weights from a file; None if there are none.
+      exchanges: Whether the loss of one modality depends on the encoder of another. The gradient of
+        that dependence belongs to no objective of the encoder, which are the joint loss and its own
+        (Algorithm 1 of the paper); only a method that differentiates a sum of losses includes it.
+      fuses_late: Whether it combines its modalities by a late fusion, which can be chosen.
+      load_weights: Function that loads pretrained weights from a file into a network; None if there
+        are no such weights.
     """
 
     make: Callable[..., nnx.Module]
@@ -69,11 +70,11 @@ def named(config: Config) -> Model:
     """Return the model that a configuration names.
 
     Raises:
-      UserError: If no model or no fusion has that name, or the model does not fit the data set, or
-        has no fusion or no pretrained weights where the configuration asks for them, or there is
-        no file of them.
+      UserError: If no model or no fusion has that name; the model does not fit the data set; the
+        configuration names a fusion or weights for a model without them; or the file of weights
+        does not exist.
 
-    Example:
+    Examples:
       >>> named(Config(model="vgg"))  # doctest: +ELLIPSIS
       Traceback (most recent call last):
       ...
@@ -95,7 +96,7 @@ def named(config: Config) -> Model:
     fusions.constructor(config.fusion)
     if config.diagnose and model.exchanges:
         raise UserError(
-            f"to diagnose would change the updates of {config.model}, where the loss of one "
+            f"--diagnose would change the updates of {config.model}, where the loss of one "
             "modality reaches the encoder of another: leave --diagnose out"
         )
     if config.weights is not None and model.load_weights is None:
@@ -109,13 +110,13 @@ def build(config: Config, shapes: Shapes, outputs: Mapping[str, int], seed: int)
     """Return the network of a configuration, with its initial parameters.
 
     Args:
-      config: What model, with what fusion and what pretrained weights.
-      shapes: Of one sample's inputs, by modality.
+      config: The configuration, which names the model, the fusion and the pretrained weights.
+      shapes: The shapes of one sample's inputs, by modality.
       outputs: The number of outputs, by head.
-      seed: Of the parameters that are not pretrained.
+      seed: Seed of the parameters that are not pretrained.
 
     Raises:
-      UserError: As :func:`named`, and if the file of weights does not fit.
+      UserError: As for :func:`named`; or if the file of weights does not fit.
     """
     model = named(config)
     options = {"fusion": config.fusion} if model.fuses_late else {}

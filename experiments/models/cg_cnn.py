@@ -15,8 +15,9 @@ FEATURES = 512
 class ConvEncoder(nnx.Module):
     """Four convolutions and an average pool.
 
-    Convolution 5x5x32, max-pool 3 with stride 2, convolutions 3x3x32, 3x3x64 with stride 2 and
-    3x3x64, each with ReLU; average over what is left of the image (7x7 for 28x28); dense with ReLU.
+    The layers are a convolution 5x5x32, a max-pool 3 with stride 2, and convolutions 3x3x32, 3x3x64
+    with stride 2 and 3x3x64, each with ReLU; then the average over the remaining positions (7x7 for
+    28x28), and a dense layer with ReLU.
 
     Args:
       channels: Channels of the image.
@@ -36,7 +37,7 @@ class ConvEncoder(nnx.Module):
         self.dense = nnx.Linear(64, features, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Images ``[B, H, W, channels]`` in [0, 1] to representations ``[B, features]``."""
+        """Map images ``[B, H, W, channels]`` in [0, 1] to representations ``[B, features]``."""
         x = nnx.relu(self.conv1(images))
         x = nnx.max_pool(x, window_shape=(3, 3), strides=(2, 2), padding="SAME")
         x = nnx.relu(self.conv2(x))
@@ -52,16 +53,16 @@ def cg_cnn(
     fusion: str = "concatenation",
     rngs: nnx.Rngs,
 ) -> LateFusion:
-    """Late fusion of a :class:`ConvEncoder` of 512 features for each modality.
+    """Make the late fusion of a :class:`ConvEncoder` of 512 features for each modality.
 
     Args:
       shapes: Shape ``(H, W, channels)`` of one image by modality.
       outputs: Number of classes by head: "joint" and each modality.
-      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      fusion: Fusion of the representations: concatenation (the default), sum, gated or film.
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If the heads are others, or no fusion has that name.
+      UserError: If ``outputs`` has other heads, or no fusion has that name.
     """
     encoders = {name: ConvEncoder(shape[-1], FEATURES, rngs=rngs) for name, shape in shapes.items()}
     return LateFusion(encoders, FEATURES, outputs, fusion=fusion, rngs=rngs)

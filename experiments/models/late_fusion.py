@@ -1,4 +1,4 @@
-"""Late fusion: an encoder for each modality, whose representations are fused at the end."""
+"""Late fusion: independent encoders, one per modality, whose representations are fused."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from experiments.models.network import Network
 
 
 class LateFusion(Network):
-    """An encoder for each modality, a linear head for each and a fusion of all as the joint head.
+    """An encoder and a linear head for each modality, and a fusion of all as the joint head.
 
-    The fusion takes the modalities in alphabetical order, whatever their order in ``encoders``: in
-    that order flax gives back the entries of a dict of modules that it has taken apart.
+    The fusion takes the modalities in alphabetical order, whatever their order in ``encoders``,
+    since flax returns the entries of a dict of modules in that order after splitting and merging.
 
     Args:
-      encoders: Modules from one modality's input to representations ``[B, features]``, by name.
+      encoders: Modules that map one modality's input to representations ``[B, features]``, by name.
       features: Size of each representation.
       outputs: Number of classes by head: "joint" and the names of the encoders. The heads are made,
         and their logits returned, in this order.
@@ -25,9 +25,9 @@ class LateFusion(Network):
       rngs: Random numbers for the initial parameters of the heads.
 
     Raises:
-      UserError: If the heads are others, or no fusion has that name.
+      UserError: If ``outputs`` has other heads, or no fusion has that name.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp
       >>> rngs = nnx.Rngs(0)
       >>> encoders = {"text": nnx.Linear(3, 8, rngs=rngs), "image": nnx.Linear(5, 8, rngs=rngs)}
@@ -74,7 +74,7 @@ class LateFusion(Network):
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Representations by modality to logits ``[B, num_classes]`` by head."""
+        """Map representations by modality to logits ``[B, num_classes]`` by head."""
         together = [representations[name] for name in self.modalities]
         return {
             name: self.heads[name](together if name == "joint" else representations[name])

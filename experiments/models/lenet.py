@@ -1,4 +1,4 @@
-"""The LeNet of multi-task digit experiments: one trunk, a small head for each task."""
+"""The LeNet of multi-task digit experiments: a shared trunk and a small head for each task."""
 
 from collections.abc import Mapping
 
@@ -15,11 +15,11 @@ FEATURES = 50
 class Trunk(nnx.Module):
     """Two convolutions 5x5 of 10 and 20 channels, each pooled, and a dense layer of 50.
 
-    Convolutions take no padding; each max-pool is 2x2. In training, half of the channels of the
+    The convolutions have no padding; each max-pool is 2x2. In training, half of the channels of the
     second convolution are dropped, whole channels at a time, and the others are doubled.
 
     Args:
-      shape: Of one image, ``(H, W, channels)``.
+      shape: Shape of one image, ``(H, W, channels)``.
       rngs: Random numbers for the initial parameters.
     """
 
@@ -31,7 +31,7 @@ class Trunk(nnx.Module):
         self.dense = nnx.Linear(20 * _left(height) * _left(width), FEATURES, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
-        """Images ``[B, H, W, channels]`` to representations ``[B, 50]``."""
+        """Map images ``[B, H, W, channels]`` to representations ``[B, 50]``."""
         x = nnx.relu(_pool(self.conv1(images)))
         x = self.dropout(self.conv2(x), rngs=rngs)
         x = nnx.relu(_pool(x))
@@ -52,7 +52,7 @@ class Head(nnx.Module):
         self.dense2 = nnx.Linear(FEATURES, classes, rngs=rngs)
 
     def __call__(self, features: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
-        """Representations ``[B, 50]`` to logits ``[B, classes]``."""
+        """Map representations ``[B, 50]`` to logits ``[B, classes]``."""
         return self.dense2(self.dropout(nnx.relu(self.dense1(features)), rngs=rngs))
 
 
@@ -60,18 +60,18 @@ class LeNet(Network):
     """A :class:`Trunk` that all tasks share, under ``encoders/shared``, and a :class:`Head` each.
 
     Args:
-      shapes: Of one sample's image, ``(H, W, channels)``, under the one name that it has.
+      shapes: Shape of one sample's image, ``(H, W, channels)``, under its name.
       outputs: Number of classes by task.
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If there is not exactly one input, or it is no image of 16x16 or more.
+      UserError: If there is not exactly one input, or it is no image of at least 16x16 pixels.
 
     References:
       Sener and Koltun, `Multi-task learning as multi-objective optimization
       <https://arxiv.org/abs/1810.04650>`_, 2018, after Sabour et al., `Dynamic routing between
-      capsules <https://arxiv.org/abs/1710.09829>`_, 2017. There dropout does not double what it
-      keeps, and a whole batch shares one draw.
+      capsules <https://arxiv.org/abs/1710.09829>`_, 2017. There dropout does not double the kept
+      channels, and a whole batch shares one draw.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class LeNet(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Images ``[B, H, W, channels]`` under their name to features ``[B, 50]``, "shared"."""
+        """Map images ``[B, H, W, channels]``, by name, to ``{"shared": features [B, 50]}``."""
         return {"shared": self.encoders["shared"](inputs[self.modality], rngs=rngs)}
 
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Features to logits ``[B, classes]`` by task."""
+        """Map features to logits ``[B, classes]`` by task."""
         features = representations["shared"]
         return {name: self.heads[name](features, rngs=rngs) for name in self.outputs}
 
@@ -107,9 +107,9 @@ class LeNet(Network):
 def lenet(
     shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
 ) -> LeNet:
-    """:class:`LeNet`.
+    """Make a :class:`LeNet`.
 
-    Example:
+    Examples:
       >>> model = lenet({"image": (28, 56, 1)}, {"left": 10, "right": 10}, rngs=nnx.Rngs(0))
       >>> model.eval()
       >>> {name: x.shape for name, x in model({"image": jnp.zeros((2, 28, 56, 1))}).items()}
@@ -123,5 +123,5 @@ def _pool(x: jax.Array) -> jax.Array:
 
 
 def _left(length: int) -> int:
-    """Return the size that two convolutions and pools leave of a side of the image."""
+    """Return the length of a side of the image after two convolutions and pools."""
     return ((length - 4) // 2 - 4) // 2

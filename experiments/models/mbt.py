@@ -1,8 +1,8 @@
 """The multimodal bottleneck transformer: one Vision Transformer per modality, fused in the middle.
 
-The encoder of a modality is its whole stream, the layers that exchange included. The tokens that
-begin the exchange belong to no modality. Since the streams exchange, the loss of one modality
-depends on the encoder of another.
+The encoder of a modality is its whole stream, including the layers that exchange information with
+other streams. The shared tokens belong to no encoder. Because of the exchange, the loss of one
+modality depends on the encoder of another.
 """
 
 from collections.abc import Mapping
@@ -17,18 +17,22 @@ from experiments.models.vit import BASE, Size, TransformerLayer, VisionTransform
 
 
 class BottleneckTransformer(Network):
-    """Streams that first attend to themselves alone, then exchange through a few shared tokens.
+    """Transformer streams, one per modality, whose last layers exchange information.
 
-    The head of a modality reads the class token of its stream, the joint head those of all
-    streams, concatenated. No dropout.
+    The first layers of a stream attend to its own tokens only, the last ones also to a few shared
+    tokens. The head of a modality reads the class token of its stream; the joint head reads the
+    concatenated class tokens of all streams. There is no dropout.
 
     Args:
-      shapes: Of one sample's input by modality, ``(H, W, channels)`` or ``(T, H, W, channels)``.
+      shapes: Shape of one sample's input by modality, ``(H, W, channels)`` or ``(T, H, W,
+        channels)``.
       outputs: Number of classes by head: "joint" or a modality.
-      size: Of every stream. ViT-B/16 by default.
-      single_layers: Layers before the exchange. 6 in the MMPareto paper (Appendix B).
-      fusion_layers: Layers with exchange. 2 in the MMPareto paper (Appendix B).
-      bottleneck_tokens: Tokens that the streams share. 4 in the source.
+      size: Sizes of every stream. ViT-B/16 by default.
+      single_layers: Number of layers before the exchange. 6 by default, as in the MMPareto paper
+        (Appendix B).
+      fusion_layers: Number of layers with exchange. 2 by default, as in the MMPareto paper
+        (Appendix B).
+      bottleneck_tokens: Number of tokens that the streams share. 4 by default, as in the source.
       rngs: Random numbers for the initial parameters.
 
     Raises:
@@ -91,7 +95,7 @@ class BottleneckTransformer(Network):
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Class tokens by modality to logits ``[B, classes]`` by head."""
+        """Map class tokens by modality to logits ``[B, classes]`` by head."""
         together = jnp.concatenate([representations[name] for name in self.modalities], axis=-1)
         read = {**representations, "joint": together}
         return {name: self.heads[name](read[name]) for name in self.outputs}
@@ -100,16 +104,16 @@ class BottleneckTransformer(Network):
 def exchange(
     layers: Mapping[str, TransformerLayer], tokens: Mapping[str, jax.Array], bottleneck: jax.Array
 ) -> tuple[dict[str, jax.Array], jax.Array]:
-    """One layer in which every stream attends to its own tokens and the bottleneck.
+    """Apply one layer in which every stream attends to its own tokens and the bottleneck.
 
     Args:
       layers: The layer of each stream.
-      tokens: The tokens of each stream, ``[B, N, width]``, N of its own.
+      tokens: The tokens of each stream, ``[B, N, width]``; N may differ between streams.
       bottleneck: The shared tokens ``[B, bottleneck_tokens, width]``.
 
     Returns:
-      The tokens of each stream, and the mean over streams of what they made of the bottleneck
-      (Nagrani et al., 2021, "Fusion via attention bottlenecks").
+      The new tokens of each stream, and the mean over streams of the new bottleneck tokens (Nagrani
+      et al., 2021, "Fusion via attention bottlenecks").
     """
     outputs = {
         name: layers[name](jnp.concatenate([each, bottleneck], axis=1))
@@ -126,13 +130,13 @@ def exchange(
 def mbt(
     shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
 ) -> BottleneckTransformer:
-    """:class:`BottleneckTransformer` of the MMPareto paper, with streams of ViT-B/16's sizes."""
+    """Make the :class:`BottleneckTransformer` of the MMPareto paper, with ViT-B/16's sizes."""
     return BottleneckTransformer(shapes, outputs, rngs=rngs)
 
 
 def mbt_small(
     shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
 ) -> BottleneckTransformer:
-    """:class:`BottleneckTransformer` with streams of ViT-Ti/16's sizes: width 192, 3 heads."""
+    """Make a :class:`BottleneckTransformer` with ViT-Ti/16's sizes: width 192, 3 heads."""
     size = Size(width=192, heads=3, mlp=768)
     return BottleneckTransformer(shapes, outputs, size=size, rngs=rngs)

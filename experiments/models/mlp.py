@@ -1,4 +1,4 @@
-"""Dense encoders for views, each a vector of features; late fusion."""
+"""Dense encoders, each of one vector of features, with late fusion."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ class MLP(nnx.Module):
         self.dense2 = nnx.Linear(HIDDEN, REPRESENTATION, rngs=rngs)
 
     def __call__(self, view: jax.Array) -> jax.Array:
-        """Standardized features ``[B, features]`` to representations ``[B, 128]``."""
+        """Map standardized features ``[B, features]`` to representations ``[B, 128]``."""
         return nnx.relu(self.dense2(nnx.relu(self.dense1(view))))
 
 
@@ -36,18 +36,19 @@ def mlp(
     fusion: str = "concatenation",
     rngs: nnx.Rngs,
 ) -> LateFusion:
-    """Late fusion of an :class:`MLP` for each view.
+    """Make the late fusion of an :class:`MLP` for each view.
 
     Args:
       shapes: Shape ``(features,)`` of one sample by view.
       outputs: Number of classes by head: "joint" and each view.
-      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      fusion: Fusion of the representations: concatenation (the default), sum, gated or film.
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If a shape is of another rank, the heads are others, or no fusion has that name.
+      UserError: If a shape has another rank, ``outputs`` has other heads, or no fusion has that
+        name.
 
-    Example:
+    Examples:
       >>> shapes = {"fourier": (76,), "pixels": (240,)}
       >>> model = mlp(shapes, dict.fromkeys(["joint", *shapes], 10), rngs=nnx.Rngs(0))
       >>> sorted(model.encoders)

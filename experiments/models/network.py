@@ -1,4 +1,4 @@
-"""What every model is: encoders, and heads that read their representations."""
+"""The base class of every model: encoders, and heads that read their representations."""
 
 import abc
 from collections.abc import Mapping
@@ -17,18 +17,19 @@ class Network(nnx.Module):
         """Map inputs by modality to representations by encoder.
 
         Args:
-          inputs: With a leading axis of B samples.
-          rngs: For dropout in training, stream "dropout"; of no use to models that have none.
+          inputs: The inputs, with a leading axis of B samples.
+          rngs: Random numbers for dropout in training, stream "dropout". Models without dropout
+            ignore them.
         """
 
     @abc.abstractmethod
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Representations by encoder to outputs by head.
+        """Map representations by encoder to outputs by head.
 
         Args:
-          representations: As :meth:`encode` gives them.
+          representations: As :meth:`encode` returns them.
           rngs: As for :meth:`encode`.
         """
 

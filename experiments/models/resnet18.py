@@ -1,4 +1,4 @@
-"""ResNet-18 for each modality, fused late."""
+"""ResNet-18 for each modality, with late fusion."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ BLOCKS_PER_STAGE = 2
 
 
 class BasicBlock(nnx.Module):
-    """Two convolutions 3x3 with a shortcut, projected where the shape changes.
+    """Two convolutions 3x3 with a shortcut, which is projected if the shape changes.
 
     Args:
       channels: Channels of the input.
       width: Channels of the output.
-      stride: Of the first convolution and of the projection.
+      stride: Stride of the first convolution and of the projection.
       rngs: Random numbers for the initial parameters.
       axis_name: As in :class:`ResNet18`.
     """
@@ -51,13 +51,13 @@ class BasicBlock(nnx.Module):
 
 
 class ResNet18(nnx.Module):
-    """The 18-layer residual network without its classifier, over one or several frames.
+    """The 18-layer residual network without its classifier, for one or several frames.
 
-    Convolution 7x7x64 with stride 2, max-pool 3 with stride 2, four stages of two basic blocks
-    (64, 128, 256, 512 channels), average over positions and frames. Batch normalization with
-    epsilon 1e-5 and momentum 0.9. The function is that of torchvision, in training too; only the
-    running variance differs, which averages the variances of the batches here and their unbiased
-    estimates there (a factor of n / (n - 1) for n values per channel).
+    The layers are a convolution 7x7x64 with stride 2, a max-pool 3 with stride 2, four stages of
+    two basic blocks (64, 128, 256, 512 channels), and the average over positions and frames. Batch
+    normalization has epsilon 1e-5 and momentum 0.9. The function is that of torchvision, also in
+    training. Only the running variance differs: it averages the variances of the batches here and
+    their unbiased estimates in torchvision (a factor of n / (n - 1) for n values per channel).
 
     Args:
       channels: Channels of the input: 3 for images, 1 for a spectrogram.
@@ -88,8 +88,8 @@ class ResNet18(nnx.Module):
         """Map inputs to representations ``[B, 512]``.
 
         Args:
-          inputs: Images ``[B, H, W, channels]`` or frames ``[B, T, H, W, channels]``; the
-            representation of frames is the mean over them.
+          inputs: Images ``[B, H, W, channels]`` or frames ``[B, T, H, W, channels]``, whose
+            representation is the mean over frames.
         """
         frames = jnp.reshape(inputs, (-1, *inputs.shape[-3:]))
         x = nnx.relu(self.norm(self.conv(frames)))
@@ -107,17 +107,17 @@ def resnet18(
     fusion: str = "concatenation",
     rngs: nnx.Rngs,
 ) -> LateFusion:
-    """Late fusion of a :class:`ResNet18` for each modality, of any number of them.
+    """Make the late fusion of a :class:`ResNet18` for each of any number of modalities.
 
     Args:
-      shapes: Shape of one sample by modality: an image ``(H, W, channels)``, a spectrogram
-        ``(H, W, 1)`` or frames ``(T, H, W, channels)``.
+      shapes: Shape of one sample by modality: an image ``(H, W, channels)``, a spectrogram ``(H, W,
+        1)`` or frames ``(T, H, W, channels)``.
       outputs: Number of classes by head: "joint" and each modality.
-      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      fusion: Fusion of the representations: concatenation (the default), sum, gated or film.
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If the heads are others, or no fusion has that name.
+      UserError: If ``outputs`` has other heads, or no fusion has that name.
     """
     encoders = {name: ResNet18(shape[-1], rngs=rngs) for name, shape in shapes.items()}
     return LateFusion(encoders, ResNet18.features, outputs, fusion=fusion, rngs=rngs)

@@ -1,4 +1,4 @@
-"""SegNet for dense prediction: one encoder-decoder, a small head for each task."""
+"""SegNet for dense prediction: a shared encoder-decoder and a small head for each task."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,8 @@ from flax import nnx
 from experiments.errors import UserError
 from experiments.models.network import Network
 
-MULTIPLES = (1, 2, 4, 8, 8)  # of the width, by stage: the channels of VGG-16
-CONVOLUTIONS = (2, 2, 3, 3, 3)  # by stage: those of VGG-16
+MULTIPLES = (1, 2, 4, 8, 8)  # channels of each stage over the width, as in VGG-16
+CONVOLUTIONS = (2, 2, 3, 3, 3)  # convolutions of each stage, as in VGG-16
 REDUCTION = 2 ** len(MULTIPLES)
 
 
@@ -22,7 +22,7 @@ class ConvBlock(nnx.Module):
     Args:
       channels: Channels of the input.
       width: Channels of the output.
-      convolutions: How many.
+      convolutions: Number of convolutions.
       rngs: Random numbers for the initial parameters.
     """
 
@@ -41,9 +41,9 @@ class ConvBlock(nnx.Module):
 
 
 class SegNetTrunk(nnx.Module):
-    """Five stages of convolutions and pooling down, and the same stages up again.
+    """Five encoder stages of convolutions and pooling, and the reversed decoder stages.
 
-    Each stage up first puts every value back where the maximum was found on the way down.
+    Each decoder stage first puts every value at the place of the maximum in the encoder stage.
 
     Args:
       channels: Channels of the image.
@@ -71,7 +71,7 @@ class SegNetTrunk(nnx.Module):
         )
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Images ``[B, H, W, channels]`` to features ``[B, H, W, width]``."""
+        """Map images ``[B, H, W, channels]`` to features ``[B, H, W, width]``."""
         x = images
         places = []
         for block in self.down:
@@ -103,13 +103,14 @@ class SegNetHead(nnx.Module):
 class SegNet(Network):
     """A :class:`SegNetTrunk` for all tasks, under ``encoders/shared``, and a head for each.
 
-    This is the standard multi-task network of the source ("Split, Standard"): everything is shared
-    but the last two convolutions. Weights are drawn as Glorot and Bengio's normal.
+    This is the standard multi-task network of the source ("Split, Standard"): everything but the
+    last two convolutions is shared. Weights have Glorot and Bengio's normal distribution.
 
     Args:
-      shapes: Of one sample's image, ``(H, W, channels)``, under the one name that it has.
+      shapes: Shape of one sample's image, ``(H, W, channels)``, under its name.
       outputs: Channels of the prediction by task.
-      width: Channels of the first stage. 64 in the source, so that the stages are VGG-16's.
+      width: Channels of the first stage. 64 by default, as in the source, which gives VGG-16's
+        stages.
       rngs: Random numbers for the initial parameters.
 
     Raises:
@@ -146,29 +147,29 @@ class SegNet(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Images ``[B, H, W, channels]`` to features ``[B, H, W, width]``, "shared"."""
+        """Map images ``[B, H, W, channels]`` to ``{"shared": features [B, H, W, width]}``."""
         return {"shared": self.encoders["shared"](inputs[self.modality])}
 
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Features to predictions ``[B, H, W, outputs[task]]`` by task."""
+        """Map features to predictions ``[B, H, W, outputs[task]]`` by task."""
         return {name: self.heads[name](representations["shared"]) for name in self.outputs}
 
 
 def max_pool_with_places(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the maximum of each 2x2 window and where it stands.
+    """Return the maximum of each 2x2 window and its place.
 
-    The gradient goes to that place alone. Of equal values the first counts, row by row.
+    The gradient goes only to that place. Among equal values the first counts, row by row.
 
     Args:
-      x: ``[B, H, W, C]``, H and W even.
+      x: Array ``[B, H, W, C]``, H and W even.
 
     Returns:
-      The maxima ``[B, H / 2, W / 2, C]``, and their places of the same shape: 0 and 1 in the upper
-      row of the window, 2 and 3 in the lower one, int32.
+      The maxima ``[B, H / 2, W / 2, C]``, and their places, int32 of the same shape: 0 and 1 in the
+      upper row of the window, 2 and 3 in the lower one.
 
-    Example:
+    Examples:
       >>> x = jnp.array([[1.0, 2.0], [3.0, 3.0]])[None, :, :, None]
       >>> maximum, place = max_pool_with_places(x)
       >>> float(maximum.squeeze()), int(place.squeeze())
@@ -185,11 +186,14 @@ def max_pool_with_places(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def max_unpool(x: jax.Array, place: jax.Array) -> jax.Array:
-    """Values back at their places, zero elsewhere: ``[B, H, W, C]`` to ``[B, 2 H, 2 W, C]``.
+    """Put values at their places in 2x2 windows, and zero elsewhere.
 
     Args:
-      x: The values.
-      place: As :func:`max_pool_with_places` returns them, of the same shape.
+      x: The values ``[B, H, W, C]``.
+      place: Their places, as :func:`max_pool_with_places` returns them, of the same shape.
+
+    Returns:
+      Array ``[B, 2 H, 2 W, C]``.
     """
     batch, height, width, channels = x.shape
     windows = jnp.where(_chosen(place), x[:, :, :, None], 0)
@@ -201,19 +205,19 @@ def max_unpool(x: jax.Array, place: jax.Array) -> jax.Array:
 def segnet(
     shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
 ) -> SegNet:
-    """:class:`SegNet` as published."""
+    """Make the published :class:`SegNet`."""
     return SegNet(shapes, outputs, rngs=rngs)
 
 
 def segnet_small(
     shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
 ) -> SegNet:
-    """:class:`SegNet` with an eighth of the channels, 8 in the first stage."""
+    """Make a :class:`SegNet` with an eighth of the channels, 8 in the first stage."""
     return SegNet(shapes, outputs, width=8, rngs=rngs)
 
 
 def _chosen(place: jax.Array) -> jax.Array:
-    """Places ``[B, H, W, C]`` as a choice among four, ``[B, H, W, 4, C]`` bool."""
+    """Return places ``[B, H, W, C]`` one-hot, ``[B, H, W, 4, C]`` bool."""
     return place[:, :, :, None] == jnp.arange(4).reshape(1, 1, 1, 4, 1)
 
 

@@ -1,4 +1,4 @@
-"""Small transformers for sequences of features, such as those of CMU-MOSI; late fusion."""
+"""Small transformers for sequences of features, such as CMU-MOSI's, with late fusion."""
 
 from collections.abc import Mapping
 
@@ -15,16 +15,16 @@ LAYERS = 3
 
 
 class SequenceTransformer(nnx.Module):
-    """Features projected to a width, sinusoidal positions, layers, and the mean over steps.
+    """A projection of the features, sinusoidal positions, layers, and the mean over steps.
 
-    A step whose features are all zero is padding, wherever it stands: no step attends to it and
-    the mean leaves it out. A sequence of padding alone is represented by zeros. So features must
+    A step whose features are all zero is padding, wherever it is: no step attends to it and the
+    mean leaves it out. A sequence of padding alone is represented by zeros. Features must therefore
     be standardized before they are padded.
 
     Args:
-      features: Features of a step.
+      features: Number of features of a step.
       layers: Number of transformer layers.
-      size: Width, heads and dense units of each.
+      size: Width, heads and dense units of each layer.
       rngs: Random numbers for the initial parameters.
 
     References:
@@ -40,7 +40,7 @@ class SequenceTransformer(nnx.Module):
         self.norm = nnx.LayerNorm(size.width, epsilon=1e-6, rngs=rngs)
 
     def __call__(self, steps: jax.Array) -> jax.Array:
-        """Sequences ``[B, T, features]`` to representations ``[B, width]``."""
+        """Map sequences ``[B, T, features]`` to representations ``[B, width]``."""
         present = jnp.any(steps != 0, axis=-1)
         tokens = self.embedding(steps)
         tokens = tokens + sinusoids(*tokens.shape[1:])[None]
@@ -52,11 +52,14 @@ class SequenceTransformer(nnx.Module):
 
 
 def sinusoids(steps: int, width: int) -> jax.Array:
-    """Positions ``[steps, width]`` float32: ``sin(t / 10000^(2 i / width))``, then the cosines.
+    """Return sinusoidal positions: ``sin(t / 10000^(2 i / width))``, then the cosines.
 
     Args:
       steps: Number of positions.
-      width: Size of each, an even number.
+      width: Size of each position, an even number.
+
+    Returns:
+      Array ``[steps, width]``, float32.
     """
     rates = 10000.0 ** (-jnp.arange(0, width, 2, dtype=jnp.float32) / width)
     angles = jnp.arange(steps, dtype=jnp.float32)[:, None] * rates[None]
@@ -70,20 +73,21 @@ def sequence_transformer(
     fusion: str = "concatenation",
     rngs: nnx.Rngs,
 ) -> LateFusion:
-    """Late fusion of a :class:`SequenceTransformer` for each modality.
+    """Make the late fusion of a :class:`SequenceTransformer` for each modality.
 
-    Three layers of width 64 with 4 heads and 256 dense units, no dropout.
+    Each has three layers of width 64 with 4 heads and 256 dense units, and no dropout.
 
     Args:
-      shapes: Shape ``(T, features)`` of one sequence by modality, T of its own.
+      shapes: Shape ``(T, features)`` of one sequence by modality; T may differ between modalities.
       outputs: Number of classes by head: "joint" and each modality.
-      fusion: How the representations are fused: concatenation (the default), sum, gated or film.
+      fusion: Fusion of the representations: concatenation (the default), sum, gated or film.
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If a shape is of another rank, the heads are others, or no fusion has that name.
+      UserError: If a shape has another rank, ``outputs`` has other heads, or no fusion has that
+        name.
 
-    Example:
+    Examples:
       >>> shapes = {"text": (50, 300), "audio": (50, 74), "video": (50, 35)}
       >>> outputs = dict.fromkeys(["joint", *shapes], 2)
       >>> model = sequence_transformer(shapes, outputs, rngs=nnx.Rngs(0))

@@ -14,19 +14,19 @@ from experiments.errors import UserError
 class Size:
     """The sizes of a Vision Transformer, by default those of ViT-B/16.
 
-    Example:
+    Examples:
       >>> Size(width=192, heads=3, mlp=768).patch
       16
     """
 
     width: int = 768
-    """Of a token."""
+    """Size of a token."""
     heads: int = 12
-    """Of attention, which divide the width."""
+    """Number of attention heads, a divisor of the width."""
     mlp: int = 3072
     """Hidden units of the dense block."""
     patch: int = 16
-    """Side of the square that becomes a token."""
+    """Side of the square of pixels that becomes a token."""
 
 
 BASE = Size()
@@ -35,11 +35,11 @@ BASE = Size()
 class TransformerLayer(nnx.Module):
     """Self-attention and a dense block, each after layer normalization and with a shortcut.
 
-    Weights are drawn as Glorot and Bengio's uniform, biases are zero, the activation is the exact
-    GELU.
+    Weights have Glorot and Bengio's uniform distribution, biases are zero, and the activation is
+    the exact GELU.
 
     Args:
-      size: Its width, heads and mlp.
+      size: Sizes of the layer; ``patch`` is not used.
       rngs: Random numbers for the initial parameters.
 
     References:
@@ -62,7 +62,7 @@ class TransformerLayer(nnx.Module):
 
         Args:
           tokens: The tokens.
-          present: Which of them are attended to, ``[B, N]`` bool. All by default.
+          present: Which tokens are attended to, ``[B, N]`` bool. All by default.
         """
         mask = None if present is None else present[:, None, None, :]
         tokens = tokens + self.attention(self.norm1(tokens), mask=mask)
@@ -74,18 +74,18 @@ class VisionTransformer(nnx.Module):
     """Patches as tokens, a class token, learned positions, layers and a last normalization.
 
     An input of shape ``[H, W, channels]`` is cut into ``floor(H / patch) * floor(W / patch)``
-    patches; the rows and columns at the end that do not fill a patch are left out. The patches of
-    all frames of a video ``[T, H, W, channels]`` are tokens of one sequence. Every token has a
-    learned position of its own, so positions tell frames apart.
+    patches; the last rows and columns that do not fill a patch are left out. The patches of all
+    frames of a video ``[T, H, W, channels]`` are tokens of one sequence. Every token has its own
+    learned position, so positions also distinguish frames.
 
     Args:
-      shape: Of one sample's input, ``(H, W, channels)`` or ``(T, H, W, channels)``.
+      shape: Shape of one sample's input, ``(H, W, channels)`` or ``(T, H, W, channels)``.
       layers: Number of transformer layers.
       size: Width, heads, dense units and patch.
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If the shape is of another rank, or smaller than a patch.
+      UserError: If the shape has another rank, or is smaller than a patch.
 
     References:
       Dosovitskiy et al., `An image is worth 16x16 words
@@ -125,12 +125,12 @@ class VisionTransformer(nnx.Module):
         return jnp.concatenate([first, patches], axis=1) + self.positions[...]
 
     def represent(self, tokens: jax.Array) -> jax.Array:
-        """Tokens ``[B, N, width]`` to ``[B, width]``: the class token, normalized."""
+        """Return the normalized class token ``[B, width]`` of tokens ``[B, N, width]``."""
         return self.norm(tokens[:, 0])
 
 
 def _grid(shape: tuple[int, ...], patch: int) -> tuple[int, int, int]:
-    """Patches along frames, rows and columns."""
+    """Return the number of patches along frames, rows and columns."""
     if len(shape) not in (3, 4):
         raise UserError(f"input shape {shape}: expected (H, W, channels) or (T, H, W, channels)")
     frames = shape[0] if len(shape) == 4 else 1

@@ -1,4 +1,4 @@
-"""What a head of a model is to learn: its loss and how it is scored, one task per file."""
+"""The tasks of a model's heads, each with its loss and its scores, one per file."""
 
 from experiments.tasks._task import Task
 from experiments.tasks.classification import Classification

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 
 
 def masked_mean(mask: jax.Array, values: jax.Array) -> jax.Array:
-    """Return the mean of the values in a mask; 0 where it is empty.
+    """Return the mean of the values in a mask, or 0 if the mask is empty.
 
-    Example:
+    Examples:
       >>> masked_mean(jnp.array([True, False]), jnp.array([2.0, 7.0]))
       Array(2., dtype=float32)
     """

@@ -1,4 +1,4 @@
-"""What a task is."""
+"""The protocol of a task."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -7,26 +7,26 @@ import jax
 
 
 class Task(Protocol):
-    """The loss of one head, and its scores from sums that add up over batches."""
+    """The loss of one head, and its scores, computed from sums over batches."""
 
     @property
     def target(self) -> str:
-        """The field of the data set that the head is to predict."""
+        """The field of the data set that the head predicts."""
 
     @property
     def num_outputs(self) -> int:
-        """The channels that the head puts out."""
+        """The number of channels of the head's output."""
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
         """Return the mean loss of a batch, a scalar."""
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> Any:
-        """Return the sums of a batch that the scores are made of, added up over a set.
+        """Return the sums of a batch; their totals over a set determine the scores.
 
         Args:
-          outputs: Of the head, with a leading axis of B samples.
-          targets: Likewise.
-          counted: Which samples count, bool ``[B]``; the others fill up a batch.
+          outputs: Outputs of the head, with a leading axis of B samples.
+          targets: The targets, with a leading axis of B samples.
+          counted: Which samples count, bool ``[B]``; the others only fill up a batch.
         """
 
     def scores(self, sums: Any) -> Mapping[str, float]:

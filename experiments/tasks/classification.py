@@ -1,4 +1,4 @@
-"""One of several classes for each sample."""
+"""The task of predicting one of several classes for each sample."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Classification:
     target: str = "label"
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Mean cross-entropy of logits ``[B, num_outputs]``."""
+        """Return the mean cross-entropy of logits ``[B, num_outputs]``."""
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, targets))
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:
@@ -31,9 +31,9 @@ class Classification:
         return confusion(self.num_outputs, targets, jnp.argmax(outputs, -1), counted)
 
     def scores(self, sums: np.ndarray) -> dict[str, float]:
-        """``accuracy``, and ``macro_f1``: the mean F1 of the classes seen or predicted.
+        """Return ``accuracy`` and ``macro_f1``, the mean F1 of the classes seen or predicted.
 
-        Example:
+        Examples:
           >>> Classification(3).scores(np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]]))
           {'accuracy': 0.75, 'macro_f1': 0.7333333333333334}
         """

@@ -1,4 +1,4 @@
-"""The distance of each pixel."""
+"""The task of predicting the depth of each pixel."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,10 @@ from experiments.tasks._masked_mean import masked_mean
 
 @dataclass(frozen=True)
 class Depth:
-    """Mean absolute error over pixels whose depth is known; scored by it and the relative one.
+    """Mean absolute error over pixels with known depth; scored by absolute and relative error.
 
     Attributes:
-      target: The field of depths, float32 ``[B, H, W, 1]``, in metres; 0 where it is unknown.
+      target: The field of depths, float32 ``[B, H, W, 1]``, in meters; 0 where it is unknown.
 
     References:
       Liu et al., `End-to-end multi-task learning with attention
@@ -26,7 +26,7 @@ class Depth:
     num_outputs: ClassVar[int] = 1
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Mean absolute error of depths ``[B, H, W, 1]`` over the pixels with one."""
+        """Return the mean absolute error of depths ``[B, H, W, 1]`` over known pixels."""
         return masked_mean(targets > 0, jnp.abs(outputs - targets))
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> jax.Array:
@@ -37,9 +37,9 @@ class Depth:
         return jnp.stack([jnp.sum(pixels.astype(jnp.float32)), jnp.sum(errors), jnp.sum(relative)])
 
     def scores(self, sums: np.ndarray) -> dict[str, float]:
-        """``absolute_error`` in metres and ``relative_error``, over all pixels of the set together.
+        """Return ``absolute_error`` in meters and ``relative_error``, over all pixels of the set.
 
-        Example:
+        Examples:
           >>> Depth().scores(np.array([4.0, 2.0, 1.0]))
           {'absolute_error': 0.5, 'relative_error': 0.25}
         """

@@ -1,4 +1,4 @@
-"""One of several classes for each pixel."""
+"""The task of predicting one of several classes for each pixel."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class Segmentation:
     target: str = "segmentation"
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Mean cross-entropy of logits ``[B, H, W, num_outputs]`` over the pixels with a label."""
+        """Return the mean cross-entropy of logits ``[B, H, W, classes]`` over labeled pixels."""
         labels = jnp.maximum(targets, 0)
         return masked_mean(
             targets >= 0, optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
@@ -40,11 +40,11 @@ class Segmentation:
         return confusion(self.num_outputs, targets, jnp.argmax(outputs, -1), pixels)
 
     def scores(self, sums: np.ndarray) -> dict[str, float]:
-        """``mean_iou`` and ``pixel_accuracy``, over all pixels of the set together.
+        """Return ``mean_iou`` and ``pixel_accuracy``, over all pixels of the set.
 
         The intersection over union is averaged over the classes that are seen or predicted.
 
-        Example:
+        Examples:
           >>> Segmentation(2).scores(np.array([[2, 0], [1, 1]]))
           {'mean_iou': 0.5833333333333333, 'pixel_accuracy': 0.75}
         """

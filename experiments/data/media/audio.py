@@ -1,4 +1,4 @@
-"""Sound: waveforms from files, and the two spectrograms that the networks take.
+"""Sound: waveforms read from files, and the two spectrograms that the networks take.
 
 Sources: the log spectrogram of CREMA-D is that of Peng et al., "Balanced multimodal learning via
 on-the-fly gradient modulation" (OGM-GE), CVPR 2022. The filterbank is Kaldi's (Povey et al., "The
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     import av
 
 RATES = (4_000, 768_000)
-"""The lowest and the highest sampling rate in Hz that is believed; a header may be damaged."""
+"""The lowest and the highest accepted sampling rate, in Hz; others come from damaged headers."""
 
 UNKNOWN = 0x7FFF0000
-"""From so many bytes on the length in a WAV header is that of a file written to a pipe."""
+"""From this number of bytes on, the length in a WAV header stands for an unknown length, as in a
+file written to a pipe."""
 
 GAP = 0.1
-"""Seconds without sound that are silence, not a rounded time."""
+"""The shortest gap in seconds that is filled with silence; shorter ones come from rounding."""
 
 FFT = 512
 """Samples of a frame of the log spectrogram."""
@@ -42,7 +43,7 @@ FLOOR = 1e-7
 """Added to a magnitude before its logarithm."""
 
 FILTERBANK_RATE = 16_000
-"""The sampling rate of what the filterbank takes, in Hz."""
+"""The sampling rate of the filterbank's input, in Hz."""
 
 FRAME = 400
 """Samples of a frame of the filterbank: 25 ms."""
@@ -51,36 +52,31 @@ SHIFT = 160
 """Samples from one frame of the filterbank to the next: 10 ms."""
 
 PREEMPHASIS = 0.97
-"""How much of a sample is taken off the next one (Kaldi's default)."""
+"""The share of a sample that is subtracted from the next one (Kaldi's default)."""
 
 LOW_FREQUENCY = 20.0
-"""Where the lowest filter begins, in Hz (Kaldi's default); the highest ends at half the rate."""
+"""Lower end of the lowest filter, in Hz (Kaldi's default); the highest ends at half the rate."""
 
 ENERGY_FLOOR = float(np.finfo(np.float32).eps)
-"""The least energy of which Kaldi takes the logarithm."""
+"""Smaller energies are raised to this value before the logarithm, as in Kaldi."""
 
 
 def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -> np.ndarray:
-    """Read the sound of a file, or a stretch of it, resampled and mixed down to one channel.
+    """Read the sound of a file, or a part of it, resampled and mixed down to one channel.
 
     Args:
-        path: a file in any format that FFmpeg reads.
-        rate: the sampling rate of the result, in Hz.
-        start: where the stretch begins, in seconds.
-        end: where it ends, in seconds.
+      path: A file in any format that FFmpeg reads.
+      rate: The sampling rate of the result, in Hz.
+      start: Start of the part, in seconds. By default that of the file.
+      end: End of the part, in seconds. By default that of the file.
 
     Returns:
-        int16 [samples]: the mean of the channels, 32,768 for 1; what is louder is clipped. Where
-        the sound begins later than the stretch, or has a gap, there is silence.
+      int16 [samples]: the mean of the channels times 32,768, clipped. If the sound begins after
+      ``start``, or has a gap, there is silence.
 
     Raises:
-        ClipError: as `decoding.frames`; there is no sample; the sampling rate is beyond `RATES`;
-            a sample is not finite; a WAV file is shorter than its header says.
-
-    Example:
-        ```
-        waveform(Path("1001_DFA_ANG_XX.wav"), 22_050)
-        ```
+      ClipError: As for ``decoding.frames``; or if there is no sample, the sampling rate is outside
+        ``RATES``, a sample is not finite, or a WAV file is shorter than its header says.
     """
     with decoding.damage_told():
         sound = np.empty(0, np.float32)
@@ -103,7 +99,7 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
 
 
 def _is_cut_short(path: Path) -> bool:
-    """Whether a file is a WAV file that ends before its samples do, by the length in its header."""
+    """Return whether a file is a WAV file that is shorter than its header says."""
     whole = path.stat().st_size
     with path.open("rb") as file:
         form = file.read(12)
@@ -118,7 +114,7 @@ def _is_cut_short(path: Path) -> bool:
 
 
 def _runs(frames: Iterable[decoding.Decoded]) -> Iterator[list[decoding.Decoded]]:
-    """Divide frames where their format changes and where there is a gap between them."""
+    """Split frames where their format changes and where there is a gap between them."""
     run: list[decoding.Decoded] = []
     for decoded in frames:
         if run and not _continues(decoded, run[-1]):
@@ -144,7 +140,7 @@ def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
 
     if not RATES[0] <= frames[0].sample_rate <= RATES[1]:
         raise ClipError(f"with sound at {frames[0].sample_rate} Hz")
-    # Packed: PyAV does not look for more than eight planes, and crashes beyond.
+    # Packed, since PyAV crashes with more than eight planes.
     resampler = av.AudioResampler(format="flt", rate=rate)
     pieces = [piece for frame in frames for piece in resampler.resample(frame)]
     pieces += resampler.resample(None)
@@ -161,15 +157,15 @@ def tiled(samples: np.ndarray, length: int) -> np.ndarray:
     """Repeat a waveform until it fills a length, then cut it.
 
     Args:
-        samples: [any number but 0].
-        length: of the result.
+      samples: The waveform, [N] with N > 0.
+      length: Length of the result.
 
     Returns:
-        As `samples`, [length].
+      The waveform, [length], in the dtype of ``samples``.
 
-    Example:
-        >>> tiled(np.array([1, 2, 3]), 5)
-        array([1, 2, 3, 1, 2])
+    Examples:
+      >>> tiled(np.array([1, 2, 3]), 5)
+      array([1, 2, 3, 1, 2])
     """
     return np.tile(samples, -(-length // len(samples)))[:length]
 
@@ -177,19 +173,18 @@ def tiled(samples: np.ndarray, length: int) -> np.ndarray:
 def log_spectrogram(samples: np.ndarray) -> np.ndarray:
     """Take the logarithm of the magnitude of the short-time Fourier transform.
 
-    The frames of 512 samples lie 353 samples apart, centered on samples 0, 353, ..., with zeros
-    beyond both ends; each is weighted with a periodic Hann window. The result is
-    `log(magnitude + 1e-7)`.
+    The frames of 512 samples are centered on samples 0, 353, 706 and so on, with zeros beyond both
+    ends. Each is weighted with a periodic Hann window. The result is ``log(magnitude + 1e-7)``.
 
     Args:
-        samples: a waveform in [-1, 1], float32 [N].
+      samples: A waveform in [-1, 1], float32 [N].
 
     Returns:
-        float32 [257, 1 + N // 353, 1]: frequency, time, channel.
+      float32 [257, 1 + N // 353, 1]: frequency, time, channel.
 
-    Example:
-        >>> log_spectrogram(np.zeros(66_150, np.float32)).shape
-        (257, 188, 1)
+    Examples:
+      >>> log_spectrogram(np.zeros(66_150, np.float32)).shape
+      (257, 188, 1)
     """
     padded = np.pad(samples, FFT // 2)
     framed = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
@@ -205,25 +200,26 @@ def _periodic_hann() -> np.ndarray:
 def log_mel_filterbank(samples: np.ndarray, bins: int = 128) -> np.ndarray:
     """Compute Kaldi's log-mel filterbank energies.
 
-    Each frame of 25 ms that lies wholly in the waveform, one every 10 ms, has its mean removed, is
-    pre-emphasized, weighted with a Hann window, and padded to 512 samples for the power spectrum.
-    The filters are triangles that are equally spaced and overlap by half on the mel scale
-    1127 log(1 + f / 700), from 20 Hz to 8 kHz. No dither, no energy coefficient.
+    There is a frame of 25 ms every 10 ms, as long as it lies in the waveform. Its mean is removed,
+    and it is pre-emphasized, weighted with a Hann window, and padded to 512 samples for the power
+    spectrum. The filters are equally spaced triangles that overlap by half on the mel scale 1127
+    log(1 + f / 700), from 20 Hz to 8 kHz. There is no dither and no energy coefficient.
 
     With 128 filters some of the lowest ones are narrower than the 31.25 Hz between two frequencies
-    of the spectrum, and a few hold none: their energy is 0, and its logarithm that of the floor,
-    as in torchaudio's version of Kaldi's code. Kaldi itself refuses so many filters.
+    of the spectrum, and a few contain no frequency. Their energy is 0, and the result is the
+    logarithm of the floor, as in torchaudio's version of Kaldi's code. Kaldi itself does not accept
+    so many filters.
 
     Args:
-        samples: a waveform in [-1, 1] at 16 kHz, float32 [N].
-        bins: the number of filters.
+      samples: A waveform in [-1, 1] at 16 kHz, float32 [N].
+      bins: The number of filters. 128 by default.
 
     Returns:
-        float32 [frames, bins], where frames is 1 + (N - 400) // 160, or 0 if N < 400.
+      float32 [frames, bins], where frames is 1 + (N - 400) // 160, or 0 if N < 400.
 
-    Example:
-        >>> log_mel_filterbank(np.zeros(160_000, np.float32)).shape
-        (998, 128)
+    Examples:
+      >>> log_mel_filterbank(np.zeros(160_000, np.float32)).shape
+      (998, 128)
     """
     if len(samples) < FRAME:
         return np.empty((0, bins), np.float32)

@@ -1,4 +1,4 @@
-"""What a clip of sound and pictures is, before it is decoded."""
+"""The description of a clip of sound and pictures before it is decoded."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from experiments.errors import UserError
 
 @dataclass(frozen=True)
 class Clip:
-    """Where the sound and the pictures of a sample are.
+    """The files of the sound and the pictures of a sample.
 
     Attributes:
-        name: unique in its data set.
-        label: the name of its class.
-        audio: the file of its sound.
-        video: the file of its pictures, which may be the same.
+      name: Its name, unique in the data set.
+      label: The name of its class.
+      audio: The file of its sound.
+      video: The file of its pictures, which may be the same.
     """
 
     name: str
@@ -25,33 +25,33 @@ class Clip:
 
 
 class ClipError(Exception):
-    """A clip that cannot be used; the message is the reason under which it is left out.
+    """A clip that cannot be used; the message is the reason for which it is left out.
 
     The reason completes a sentence about the clip, such as "missing", "unreadable" or "without
-    audio", and is the same for all clips of one kind, since they are counted by it.
+    audio". It is the same for all clips with the same problem, since they are counted by reason.
     """
 
 
 def check(
     splits: Mapping[str, Sequence[Clip]], classes: Iterable[str], folder: Path, layout: str
 ) -> None:
-    """Refuse clips that make no data set, before any is decoded.
+    """Raise an error for clips that do not form a data set, before any is decoded.
 
     Args:
-        splits: the clips of each split.
-        classes: the names of the classes.
-        folder: where the clips are.
-        layout: the files that are expected there.
+      splits: The clips of each split.
+      classes: The names of the classes.
+      folder: The folder of the clips.
+      layout: Description of the expected files.
 
     Raises:
-        UserError: a split has no clip of some class; no file of any clip is there.
+      UserError: If a split has no clip of some class; or if no file of any clip exists.
 
-    Example:
-        >>> clip = Clip("a", "dog", Path("a.wav"), Path("a.flv"))
-        >>> check({"train": [clip]}, ["dog", "cat"], Path("data"), "*.wav")
-        Traceback (most recent call last):
-        ...
-        experiments.errors.UserError: the train split of data has no clip of cat
+    Examples:
+      >>> clip = Clip("a", "dog", Path("a.wav"), Path("a.flv"))
+      >>> check({"train": [clip]}, ["dog", "cat"], Path("data"), "*.wav")
+      Traceback (most recent call last):
+      ...
+      experiments.errors.UserError: the train split of data has no clip of cat
     """
     for split, clips in splits.items():
         if absent := sorted(set(classes) - {clip.label for clip in clips}):

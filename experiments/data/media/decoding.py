@@ -1,8 +1,8 @@
-"""Sound and pictures of clips from their files, by PyAV, in several processes at once.
+"""Decoding of the sound and pictures of clips by PyAV, in several processes.
 
-A clip that cannot be used does not end the preparation of a set of thousands: it is left out under
-a reason (`ClipError`), which the caller puts on record. That holds for a file over which a decoder
-crashes, too: decoding runs in processes of its own.
+A clip that cannot be used does not end the preparation of a set of thousands. It is left out with a
+reason (``ClipError``), which the caller records. This includes a file that crashes its decoder,
+since decoding runs in separate processes.
 """
 
 import itertools
@@ -26,32 +26,34 @@ Result = TypeVar("Result")
 AnyClip = TypeVar("AnyClip", bound=Clip)
 
 WINDOW = 4
-"""Items under way for each worker: enough to keep it busy, few enough to hold in memory."""
+"""Items in progress for each worker: enough to keep it busy, few enough to hold in memory."""
 
 AHEAD = 1.0
-"""Where decoding begins before a stretch, in seconds: decoders of sound need to get going."""
+"""Seconds by which decoding begins before the start of a part: decoders of sound need a lead."""
 
 STILLS = ("bmp", "gif", "jpegxl", "mjpeg", "png", "tiff", "webp")
 """Codecs of single pictures."""
 
 FATAL = "fatal to the decoding process"
-"""Why a clip is left out that crashes its decoder, takes all memory or is never done."""
+"""The reason for a clip that crashes its decoder, takes all memory or does not end."""
 
 
 def attempt(decode: Callable[[AnyClip], Result], clip: AnyClip) -> Result | ClipError:
-    """Decode a clip, or say why it cannot be used: what a worker raises would end the whole.
+    """Decode a clip, or return the reason why it cannot be used.
+
+    The reason is returned because an exception in a worker would end the whole preparation.
 
     Args:
-        decode: makes an example of a clip, or raises `ClipError`.
-        clip: the clip.
+      decode: Function that makes an example from a clip, or raises ``ClipError``.
+      clip: The clip.
 
     Returns:
-        The example, or the `ClipError` that was raised. Any other exception is raised with the
-        name of the clip in a note.
+      The example, or the ``ClipError`` that was raised. The name of the clip is added as a note to
+      any other exception.
 
-    Example:
-        >>> attempt(lambda clip: clip.label, Clip("a", "dog", Path("a.wav"), Path("a.flv")))
-        'dog'
+    Examples:
+      >>> attempt(lambda clip: clip.label, Clip("a", "dog", Path("a.wav"), Path("a.flv")))
+      'dog'
     """
     try:
         return decode(clip)
@@ -67,25 +69,25 @@ def in_order(
 ) -> Iterator[Result | ClipError]:
     """Map a function over items in processes, lazily and in order.
 
-    At most `WINDOW` items for each worker are under way at a time, so that memory stays bounded
-    when the results are consumed slowly. The processes end with this one, even if it is killed.
+    At most ``WINDOW`` items for each worker are in progress at a time, so that memory stays bounded
+    if the results are consumed slowly. The processes end with this one, even if it is killed.
 
-    When a worker dies, or gives nothing for `experiments.data.storage.worker.PATIENCE` seconds, the
-    items under way are tried again one after the other: an item that does so then too, while no
-    other runs, is at fault, and the others have their results.
+    If a worker dies, or gives no result for ``experiments.data.storage.worker.PATIENCE`` seconds,
+    the items in progress are repeated one after the other. An item that fails again while no other
+    runs is the cause, and the others have their results.
 
     Args:
-        function: picklable.
-        items: picklable, as are their results.
-        workers: the number of processes; there is at least one, so that this one survives.
+      function: The function, picklable.
+      items: The items, picklable as are their results.
+      workers: Number of processes; at least one is used, so that a crash does not end this process.
 
     Yields:
-        The result of each item, or `ClipError(FATAL)` for one that ends its process, or never
-        ends. What the function raises is raised at the item's turn.
+      The result of each item, or ``ClipError(FATAL)`` if it ends its process or does not end.
+      What the function raises is raised at the item's turn.
 
-    Example:
-        >>> list(in_order(abs, [-1, 2, -3], workers=1))
-        [1, 2, 3]
+    Examples:
+      >>> list(in_order(abs, [-1, 2, -3], workers=1))
+      [1, 2, 3]
     """
     waiting = iter(items)
     under_way: deque[Item] = deque()
@@ -109,7 +111,7 @@ def in_order(
 
 
 def _alone(function: Callable[[Item], Result], item: Item) -> Result | ClipError:
-    """Return the result for an item from a process of its own."""
+    """Return the result for an item, computed in a new process."""
     with closing(Mapped(function, [item], number=1, ahead=1)) as results:
         try:
             return next(results)
@@ -119,25 +121,25 @@ def _alone(function: Callable[[Item], Result], item: Item) -> Result | ClipError
 
 @contextmanager
 def opened(path: Path) -> Iterator["av.container.InputContainer"]:
-    """Open a file of sound or pictures, and say of what goes wrong meanwhile why.
+    """Open a file of sound or pictures, and turn decoding errors of the block into ``ClipError``.
 
     Args:
-        path: a file in any format that FFmpeg reads.
+      path: A file in any format that FFmpeg reads.
 
     Yields:
-        PyAV's container.
+      PyAV's container.
 
     Raises:
-        UserError: the file is a pointer of Git LFS.
-        ClipError: there is no such file; FFmpeg cannot open it, or an error as `damage_told`
-            knows it leaves the block.
+      UserError: If the file is a pointer of Git LFS.
+      ClipError: If there is no such file; FFmpeg cannot open it; or the block raises an error that
+        ``damage_told`` converts.
 
-    Example:
-        >>> with opened(Path("no.mp4")):
-        ...     pass
-        Traceback (most recent call last):
-        ...
-        experiments.data.media.clips.ClipError: missing
+    Examples:
+      >>> with opened(Path("no.mp4")):
+      ...     pass
+      Traceback (most recent call last):
+      ...
+      experiments.data.media.clips.ClipError: missing
     """
     if not path.exists():
         raise ClipError("missing")
@@ -148,35 +150,35 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
 
 @contextmanager
 def damage_told() -> Iterator[None]:
-    """Say of what FFmpeg and PyAV cannot decode that it is unreadable.
+    """Turn decoding errors of FFmpeg and PyAV into ``ClipError("unreadable")``.
 
     Raises:
-        ClipError: the block raised what they raise over damaged files and unknown formats.
+      ClipError: If the block raised an error that they raise for damaged files or unknown formats.
 
-    Example:
-        >>> with damage_told():
-        ...     raise ValueError("unknown sample format")
-        Traceback (most recent call last):
-        ...
-        experiments.data.media.clips.ClipError: unreadable
+    Examples:
+      >>> with damage_told():
+      ...     raise ValueError("unknown sample format")
+      Traceback (most recent call last):
+      ...
+      experiments.data.media.clips.ClipError: unreadable
     """
     import av
 
     try:
         yield
-    # PyAV raises KeyError for numbers that it has no name for.
+    # PyAV raises KeyError for numbers without a name.
     except (av.FFmpegError, OSError, ValueError, KeyError, MemoryError) as error:
         raise ClipError("unreadable") from error
 
 
 def _opened_whatever_its_metadata(path: Path) -> "av.container.InputContainer":
-    """Open a file whose title and the like may be in any encoding."""
+    """Open a file whose metadata, such as its title, may have any encoding."""
     import av
 
-    file = path.absolute()  # FFmpeg takes what stands before a colon for a protocol
+    file = path.absolute()  # FFmpeg takes the text before a colon for a protocol
     try:
         return av.open(file)
-    except UnicodeDecodeError:  # PyAV before 19 insists on UTF-8 unless it is told not to
+    except UnicodeDecodeError:  # PyAV before 19 requires UTF-8 by default
         return av.open(file, metadata_errors="replace")
 
 
@@ -184,9 +186,9 @@ class Decoded(NamedTuple):
     """A decoded frame.
 
     Attributes:
-        time: where it begins, in seconds.
-        frame: PyAV's frame.
-        pixel_aspect: of a picture, the width of a pixel over its height.
+      time: Its start, in seconds.
+      frame: PyAV's frame.
+      pixel_aspect: Width of a pixel over its height, for pictures.
     """
 
     time: float
@@ -197,31 +199,25 @@ class Decoded(NamedTuple):
 def frames(
     path: Path, kind: Literal["audio", "video"], start: float = 0.0, end: float = math.inf
 ) -> Iterator[Decoded]:
-    """Decode the main audio or video stream of a file, or a stretch of it.
+    """Decode the main audio or video stream of a file, or a part of it.
 
-    Time is counted from where the file begins, which is where the first of its streams does, so
-    that sound and pictures of one time belong together. A frame that bears no time, or an earlier
-    one, follows the one before, as do those after it. A picture of the cover is no video.
+    Time is counted from the start of the first stream, so that sound and pictures of the same time
+    belong together. If a frame has no time, or an earlier one than the last frame, it counts as
+    directly after that frame, and later frames are shifted with it. A cover picture is no video.
 
     Args:
-        path: a file in any format that FFmpeg reads.
-        kind: "audio" or "video".
-        start: where to begin, in seconds.
-        end: where to stop, in seconds.
+      path: A file in any format that FFmpeg reads.
+      kind: "audio" or "video".
+      start: Start of the part, in seconds. By default that of the file.
+      end: End of the part, in seconds. By default that of the file.
 
     Yields:
-        The frames in the order of time. The first ones may lie before `start`: decoding begins
-        where the encoding allows it.
+      The frames in the order of time. The first ones may lie before ``start``, since decoding can
+      begin only at certain frames.
 
     Raises:
-        ClipError: as `opened`; there is no such stream; its frames bear no time and their rate is
-            not known.
-
-    Example:
-        ```
-        for decoded in frames(Path("clip.mp4"), "video"):
-            decoded.frame.to_image().save(f"{decoded.time:.2f}.png")
-        ```
+      ClipError: As for ``opened``; or if there is no such stream, or its frames have no times and
+        no known rate.
     """
     with opened(path) as container:
         decoded = _decoded(container, kind, start)
@@ -229,7 +225,7 @@ def frames(
         if first is not None and first.time <= max(start, 0.0):
             yield from _before(end, itertools.chain([first], decoded))
             return
-    # It begins late; or the jump ended behind its aim, as it may where a file has no index.
+    # The stream begins late, or the seek ended after ``start``, as it may in a file without index.
     with opened(path) as container:
         yield from _before(end, _decoded(container, kind))
 
@@ -241,7 +237,7 @@ def _before(end: float, decoded: Iterable[Decoded]) -> Iterator[Decoded]:
 def _decoded(
     container: "av.container.InputContainer", kind: Literal["audio", "video"], start: float = 0.0
 ) -> Iterator[Decoded]:
-    """Yield the frames of a stream, from a place before `start` if the file can be searched."""
+    """Yield the frames of a stream, from some time before ``start`` on if the file is seekable."""
     import av
 
     stream: Any = container.streams.best(kind)
@@ -276,25 +272,20 @@ def _decoded(
 
 
 def lasts_longer(path: Path, seconds: float) -> bool:
-    """Tell whether the sound or the pictures of a file go beyond a time.
+    """Return whether the sound or the pictures of a file last longer than a time.
 
-    The answer is in the packets of the file: what its header says of its length may be wrong, and
-    a file that was written to a pipe says nothing.
+    The packets of the file are read, since the length in its header may be wrong, or missing in a
+    file that was written to a pipe.
 
     Args:
-        path: a file in any format that FFmpeg reads.
-        seconds: the time, from where the file begins.
+      path: A file in any format that FFmpeg reads.
+      seconds: The time, from the start of the file.
 
     Returns:
-        Whether anything lasts longer.
+      Whether any stream lasts longer.
 
     Raises:
-        ClipError: as `opened`.
-
-    Example:
-        ```
-        lasts_longer(Path("clip.mp4"), 10.0)
-        ```
+      ClipError: As for ``opened``.
     """
     with opened(path) as container:
         streams, origin = _timed(container), _origin(container)
@@ -306,7 +297,7 @@ def lasts_longer(path: Path, seconds: float) -> bool:
             begins = ends[index]
             if packet.pts is not None:
                 if packet.dts is not None and packet.dts < order.get(index, packet.dts):
-                    origins[index] = packet.pts * step - ends[index]  # its times begin anew
+                    origins[index] = packet.pts * step - ends[index]  # its times restart
                 begins = packet.pts * step - origins[index]
             if packet.dts is not None:
                 order[index] = packet.dts
@@ -317,20 +308,20 @@ def lasts_longer(path: Path, seconds: float) -> bool:
 
 
 def _timed(container: "av.container.InputContainer") -> list[Any]:
-    """Return the streams of sound and pictures that take time."""
+    """Return the streams of sound and pictures, without cover pictures."""
     streams = [stream for stream in container.streams if stream.type in ("audio", "video")]
     return [stream for stream in streams if not _is_cover(stream)]
 
 
 def _is_cover(stream: Any) -> bool:
-    """Whether a stream is a picture that stands alone, as of the cover of a piece of music."""
+    """Return whether a stream is a single picture, such as the cover of a piece of music."""
     if stream.type != "video" or stream.codec_context is None:
         return False
     return stream.codec_context.name in STILLS and not stream.average_rate
 
 
 def _origin(container: "av.container.InputContainer") -> Fraction:
-    """Where the first stream begins, in seconds, exactly: the container has it rounded."""
+    """Return the exact start of the first stream in seconds, which the container has rounded."""
     starts = [
         stream.start_time * _step(stream)
         for stream in _timed(container)

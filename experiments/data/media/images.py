@@ -1,4 +1,4 @@
-"""Images: encoded in JPEG, decoded, cropped and resized to the 224 pixels that the networks take.
+"""Encoding, decoding, cropping and resizing of images to the 224 pixels that the networks take.
 
 Source of the random resized crop: Szegedy et al., "Going deeper with convolutions", CVPR 2015,
 with the scale, the aspect ratios and the ten attempts of torchvision, which the released code uses.
@@ -17,42 +17,42 @@ SIDE = 224
 """Height and width of a view, in pixels."""
 
 STORED_SIDE = 256
-"""The shorter side of a stored image, in pixels, at most; a smaller image is not enlarged."""
+"""The largest shorter side of a stored image, in pixels; a smaller image is not enlarged."""
 
 JPEG_QUALITY = 95
-"""Of 100: the loss is invisible, and a quarter of the bytes of PNG remain."""
+"""JPEG quality, of 100: the loss is invisible, and files have a quarter of the bytes of PNG."""
 
 SCALE = (0.08, 1.0)
-"""The share of the image's area that a random crop takes."""
+"""The range of the area of a random crop, as a share of the image's area."""
 
 RATIO = (3 / 4, 4 / 3)
-"""The aspect ratio, width to height, of a random crop."""
+"""The range of the aspect ratio, width to height, of a random crop."""
 
 ATTEMPTS = 10
-"""How often a crop that does not fit into the image is drawn anew."""
+"""Number of draws of a crop until one fits into the image."""
 
 
 class ImageError(Exception):
-    """An image whose colors cannot be told; the message completes a sentence about it."""
+    """An image whose colors cannot be determined; the message completes a sentence about it."""
 
 
 def jpeg(image: "Image.Image", size: tuple[float, float] | None = None) -> bytes:
-    """Encode an image for storage, its shorter side at most `STORED_SIDE` pixels.
+    """Encode an image for storage, its shorter side at most ``STORED_SIDE`` pixels.
 
     Args:
-        image: as for `shown`.
-        size: the width and the height at which it is to be seen; by default its own.
+      image: As for ``shown``.
+      size: The displayed width and height; by default those of the image.
 
     Returns:
-        A JPEG file in RGB.
+      A JPEG file in RGB.
 
     Raises:
-        ImageError: as `shown`.
+      ImageError: As for ``shown``.
 
-    Example:
-        >>> from PIL import Image
-        >>> decoded(jpeg(Image.new("RGB", (640, 512)))).size
-        (320, 256)
+    Examples:
+      >>> from PIL import Image
+      >>> decoded(jpeg(Image.new("RGB", (640, 512)))).size
+      (320, 256)
     """
     size = size or image.size
     shrink = min(1.0, STORED_SIDE / min(size))
@@ -66,14 +66,14 @@ def png(pixels: np.ndarray) -> bytes:
     """Encode an image without loss.
 
     Args:
-        pixels: uint8 [H, W, 1 or 3].
+      pixels: Uint8 [H, W, 1 or 3].
 
     Returns:
-        A PNG file, gray or RGB.
+      A PNG file, gray or RGB.
 
-    Example:
-        >>> decoded(png(np.zeros((48, 64, 1), np.uint8))).size
-        (64, 48)
+    Examples:
+      >>> decoded(png(np.zeros((48, 64, 1), np.uint8))).size
+      (64, 48)
     """
     from PIL import Image
 
@@ -88,18 +88,18 @@ def decoded(encoded: bytes) -> "Image.Image":
     """Decode an image file.
 
     Args:
-        encoded: a file in a format that Pillow reads; of several images in it, the first counts.
+      encoded: A file in a format that Pillow reads; if it has several images, the first is used.
 
     Returns:
-        The image in RGB, as `shown`.
+      The image in RGB, as returned by ``shown``.
 
     Raises:
-        ImageError: as `shown`.
+      ImageError: As for ``shown``.
 
-    Example:
-        >>> from PIL import Image
-        >>> decoded(jpeg(Image.new("L", (64, 48), 200))).getpixel((0, 0))
-        (200, 200, 200)
+    Examples:
+      >>> from PIL import Image
+      >>> decoded(jpeg(Image.new("L", (64, 48), 200))).getpixel((0, 0))
+      (200, 200, 200)
     """
     from PIL import Image
 
@@ -107,25 +107,25 @@ def decoded(encoded: bytes) -> "Image.Image":
 
 
 def shown(image: "Image.Image") -> "Image.Image":
-    """Make of an image what a viewer shows.
+    """Convert an image to what a viewer shows.
 
-    It is turned as its file says, and lies on white where it is transparent. 16 bits of gray in a
-    PNG file become 8.
+    The image is rotated as its file says, and put on white where it is transparent. 16 bits of gray
+    in a PNG file become 8.
 
     Args:
-        image: in any color mode in which white has a meaning.
+      image: An image in any color mode in which white is defined.
 
     Returns:
-        The image in RGB.
+      The image in RGB.
 
     Raises:
-        ImageError: its pixels are numbers without a known white, such as floats; or Pillow cannot
-            convert its color mode.
+      ImageError: If its pixels are numbers without a known white, such as floats; or Pillow cannot
+        convert its color mode.
 
-    Example:
-        >>> from PIL import Image
-        >>> shown(Image.new("RGBA", (64, 48), (0, 0, 0, 0))).getpixel((0, 0))
-        (255, 255, 255)
+    Examples:
+      >>> from PIL import Image
+      >>> shown(Image.new("RGBA", (64, 48), (0, 0, 0, 0))).getpixel((0, 0))
+      (255, 255, 255)
     """
     from PIL import Image, ImageOps
 
@@ -150,9 +150,9 @@ def shown(image: "Image.Image") -> "Image.Image":
 
 
 def _transparent(image: "Image.Image") -> Any:
-    """Return the transparent color of a PNG file, if any, in Pillow's numbers.
+    """Return the transparent color of a PNG file, if any, on the scale of Pillow's pixels.
 
-    Where the file has fewer or more than 8 bits, Pillow scales its pixels and not that color.
+    If the file has fewer or more than 8 bits, Pillow scales its pixels but not this color.
     """
     color = image.info.get("transparency")
     if color is None:
@@ -167,19 +167,19 @@ def _transparent(image: "Image.Image") -> Any:
 
 
 def training_view(image: "Image.Image", rng: np.random.Generator) -> np.ndarray:
-    """Take a random crop, resize it, and mirror every other one: the view of an image in training.
+    """Make a training view of an image: a random crop, resized, mirrored with probability 1/2.
 
     Args:
-        image: in RGB.
-        rng: where the randomness comes from.
+      image: An image in RGB.
+      rng: Source of randomness.
 
     Returns:
-        uint8 [224, 224, 3].
+      uint8 [224, 224, 3].
 
-    Example:
-        >>> from PIL import Image
-        >>> training_view(Image.new("RGB", (64, 48)), np.random.default_rng(0)).shape
-        (224, 224, 3)
+    Examples:
+      >>> from PIL import Image
+      >>> training_view(Image.new("RGB", (64, 48)), np.random.default_rng(0)).shape
+      (224, 224, 3)
     """
     width, height = image.size
     left, top, width, height = random_crop(width, height, rng)
@@ -189,40 +189,40 @@ def training_view(image: "Image.Image", rng: np.random.Generator) -> np.ndarray:
 
 
 def evaluation_view(image: "Image.Image") -> np.ndarray:
-    """Resize the whole image, whatever its aspect ratio: the view of an image in evaluation.
+    """Make an evaluation view of an image: the whole image, resized whatever its aspect ratio.
 
     Args:
-        image: in RGB.
+      image: An image in RGB.
 
     Returns:
-        uint8 [224, 224, 3].
+      uint8 [224, 224, 3].
 
-    Example:
-        >>> from PIL import Image
-        >>> evaluation_view(Image.new("RGB", (64, 48))).dtype
-        dtype('uint8')
+    Examples:
+      >>> from PIL import Image
+      >>> evaluation_view(Image.new("RGB", (64, 48))).dtype
+      dtype('uint8')
     """
     return np.asarray(_resized(image, SIDE, SIDE))
 
 
 def random_crop(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Draw where a random crop lies.
+    """Draw the edges of a random crop.
 
-    The area is uniform in `SCALE` times the image's, the logarithm of the aspect ratio uniform in
-    that of `RATIO`, the place uniform. After ten draws that do not fit into the image, it is the
-    largest centered crop whose aspect ratio is in `RATIO`.
+    The area is uniform in ``SCALE`` times the image's, the logarithm of the aspect ratio is uniform
+    in that of ``RATIO``, and the position is uniform. After ten draws that do not fit into the
+    image, it is the largest centered crop whose aspect ratio is in ``RATIO``.
 
     Args:
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-        rng: where the randomness comes from.
+      width: Width of the image, in pixels.
+      height: Height of the image, in pixels.
+      rng: Source of randomness.
 
     Returns:
-        The left and top edge, the width and the height of the crop, in pixels.
+      The left and top edge, the width and the height of the crop, in pixels.
 
-    Example:
-        >>> random_crop(1000, 10, np.random.default_rng(0))
-        (493, 0, 13, 10)
+    Examples:
+      >>> random_crop(1000, 10, np.random.default_rng(0))
+      (493, 0, 13, 10)
     """
     for _ in range(ATTEMPTS):
         area = width * height * rng.uniform(*SCALE)

@@ -1,4 +1,4 @@
-"""Features to mean 0 and standard deviation 1, by the training split."""
+"""Moments by which features are standardized."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ def moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation of each feature.
 
     Args:
-        rows: features, [M, D].
+      rows: Features, [M, D].
 
     Returns:
-        Both float64 [D]; the deviation is that of the population. A feature that never changes
-        has deviation 1, so that dividing by it is safe.
+      Mean and standard deviation of the population, both float64 [D]. The deviation of a constant
+      feature is given as 1, so that division by it is safe.
 
-    Example:
-        >>> moments(np.array([[1.0, 5.0], [3.0, 5.0]]))
-        (array([2., 5.]), array([1., 1.]))
+    Examples:
+      >>> moments(np.array([[1.0, 5.0], [3.0, 5.0]]))
+      (array([2., 5.]), array([1., 1.]))
     """
     if not len(rows):
         return np.zeros(rows.shape[1]), np.ones(rows.shape[1])

@@ -1,4 +1,4 @@
-"""Pictures of a video: one for each second in storage, one from each part of the clip in a sample.
+"""Pictures of a video: one per second is stored, and a sample has one from each part of the clip.
 
 One picture from each of several equal parts of a video is the sampling of Wang et al., "Temporal
 segment networks", ECCV 2016.
@@ -16,35 +16,31 @@ from experiments.data.media import decoding, images
 from experiments.data.media.clips import ClipError
 
 ITU601 = 5
-"""FFmpeg's number of the matrix of ITU-R BT.601, which holds for a video that names none."""
+"""FFmpeg's number of the color matrix of ITU-R BT.601, which is used if a video names none."""
 
 MATRICES = (1, 4, 7, 8, 9, 10)
-"""FFmpeg's numbers of the matrices, from colors to brightness and difference, that are others."""
+"""FFmpeg's numbers of the other color matrices, from RGB to luma and chroma."""
 
 
 def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[bytes]:
-    """Read a picture for each second of a video, or of a stretch of it.
+    """Read a picture for each second of a video, or of a part of it.
 
-    It is the first one at or after the middle of the second and before that of the next; where none
-    begins in between, there is none. A video shorter than that has its last picture. A picture is
-    as a player shows it: turned and mirrored as the file says, its pixels square; of an interlaced
-    one, every other line.
+    It is the first picture between the middle of the second and the middle of the next; if there is
+    none, the second has no picture. A video without any such picture has its last one. A picture is
+    as a player shows it: rotated and mirrored as the file says, with square pixels. Only every
+    other line of an interlaced picture is used.
 
     Args:
-        path: a file in any format that FFmpeg reads.
-        start: where the stretch begins, in seconds.
-        end: where it ends, in seconds.
+      path: A file in any format that FFmpeg reads.
+      start: Start of the part, in seconds. By default that of the file.
+      end: End of the part, in seconds. By default that of the file.
 
     Returns:
-        JPEG files as `images.jpeg` makes them, in the order of time; at least one.
+      JPEG files as ``images.jpeg`` makes them, in the order of time; at least one.
 
     Raises:
-        ClipError: as `decoding.frames`; there is no picture; it is turned by no quarter of a turn.
-
-    Example:
-        ```
-        each_second(Path("1001_DFA_ANG_XX.flv"))
-        ```
+      ClipError: As for ``decoding.frames``; or if there is no picture, or its rotation is not a
+        multiple of 90 degrees.
     """
     taken: list[bytes] = []
     last: decoding.Decoded | None = None
@@ -60,7 +56,7 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
 
 
 def _jpeg(decoded: decoding.Decoded) -> bytes:
-    """Encode a picture as a player shows it: upright, in square pixels, without combs."""
+    """Encode a picture as a player shows it: upright, with square pixels, not interlaced."""
     from PIL import Image
 
     frame = decoded.frame
@@ -72,7 +68,7 @@ def _jpeg(decoded: decoding.Decoded) -> bytes:
     width, height = image.width * decoded.pixel_aspect, image.height
     pixels = np.asarray(image)
     if frame.interlaced_frame:
-        pixels = pixels[::2]  # its other lines are those of another moment
+        pixels = pixels[::2]  # its other lines show another moment
     a, b, c, d = _turn(frame)
     if a == 0:
         pixels, a, d = pixels.swapaxes(0, 1), c, b
@@ -82,11 +78,11 @@ def _jpeg(decoded: decoding.Decoded) -> bytes:
 
 
 def _turn(frame: Any) -> tuple[int, int, int, int]:
-    """How a picture is to be turned and mirrored.
+    """Return the rotation and reflection of a picture.
 
     Returns:
-        `a`, `b`, `c`, `d`, each -1, 0 or 1: what is `x` to the right and `y` down in the frame is
-        `a x + c y` to the right and `b x + d y` down as it is to be seen.
+      ``a``, ``b``, ``c``, ``d``, each -1, 0 or 1: a pixel that is ``x`` to the right and ``y`` down
+      in the frame is displayed ``a x + c y`` to the right and ``b x + d y`` down.
     """
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:
@@ -102,61 +98,60 @@ def _turn(frame: Any) -> tuple[int, int, int, int]:
 
 
 def training_views(frames: Sequence[bytes], count: int, rng: np.random.Generator) -> np.ndarray:
-    """Take a random picture from each part of a clip, each with a crop and a flip of its own.
+    """Take a random picture from each part of a clip, with an independent crop and flip of each.
 
     Args:
-        frames: the encoded pictures of the clip, in the order of time; at least one.
-        count: the number of parts.
-        rng: where the randomness comes from.
+      frames: The encoded pictures of the clip, in the order of time; at least one.
+      count: The number of parts.
+      rng: Source of randomness.
 
     Returns:
-        uint8 [count, 224, 224, 3].
+      uint8 [count, 224, 224, 3].
 
-    Example:
-        >>> from PIL import Image
-        >>> frames = [images.jpeg(Image.new("RGB", (64, 48)))]
-        >>> training_views(frames, 2, np.random.default_rng(0)).shape
-        (2, 224, 224, 3)
+    Examples:
+      >>> from PIL import Image
+      >>> frames = [images.jpeg(Image.new("RGB", (64, 48)))]
+      >>> training_views(frames, 2, np.random.default_rng(0)).shape
+      (2, 224, 224, 3)
     """
     chosen = [frames[int(rng.integers(low, high))] for low, high in parts(len(frames), count)]
     return np.stack([images.training_view(images.decoded(frame), rng) for frame in chosen])
 
 
 def evaluation_views(frames: Sequence[bytes], count: int) -> np.ndarray:
-    """Take the middle picture from each part of a clip, whole; of two in the middle, the later.
+    """Take the whole middle picture from each part of a clip, the later of two middle ones.
 
     Args:
-        frames: the encoded pictures of the clip, in the order of time; at least one.
-        count: the number of parts.
+      frames: The encoded pictures of the clip, in the order of time; at least one.
+      count: The number of parts.
 
     Returns:
-        uint8 [count, 224, 224, 3].
+      uint8 [count, 224, 224, 3].
 
-    Example:
-        >>> from PIL import Image
-        >>> evaluation_views([images.jpeg(Image.new("RGB", (64, 48)))], 3).shape
-        (3, 224, 224, 3)
+    Examples:
+      >>> from PIL import Image
+      >>> evaluation_views([images.jpeg(Image.new("RGB", (64, 48)))], 3).shape
+      (3, 224, 224, 3)
     """
     chosen = [frames[(low + high) // 2] for low, high in parts(len(frames), count)]
     return np.stack([images.evaluation_view(images.decoded(frame)) for frame in chosen])
 
 
 def parts(length: int, count: int) -> list[tuple[int, int]]:
-    """Divide the pictures of a clip into parts of equal length, as far as that goes.
+    """Divide the pictures of a clip into parts whose lengths differ by at most one.
 
-    Every picture is in a part. Where there are fewer pictures than parts, neighboring parts share
-    one.
+    Every picture is in a part. If there are fewer pictures than parts, neighboring parts share one.
 
     Args:
-        length: the number of pictures, at least 1.
-        count: the number of parts.
+      length: The number of pictures, at least 1.
+      count: The number of parts.
 
     Returns:
-        The first picture of each part, and the one after its last.
+      For each part the index of its first picture, and the index after its last.
 
-    Example:
-        >>> parts(10, 3), parts(1, 2)
-        ([(0, 3), (3, 6), (6, 10)], [(0, 1), (0, 1)])
+    Examples:
+      >>> parts(10, 3), parts(1, 2)
+      ([(0, 3), (3, 6), (6, 10)], [(0, 1), (0, 1)])
     """
     edges = [part * length // count for part in range(count + 1)]
     return [(low, max(high, low + 1)) for low, high in pairwise(edges)]

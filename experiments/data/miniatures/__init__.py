@@ -1,4 +1,4 @@
-"""Files in the layout and format of each data set, small, for tests and benchmarks."""
+"""Small files in the layout and format of each data set, for tests and benchmarks."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,4 +24,4 @@ WRITERS: dict[str, Callable[..., None]] = {
     "nyuv2": nyuv2.write,
     "uci-mfeat": uci_mfeat.write,
 }
-"""By what the files are of, writes the smallest set of them into a folder."""
+"""Functions that write the smallest set of files into a folder, by name of the data set."""

@@ -13,17 +13,17 @@ AS_PUBLISHED: dict[str, Any] = {
     "samples": {"train": 1284, "valid": 229, "test": 686},
     "length": 50,
 }
-"""The options of `contents` with which the aligned pickle is as large as the real one."""
+"""The options of ``contents`` with which the aligned pickle is as large as the real one."""
 
 
 def write(folder: Path, *, name: str = "mosi_data.pkl", protocol: int = 4, **options: Any) -> None:
     """Write the pickle.
 
     Args:
-        folder: where it goes.
-        name: of the file.
-        protocol: of the pickle.
-        **options: as for `contents`.
+      folder: The folder of the file.
+      name: Name of the file.
+      protocol: Protocol of the pickle.
+      **options: Arguments of ``contents``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(pickle.dumps(contents(**options), protocol))
@@ -39,17 +39,18 @@ def contents(
 ) -> dict[str, Any]:
     """Return the object that is pickled.
 
-    With 300 wide text it is like `mosi_data.pkl`: `labels` [N, 1, 1] and `id` bytes [N, 3]. With
-    768 wide text it is like `aligned_50.pkl`: `regression_labels` [N], texts and other labels.
-    Sequences are padded with zeros in front; a few audio features are -inf; one feature is
-    constant.
+    With 300 features of text it is like ``mosi_data.pkl``: ``labels`` [N, 1, 1] and ``id`` bytes
+    [N, 3]. With 768 features it is like ``aligned_50.pkl``: ``regression_labels`` [N], texts and
+    other labels. Sequences are padded with zeros in front; a few audio features are -inf; one
+    feature is constant.
 
     Args:
-        samples: how many each split has, at least three.
-        length: of the sequences.
-        aligned: whether those of audio and vision have the length of the text, or are longer.
-        text_width: the number of features of a word.
-        seed: what the numbers are drawn with.
+      samples: The number of samples of each split, at least three.
+      length: Length of the sequences.
+      aligned: Whether the sequences of audio and vision are as long as the text; else they are
+        longer.
+      text_width: The number of features of a word.
+      seed: Seed of the numbers.
     """
     rng = np.random.default_rng(seed)
     lengths = dict.fromkeys(("text", "audio", "vision"), length)

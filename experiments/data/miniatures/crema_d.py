@@ -1,6 +1,6 @@
 """A miniature CREMA-D: one short clip for each actor and emotion.
 
-The emotion can be told from the pitch and from the color.
+The pitch and the color each determine the emotion.
 """
 
 import shutil
@@ -14,7 +14,7 @@ EMOTIONS = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 ACTORS = (1001, 1002, 1005)
 
 AS_PUBLISHED: dict[str, Any] = {"size": (360, 480), "fps": 30, "seconds": 2.5}
-"""The options of `write` with which a clip is as large as a real one."""
+"""The options of ``write`` with which a clip is as large as a real one."""
 
 
 def write(
@@ -31,12 +31,12 @@ def write(
     A clip of each emotion is encoded; the clips of all actors are copies of it.
 
     Args:
-        folder: where `AudioWAV` and `VideoFlash` go.
-        actors: numbers of four digits. In the split by actor, multiples of 5 are the test.
-        size: height and width of the pictures.
-        fps: pictures per second.
-        seconds: how long a clip is.
-        lists: whether to write `train.csv` and `test.csv`; the last actor is the test.
+      folder: The folder of ``AudioWAV`` and ``VideoFlash``.
+      actors: Numbers of four digits. In the split by actor, multiples of 5 are the test split.
+      size: Height and width of the pictures.
+      fps: Pictures per second.
+      seconds: Length of a clip.
+      lists: Whether to write ``train.csv`` and ``test.csv``; the last actor is the test split.
     """
     for index, emotion in enumerate(EMOTIONS):
         first, *others = (_files(folder, _name(actor, emotion)) for actor in actors)

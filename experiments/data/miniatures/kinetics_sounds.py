@@ -1,6 +1,6 @@
 """A miniature Kinetics-Sounds: two training clips and a test clip of each class.
 
-The class can be told from the pitch and from the color.
+The pitch and the color each determine the class.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from experiments.data.miniatures import media
 
 HEADER = "label,youtube_id,time_start,time_end,split"
 
-# The miniature's own copy: it stands for files that others wrote.
+# A copy, not an import, since the miniature stands for files that others wrote.
 CLASSES = (
     "blowing nose",
     "blowing out candles",
@@ -48,7 +48,7 @@ CLASSES = (
 )
 
 AS_PUBLISHED: dict[str, Any] = {"size": (256, 340), "fps": 30, "seconds": 10}
-"""The options of `write` with which a clip is as large as a real one."""
+"""The options of ``write`` with which a clip is as large as a real one."""
 
 
 def write(
@@ -65,12 +65,12 @@ def write(
     A clip of each class is encoded; the others of the class are copies of it.
 
     Args:
-        folder: where `videos` and `annotations.csv` go.
-        splits: that of each clip of a class.
-        size: height and width of the pictures.
-        fps: pictures per second.
-        seconds: how long a clip is.
-        folders: whether the videos lie in folders of their classes.
+      folder: The folder of ``videos`` and ``annotations.csv``.
+      splits: The split of each clip of a class.
+      size: Height and width of the pictures.
+      fps: Pictures per second.
+      seconds: Length of a clip.
+      folders: Whether the videos are in one folder per class.
     """
     rows = []
     for index, label in enumerate(CLASSES):
@@ -95,5 +95,5 @@ def write(
 
 
 def write_annotations(folder: Path, rows: Iterable[str]) -> None:
-    """Write rows under the header that Kinetics publishes."""
+    """Write rows below the header that Kinetics publishes."""
     (folder / "annotations.csv").write_text("\n".join([HEADER, *rows]) + "\n")

@@ -1,4 +1,4 @@
-"""What files of sound and pictures are written of, and how."""
+"""Writing of generated sound and pictures to files."""
 
 import colorsys
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
-"""FFmpeg's name of an arrangement of that many channels."""
+"""FFmpeg's name of the channel layout, by number of channels."""
 
 MUXERS = {".mkv": "matroska", ".aac": "adts", ".ts": "mpegts"}
-"""FFmpeg's names of formats whose files end in another one."""
+"""FFmpeg's names of the formats that are not the suffix of their files."""
 
 NOISE = 12
-"""Standard deviation of what each pixel of `stripes` has of its own, of 255."""
+"""Standard deviation of the noise of each pixel of ``stripes``, of 255."""
 
 
 def write(
@@ -26,17 +26,17 @@ def write(
     codecs: tuple[str | None, str | None] = ("mpeg4", "aac"),
     to_pipe: bool = False,
 ) -> None:
-    """Write a file of pictures, of sound, or of both, in the format of its name.
+    """Write a file of pictures, of sound, or of both, in the format of its suffix.
 
     Args:
-        path: the file; its folder is made.
-        pictures: uint8 [N, H, W, 3].
-        samples: in [-1, 1], float32 [channels, N], of a number of channels in `LAYOUTS`.
-        fps: pictures per second.
-        rate: samples per second.
-        codecs: FFmpeg's names of the codecs of pictures and sound.
-        to_pipe: whether the file is written from front to end, so that its beginning cannot say how
-            long it is.
+      path: The file; its folder is created.
+      pictures: Pictures, uint8 [N, H, W, 3].
+      samples: Sound in [-1, 1], float32 [channels, N]; the number of channels is in ``LAYOUTS``.
+      fps: Pictures per second.
+      rate: Samples per second.
+      codecs: FFmpeg's names of the codecs of pictures and sound.
+      to_pipe: Whether the file is written without seeking, so that its header cannot state its
+        length.
     """
     import av
 
@@ -75,7 +75,7 @@ def write(
 
 
 class _Pipe:
-    """A file in which there is no going back."""
+    """A file that cannot be searched."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -85,13 +85,13 @@ class _Pipe:
 
 
 def sine(frequency: float, seconds: float, rate: int, amplitude: float = 0.5) -> np.ndarray:
-    """One channel of a sine, float32 [1, samples]."""
+    """Return one channel of a sine, float32 [1, samples]."""
     times = np.arange(round(seconds * rate)) / rate
     return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)[None]
 
 
 def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np.ndarray:
-    """Plain gray pictures that get brighter by `step` from one to the next."""
+    """Return plain gray pictures that get brighter by ``step`` from one to the next."""
     levels = (np.arange(count) * step).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (count, height, width, 3))
 
@@ -99,14 +99,14 @@ def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np
 def plain(
     color: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
-    """Yield a picture in one color, again and again."""
+    """Return ``count`` equal pictures in one color."""
     return np.broadcast_to(np.array(color, np.uint8), (count, height, width, 3))
 
 
 def stripes(
     color: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
-    """Stripes around a color that move under noise: they cost to decode what real pictures do."""
+    """Return noisy moving stripes around a color, as slow to decode as real pictures."""
     rng = np.random.default_rng(0)
     columns = np.arange(width, dtype=np.float32)[:, None]
     pictures = np.empty((count, height, width, 3), np.uint8)
@@ -118,11 +118,11 @@ def stripes(
 
 
 def hue(share: float) -> tuple[float, float, float]:
-    """Return a color from the circle of hues, red at 0 and again at 1; each channel of 255.
+    """Return a color from the circle of hues, red at 0 and at 1, with channels up to 255.
 
-    Example:
-        >>> [round(channel) for channel in hue(0.5)]
-        [41, 204, 204]
+    Examples:
+      >>> [round(channel) for channel in hue(0.5)]
+      [41, 204, 204]
     """
     red, green, blue = colorsys.hsv_to_rgb(share, 0.8, 0.8)
     return 255 * red, 255 * green, 255 * blue

@@ -35,7 +35,7 @@ def splits(*, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of what is compressed in each file, to stand in for the real ones."""
+    """Return the SHA-256 of the decompressed contents of each file, in place of the real ones."""
     return {
         name: hashlib.sha256(gzip.decompress((folder / name).read_bytes())).hexdigest()
         for names in FILES.values()

@@ -19,7 +19,7 @@ PLAIN = "{name}_{view:03d}.png"
 COUNTS = {"train": 2, "test": 1}
 
 AS_PUBLISHED: dict[str, Any] = {"views": (1, 7), "noise": 8.0}
-"""The options of `write` for a front and a back, with noise in place of shading."""
+"""The options of ``write`` for a front and a back, with noise in place of shading."""
 
 
 def write(
@@ -34,17 +34,17 @@ def write(
 ) -> None:
     """Write the views of some objects of each class.
 
-    A view is a uniform image of `gray`, but for a white pixel in the top left corner and, in the
-    middle, a square of half the side that has noise.
+    A view is a uniform image of ``gray`` with a white pixel in the top left corner and, in the
+    middle, a square of half the side with noise.
 
     Args:
-        folder: where the folders of the classes go.
-        counts: the number of objects of each class in each split.
-        spelling: of the file of an object and a view.
-        views: their numbers.
-        side: height and width, in pixels.
-        mode: Pillow's name of the kind of image.
-        noise: its standard deviation, in levels of gray.
+      folder: The folder of the folders of the classes.
+      counts: The number of objects of each class in each split.
+      spelling: Format of the file name of an object and a view.
+      views: The numbers of the views.
+      side: Height and width, in pixels.
+      mode: Pillow's mode of the images.
+      noise: Standard deviation of the noise, in levels of gray.
     """
     from PIL import Image
 
@@ -67,5 +67,5 @@ def write(
 
 
 def gray(label: int, number: int, place: int) -> int:
-    """Return the gray of an object's view: `place` of the view, counted from 0."""
+    """Return the gray of an object's view; ``place`` is the index of the view, from 0."""
     return (label * 6 + number * 2 + place * 19) % 255

@@ -10,7 +10,7 @@ HEIGHT, WIDTH = 288, 384
 COUNTS = {"train": 3, "val": 2}
 
 AS_PUBLISHED: dict[str, Any] = {"noise": 0.03}
-"""The options of `write` with which a scene compresses no better than a real one."""
+"""The options of ``write`` with which a scene compresses no better than a real one."""
 
 
 def write(
@@ -23,10 +23,10 @@ def write(
     """Write the scenes.
 
     Args:
-        folder: where the folders of the splits go.
-        counts: the number of scenes of `train` and `val`.
-        test: what the folder of `val` is called.
-        noise: as for `scene`.
+      folder: The folder of the folders of the splits.
+      counts: The number of scenes of ``train`` and ``val``.
+      test: Name of the folder of ``val``.
+      noise: As for ``scene``.
     """
     for split, count in counts.items():
         for number in range(count):
@@ -37,17 +37,17 @@ def write(
 
 
 def scene(split: str, number: int, noise: float = 0.0) -> dict[str, np.ndarray]:
-    """Draw a scene of rectangles, the color and depth of each of which tell its class.
+    """Draw a scene of rectangles whose color and depth each determine their class.
 
-    The image is float32 in [0, 1], color (19 c / 255, 1 - 19 c / 255, 0.5) for class c, counting
-    pixels without one as class 13. The label is float32, -1 to 12; the depth c / 2 + 1 metres,
-    and 0 in a corner.
+    The image is float32 in [0, 1] with color (19 c / 255, 1 - 19 c / 255, 0.5) for class c, where
+    pixels without a class count as class 13. The label is float32, -1 to 12. The depth is c / 2 + 1
+    meters, and 0 in a corner.
 
     Args:
-        split: `train` or `val`.
-        number: of the scene in the split.
-        noise: standard deviation of what is added to each intensity, and of the share of the depth
-            that is added to it.
+      split: ``train`` or ``val``.
+      number: Number of the scene in the split.
+      noise: Standard deviation of the noise that is added to each intensity, and of the relative
+        noise of the depth.
     """
     rng = np.random.default_rng([number, split == "val"])
     classes = rng.integers(14, size=(9, 12)).repeat(32, axis=0).repeat(32, axis=1)

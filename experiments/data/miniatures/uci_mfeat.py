@@ -10,7 +10,7 @@ WIDTHS = {"fac": 216, "fou": 76, "kar": 64, "mor": 6, "pix": 240, "zer": 47}
 def write(folder: Path, *, samples: int = 2000, seed: int = 0) -> None:
     """Write the six files: normal features around a mean of each class, the last one constant.
 
-    The lines are padded with spaces to columns, as the files of the repository are.
+    The columns are aligned with spaces, as in the files of the repository.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -24,5 +24,5 @@ def write(folder: Path, *, samples: int = 2000, seed: int = 0) -> None:
 
 
 def read(folder: Path, view: str) -> np.ndarray:
-    """Read the numbers in a file, by NumPy."""
+    """Read the numbers in a file with NumPy."""
     return np.loadtxt(folder / f"mfeat-{view}")

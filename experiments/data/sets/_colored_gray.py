@@ -1,7 +1,7 @@
-"""Colored-and-gray images: a gray image and a colored copy whose color tells the label.
+"""Colored-and-gray images: a gray image and a colored copy whose color depends on the label.
 
 In training the color is drawn around the mean color of the label, in the test around that of a
-class drawn at random: the color is easy to learn and then misleads, so a model that leans on it
+random class. The color is easy to learn and misleads in the test, so a model that relies on it
 neglects the gray image.
 
 Source: Kim et al., "Learning not to learn: training deep neural networks with biased data",
@@ -40,13 +40,13 @@ MEAN_COLORS = np.array(
 )
 """The mean color of each class, RGB in [0, 1], float32 [10, 3].
 
-They are the seven bright corners of the cube [0.1, 0.9]^3 (all but the black one) and the centers
-of its three bright faces. Any two are at least 0.57 apart, 3.3 standard deviations of the jitter,
-and each has a channel at 0.9, so that the digit stays visible.
+They are the seven corners of the cube [0.1, 0.9]^3 other than the black one, and the centers of its
+three bright faces. Any two are at least 0.57 apart, 3.3 standard deviations of the jitter, and each
+has a channel at 0.9, so that the digit stays visible.
 """
 
 VARIANCE = 0.03
-"""The variance of the jitter, for each channel on its own (Fan et al. 2023)."""
+"""The variance of the jitter of each channel (Fan et al. 2023)."""
 
 
 def colored_and_gray(
@@ -59,26 +59,26 @@ def colored_and_gray(
     that color, rounded to the nearest integer.
 
     Args:
-        images: gray images, uint8 [N, H, W].
-        labels: classes 0 to 9, any integer type, [N].
-        correlation: the probability with which the mean color of a sample is that of its label
-            (1 in training); else it is that of a class drawn uniformly at random (0 in the test).
-        rng: where the randomness comes from; its state alone determines the result.
+      images: Gray images, uint8 [N, H, W].
+      labels: Classes 0 to 9, any integer type, [N].
+      correlation: The probability that the mean color of a sample is that of its label (1 in
+        training). Otherwise it is that of a class drawn uniformly at random (0 in the test).
+      rng: Source of randomness; its state alone determines the result.
 
     Returns:
-        `gray`, uint8 [N, H, W, 1]; `color`, uint8 [N, H, W, 3]; `label`, int32 [N].
+      ``gray``, uint8 [N, H, W, 1]; ``color``, uint8 [N, H, W, 3]; ``label``, int32 [N].
 
     Raises:
-        ValueError: the images are not uint8 [N, H, W], the labels not [N], or the correlation is
-            no probability.
+      ValueError: If the images are not uint8 [N, H, W], the labels are not [N], or the correlation
+        is not in [0, 1].
 
-    Example:
-        >>> white = np.full((1, 2, 2), 255, np.uint8)
-        >>> fields = colored_and_gray(
-        ...     white, np.array([0]), correlation=1, rng=np.random.default_rng(0)
-        ... )
-        >>> fields["color"][0, 0, 0]
-        array([235,  20,  54], dtype=uint8)
+    Examples:
+      >>> white = np.full((1, 2, 2), 255, np.uint8)
+      >>> fields = colored_and_gray(
+      ...     white, np.array([0]), correlation=1, rng=np.random.default_rng(0)
+      ... )
+      >>> fields["color"][0, 0, 0]
+      array([235,  20,  54], dtype=uint8)
     """
     if not 0 <= correlation <= 1:
         raise ValueError(f"correlation must be in [0, 1], got {correlation}")

@@ -1,4 +1,4 @@
-"""MNIST from its four IDX files, downloaded where they are missing.
+"""MNIST, read from its four IDX files, which are downloaded if they are missing.
 
 Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1998.
 """
@@ -30,7 +30,7 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 
-# Of the decompressed contents: copies in circulation are the same data compressed anew.
+# Of the decompressed contents, since copies in circulation are compressed in different ways.
 SHA256 = {
     "train-images-idx3-ubyte.gz": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -48,25 +48,21 @@ SHA256 = {
 
 
 def read(data_dir: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Read MNIST, downloading the files that the folder lacks.
+    """Read MNIST, and download the files that the folder lacks.
 
-    Every file's contents are verified by SHA-256. A download goes to a `.part` file, is verified
-    and only then renamed, so a kill never leaves a half file under the real name.
+    The contents of every file are verified by SHA-256. A download goes to a ``.part`` file, which
+    is renamed only after it is verified, so an interrupted download leaves no partial file under
+    the real name.
 
     Args:
-        data_dir: the folder of the four `.gz` files; created if files must be downloaded.
+      data_dir: The folder of the four ``.gz`` files; created if files must be downloaded.
 
     Returns:
-        `train` and `test`, each the images, uint8 [N, 28, 28], and the labels, uint8 [N];
-        N is 60,000 and 10,000. The arrays are read-only.
+      The splits "train" and "test": the images, uint8 [N, 28, 28], and the labels, uint8 [N], with
+      N 60,000 and 10,000. The arrays are read-only.
 
     Raises:
-        UserError: a file is damaged (it is left as it is) or cannot be downloaded.
-
-    Example:
-        ```
-        images, labels = read("data/mnist")["train"]
-        ```
+      UserError: If a file is damaged (it is not removed) or cannot be downloaded.
     """
     folder = Path(data_dir)
     if not all((folder / name).exists() for name in SHA256):
@@ -84,19 +80,19 @@ def parse_idx(contents: bytes) -> np.ndarray:
     """Parse an IDX file of unsigned bytes.
 
     Args:
-        contents: the whole file: two zero bytes, the element type (8 = unsigned byte), the number
-            of dimensions, each dimension as a big-endian uint32, then the elements.
+      contents: The whole file: two zero bytes, the element type (8 = unsigned byte), the number of
+        dimensions, each dimension as a big-endian uint32, then the elements.
 
     Returns:
-        The elements, uint8, in the shape that the file states; a read-only view of `contents`.
+      The elements, uint8, in the shape that the file states; a read-only view of ``contents``.
 
     Raises:
-        ValueError: the contents are no IDX file, of another type, or of another length than the
-            header says.
+      ValueError: If the contents are no IDX file, have another element type, or do not have the
+        length that the header says.
 
-    Example:
-        >>> parse_idx(bytes([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 7, 8, 9]))
-        array([[7, 8, 9]], dtype=uint8)
+    Examples:
+      >>> parse_idx(bytes([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 7, 8, 9]))
+      array([[7, 8, 9]], dtype=uint8)
     """
     if len(contents) < 4 or contents[:2] != b"\0\0":
         raise ValueError("not an IDX file: it does not begin with two zero bytes")
@@ -118,7 +114,7 @@ def _read_file(path: Path) -> np.ndarray:
         return parse_idx(_verified_contents(path, SHA256[path.name]))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be used ({_reason(error)}): move it away and it is downloaded again, "
+            f"{path} cannot be used ({_reason(error)}): move it away to download it again, "
             f"or replace it by {MIRRORS[0]}{path.name}"
         ) from error
 

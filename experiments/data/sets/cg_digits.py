@@ -1,7 +1,7 @@
-"""Colored-and-gray digits from the images that scikit-learn bundles: no file, no download.
+"""Colored-and-gray digits, made from images that scikit-learn bundles, so it needs no files.
 
 Source: the test part of Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI
-Machine Learning Repository, 1998; the coloring is described in `colored_gray`.
+Machine Learning Repository, 1998; ``_colored_gray`` describes the coloring.
 """
 
 import functools
@@ -14,25 +14,26 @@ from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 
 TEST_SIZE = 500
-"""Of the 1,797 images; the classes are in proportion in both splits."""
+"""Number of test samples among the 1,797 images; the split is stratified by class."""
 
 SEED = 0
-"""Fixes the split and the colors."""
+"""Seed of the split and the colors."""
 
 
 def arrays(correlation: float = 1) -> dict[str, Fields]:
-    """Make the colored-and-gray digits in memory, the same ones at every call.
+    """Make the colored-and-gray digits in memory, always the same.
 
     Args:
-        correlation: of the colors and the labels of the training set, as in `colored_and_gray`.
+      correlation: The correlation of colors and labels in the training set, as in
+        ``colored_and_gray``. 1 by default.
 
     Returns:
-        `train` (1,297 samples) and `test` (500), each with `gray`, uint8 [N, 8, 8, 1]; `color`,
-        uint8 [N, 8, 8, 3]; `label`, int32 [N].
+      ``train`` (1,297 samples) and ``test`` (500), each with ``gray``, uint8 [N, 8, 8, 1];
+      ``color``, uint8 [N, 8, 8, 3]; ``label``, int32 [N].
 
-    Example:
-        >>> arrays()["train"]["color"].shape
-        (1297, 8, 8, 3)
+    Examples:
+      >>> arrays()["train"]["color"].shape
+      (1297, 8, 8, 3)
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -50,7 +51,7 @@ def arrays(correlation: float = 1) -> dict[str, Fields]:
 
 
 def _arrays(data_dir: object) -> dict[str, Fields]:
-    """Return the arrays as they are by default, from no file."""
+    """Return the default arrays; the folder is ignored."""
     del data_dir
     return arrays()
 
@@ -62,7 +63,7 @@ DATASET = DataSet(
     objectives=multimodal(MODALITIES, num_classes=10),
     recipe=from_arrays.recipe(
         "cg_digits",
-        "Gray digits, each with a copy in a color that tells the class.",
+        "Gray digits, each with a copy in a color that depends on the class.",
         functools.partial(features, side=8),
         _arrays,
         version=VERSION,

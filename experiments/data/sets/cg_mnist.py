@@ -1,4 +1,4 @@
-"""Colored-and-gray MNIST, from the files that `mnist` reads."""
+"""Colored-and-gray MNIST, made from the files of MNIST."""
 
 import functools
 from pathlib import Path
@@ -14,26 +14,21 @@ from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
 
 SEED = 0
-"""Fixes the colors."""
+"""Seed of the colors."""
 
 
 def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
-    """Make colored-and-gray MNIST in memory, the same at every call.
+    """Make colored-and-gray MNIST in memory, always the same.
 
     Args:
-        data_dir: the folder of the MNIST files; missing files are downloaded there.
+      data_dir: The folder of the MNIST files; missing files are downloaded there.
 
     Returns:
-        `train` (60,000 samples) and `test` (10,000), each with `gray`, uint8 [N, 28, 28, 1];
-        `color`, uint8 [N, 28, 28, 3]; `label`, int32 [N].
+      ``train`` (60,000 samples) and ``test`` (10,000), each with ``gray``, uint8 [N, 28, 28, 1];
+      ``color``, uint8 [N, 28, 28, 3]; ``label``, int32 [N].
 
     Raises:
-        UserError: no folder is named, or `mnist.read` cannot read or download the files.
-
-    Example:
-        ```
-        arrays("data/mnist")["test"]["gray"]
-        ```
+      UserError: If no folder is named, or the files cannot be read or downloaded.
     """
     if data_dir is None:
         raise UserError(
@@ -55,7 +50,7 @@ DATASET = DataSet(
     objectives=multimodal(MODALITIES, num_classes=10),
     recipe=from_arrays.recipe(
         "cg_mnist",
-        "Gray MNIST images, each with a copy in a color that tells the class.",
+        "Gray MNIST images, each with a copy in a color that depends on the class.",
         functools.partial(features, side=28),
         arrays,
         version=VERSION,

@@ -1,11 +1,11 @@
 """CMU-MOSI: the sentiment of spoken film reviews from words, voice and face.
 
-The set is read from the pickles of features that are in circulation, which share a layout: for
-`train`, `valid` and `test` an array of each modality, [N, T, D], padded with zeros to one length,
-and the sentiment from -3 to 3. Among them are `mosi_data.pkl` (word-aligned: text 50 x 300,
-audio 50 x 5, vision 50 x 20), `mosi_data_noalign.pkl` (audio 375 x 5, vision 500 x 20),
-`mosi_raw.pkl` (text 300, audio 74, vision 35) and `aligned_50.pkl` and `unaligned_50.pkl` (text
-50 x 768).
+The set is read from one of the pickles of features that are in circulation. They share a layout:
+for ``train``, ``valid`` and ``test`` they have an array of each modality, [N, T, D], padded with
+zeros to one length, and the sentiment from -3 to 3. Among them are ``mosi_data.pkl`` (word-aligned:
+text 50 x 300, audio 50 x 5, vision 50 x 20), ``mosi_data_noalign.pkl`` (audio 375 x 5, vision
+500 x 20), ``mosi_raw.pkl`` (text 300, audio 74, vision 35) and ``aligned_50.pkl`` and
+``unaligned_50.pkl`` (text 50 x 768).
 
 Source: Zadeh et al., "MOSI: multimodal corpus of sentiment intensity and subjectivity analysis in
 online opinion videos", 2016; the layout of Tsai et al., "Multimodal transformer for unaligned
@@ -28,44 +28,39 @@ from experiments.data.storage.fields import Fields
 from experiments.errors import UserError
 
 FILE = "mosi_data.pkl"
-"""What is read where a folder has several pickles."""
+"""The file that is read if a folder has several pickles."""
 
 MODALITIES = ("text", "audio", "vision")
 
 STANDARDIZED = ("audio", "vision")
-"""Text is word vectors, which are on one scale already."""
+"""The modalities that are standardized. Text is word vectors, which have one scale already."""
 
 SENTIMENTS = ("regression_labels", "labels")
-"""What the sentiment is called; the first that there is counts."""
+"""Possible names of the sentiment; the first that exists is read."""
 
 MOST = 3.0
-"""Sentiment is from -3 to 3."""
+"""Largest absolute sentiment."""
 
 
 def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
-    """Read the features and label them as negative or not.
+    """Read the features and label them as negative or non-negative.
 
-    The label is 0 where the sentiment is below 0 and 1 elsewhere: neutral samples stay in, as
-    non-negative. Features that are not finite, which COVAREP's are now and then, become 0; their
-    number is reported on standard error. Audio and vision are standardized with the mean and
-    standard deviation of each feature over the frames of the training split. A frame that is
-    zero throughout is padding: it does not count and stays zero. The split `valid` is left out.
+    The label is 0 if the sentiment is below 0 and 1 otherwise, so neutral samples count as
+    non-negative. Features that are not finite, as some of COVAREP's are, become 0; their number is
+    printed to standard error. Audio and vision are standardized with the mean and standard
+    deviation of each feature over the frames of the training split. A frame of zeros is padding: it
+    does not count and stays zero. The split ``valid`` is not used.
 
     Args:
-        data_dir: the folder of `mosi_data.pkl` or of one other pickle.
+      data_dir: The folder of ``mosi_data.pkl``, or of a single other pickle.
 
     Returns:
-        `train` and `test` (1,284 and 686 samples in the published files), each with `text`,
-        `audio` and `vision`, float32 [N, T, D], T and D as in the file; and `label`, int32 [N].
+      ``train`` and ``test`` (1,284 and 686 samples in the published files), each with ``text``,
+      ``audio`` and ``vision``, float32 [N, T, D], T and D as in the file; and ``label``, int32 [N].
 
     Raises:
-        UserError: no folder is named; it has no pickle, or several; the pickle is damaged, asks to
-            execute something, or has another layout.
-
-    Example:
-        ```
-        arrays("data/cmu_mosi")["train"]["text"]
-        ```
+      UserError: If no folder is named; it has no pickle, or several; or the pickle is damaged,
+        needs to execute code, or has another layout.
     """
     if data_dir is None:
         raise UserError(

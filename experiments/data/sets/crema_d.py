@@ -1,8 +1,8 @@
 """CREMA-D: actors who speak a sentence in one of six emotions, in sound and pictures.
 
 Source: Cao et al., "CREMA-D: crowd-sourced emotional multimodal actors dataset", IEEE Transactions
-on Affective Computing, 2014. The samples are those of the released code of MMPareto and of the
-OGM-GE that it builds on (Peng et al., CVPR 2022), but for the choice of frames (`video.parts`).
+on Affective Computing, 2014. The samples are those of the released code of MMPareto and of OGM-GE
+(Peng et al., CVPR 2022), on which it builds, except for the choice of frames (``video.parts``).
 """
 
 import csv
@@ -29,48 +29,43 @@ if TYPE_CHECKING:
     from experiments.data.storage.builder import RecipeBuilder
 
 CLASSES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
-"""Anger, disgust, fear, happiness, neutral, sadness, as the file names call them."""
+"""Anger, disgust, fear, happiness, neutral and sadness, as in the file names."""
 
 RATE = 22_050
 """The sampling rate of the stored waveforms, in Hz."""
 
 SECONDS = 3
-"""How much sound a sample has; shorter waveforms are repeated."""
+"""Seconds of sound of a sample; shorter waveforms are repeated."""
 
 FRAMES = 2
-"""How many pictures a sample has."""
+"""Number of pictures of a sample."""
 
 NAME = re.compile(rf"(?P<actor>\d{{4}})_[A-Z]{{3}}_(?P<emotion>{'|'.join(CLASSES)})_[A-Z]{{1,2}}")
-"""A clip is named by actor, sentence, emotion and its level: 1001_DFA_ANG_XX."""
+"""The name of a clip: actor, sentence, emotion and level of the emotion, as in 1001_DFA_ANG_XX."""
 
 LAYOUT = "AudioWAV/*.wav and VideoFlash/*.flv, named as 1001_DFA_ANG_XX"
 
 
 def clips(data_dir: str | Path | None) -> dict[str, list[Clip]]:
-    """List the clips of both splits, in the order of the list that names them, or of their names.
+    """List the clips of both splits, in the order of the lists, or by name without lists.
 
-    The split is that of `train.csv` and `test.csv` in the folder, as earlier work publishes them:
-    a clip and its emotion in a line, `1001_DFA_ANG_XX,ANG`, without a header. Clips that neither
-    names are not part of the set. If there are no such files, every clip is part of the set, and
-    the test split is that of every fifth actor, those whose number is a multiple of 5: 18 of 91,
-    none of whom is in the training split.
+    The split is that of ``train.csv`` and ``test.csv`` in the folder, as earlier work publishes
+    them: each line has a clip and its emotion, ``1001_DFA_ANG_XX,ANG``, and there is no header.
+    Clips in neither list are not part of the set. Without these files, every clip is part of the
+    set, and the test split has the actors whose number is a multiple of 5: 18 of 91, none of whom
+    is in the training split.
 
     Args:
-        data_dir: the folder of the archive: the waveforms in `AudioWAV`, the videos in
-            `VideoFlash`.
+      data_dir: The folder of the archive: the waveforms in ``AudioWAV``, the videos in
+        ``VideoFlash``.
 
     Returns:
-        `train` and `test`; files of a clip may be missing.
+      The clips of "train" and "test"; their files may be missing.
 
     Raises:
-        UserError: there is no such archive; a file or a line of a list does not name a clip or
-            its emotion; only one of the two lists is there; a clip is listed twice; a split has
-            no clip of some emotion; no file of a listed clip is there.
-
-    Example:
-        ```
-        clips("data/crema-d")["test"][0].label
-        ```
+      UserError: If there is no such archive; a file or a line of a list does not name a clip or its
+        emotion; only one of the two lists exists; a clip is listed twice; a split has no clip of
+        some emotion; or no file of a listed clip exists.
     """
     if data_dir is None:
         raise UserError("crema-d is made from its archive: name its folder with --data-dir")
@@ -149,22 +144,17 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def decode(clip: Clip) -> dict[str, Any]:
-    """Decode the files of a clip into what is stored.
+    """Decode the files of a clip into a stored example.
 
     Args:
-        clip: from `clips`.
+      clip: A clip from ``clips``.
 
     Returns:
-        `waveform`, int16 [N], 22.05 kHz; `frames`, a JPEG file for each second; `label`, the name
-        of the class; `clip`, the name.
+      ``waveform``, int16 [N], at 22.05 kHz; ``frames``, a JPEG file for each second; ``label``, the
+      name of the class; ``clip``, the name of the clip.
 
     Raises:
-        ClipError: the files are missing or damaged, or without sound or pictures.
-
-    Example:
-        ```
-        decode(clips("data/crema-d")["train"][0])["waveform"]
-        ```
+      ClipError: If the files are missing or damaged, or without sound or pictures.
     """
     return {
         "waveform": audio.waveform(clip.audio, RATE),
@@ -178,17 +168,13 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.
     """Make a training sample from a stored example.
 
     Args:
-        example: `waveform`, `frames` and `label` as stored.
-        rng: draws a frame from each half of the clip, and a crop and a flip for each frame.
+      example: ``waveform``, ``frames`` and ``label`` as stored.
+      rng: Source of randomness, for a frame from each half of the clip, and a crop and a flip of
+        each frame.
 
     Returns:
-        `audio`, float32 [257, 188, 1], the log spectrogram of three seconds; `video`, uint8
-        [2, 224, 224, 3]; `label`, int32 [].
-
-    Example:
-        ```
-        training(example, np.random.default_rng(0))["video"]
-        ```
+      ``audio``, float32 [257, 188, 1], the log spectrogram of three seconds; ``video``, uint8 [2,
+      224, 224, 3]; ``label``, int32 [].
     """
     return {
         "audio": _spectrogram(example["waveform"]),
@@ -198,18 +184,13 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.
 
 
 def evaluation(example: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Make a test sample from a stored example, the same at every call.
+    """Make a test sample from a stored example, always the same.
 
     Args:
-        example: `waveform`, `frames` and `label` as stored.
+      example: ``waveform``, ``frames`` and ``label`` as stored.
 
     Returns:
-        As `training`, with the middle frame of each half of the clip, whole.
-
-    Example:
-        ```
-        evaluation(example)["video"]
-        ```
+      As ``training``, with the whole middle frame of each half of the clip.
     """
     return {
         "audio": _spectrogram(example["waveform"]),

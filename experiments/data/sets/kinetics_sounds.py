@@ -1,9 +1,8 @@
-"""Kinetics-Sounds: ten seconds of an action of 31 classes that can be seen and heard.
+"""Kinetics-Sounds: ten-second clips of 31 classes of actions that can be seen and heard.
 
 Source: Arandjelovic and Zisserman, "Look, listen and learn", ICCV 2017, which chose 34 classes of
-Kinetics (Kay et al., 2017); 31 of them are left under the names of the published Kinetics. The
-filterbank is that of the released code of OGM-GE (Peng et al., CVPR 2022), on which MMPareto
-builds.
+Kinetics (Kay et al., 2017), of which 31 exist in the published Kinetics. The filterbank is that of
+the released code of OGM-GE (Peng et al., CVPR 2022), on which MMPareto builds.
 """
 
 import csv
@@ -62,36 +61,38 @@ CLASSES = (
     "tapping pen",
     "tickling",
 )
-"""The classes as Kinetics names them."""
+"""The names of the classes in Kinetics."""
 
 SPLITS = {"train": "train", "validate": "test", "val": "test", "test": "test"}
-"""Where the splits of Kinetics go: nothing is tuned on its validation clips, so they are tested."""
+"""Our split for each split of Kinetics. Nothing is tuned on the validation clips, so they are test
+clips."""
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
-"""What the header of `annotations.csv` names, as in the files that Kinetics publishes."""
+"""The columns of ``annotations.csv``, as in the files that Kinetics publishes."""
 
 SUFFIXES = (".mp4", ".mkv", ".webm")
-"""The files that are videos."""
+"""The suffixes of video files."""
 
 FRAMES = 3
-"""How many pictures a sample has."""
+"""Number of pictures of a sample."""
 
 TIME = 1024
-"""How many frames of the filterbank a sample has: shorter ones are padded, longer ones cut."""
+"""Number of frames of the filterbank of a sample: shorter ones are padded, longer ones cut."""
 
 MEAN, STD = -4.503877, 5.141276
-"""Of the filterbank over a training set: a sample is shifted by one, divided by twice the other."""
+"""Mean and standard deviation of the filterbank over a training set. The mean is subtracted from a
+sample, and the difference is divided by twice the deviation."""
 
 LAYOUT = "videos/YOUTUBEID_000010_000020.mp4, in class folders or not, and annotations.csv"
 
 
 @dataclass(frozen=True)
 class Segment(Clip):
-    """A clip that was cut from a recording, or is still to be cut from it.
+    """A clip that was cut from a recording, or will be cut from it.
 
     Attributes:
-        start: where it begins in the whole recording, in seconds.
-        seconds: how long it is.
+      start: Its start in the recording, in seconds; 0 for a clip that was cut.
+      seconds: Its length.
     """
 
     start: float
@@ -100,11 +101,11 @@ class Segment(Clip):
 
 @dataclass(frozen=True)
 class Found:
-    """What the annotations list.
+    """The clips in the annotations.
 
     Attributes:
-        splits: the clips of `train` and `test`, in the order of the rows.
-        other_classes: the number of rows of classes that are not part of the set.
+      splits: The clips of "train" and "test", in the order of the rows.
+      other_classes: The number of rows with classes that are not part of the set.
     """
 
     splits: dict[str, list[Segment]]
@@ -114,28 +115,24 @@ class Found:
 def clips(data_dir: str | Path | None) -> Found:
     """List the clips of both splits.
 
-    `annotations.csv` has the columns of the files that Kinetics publishes: `label`, `youtube_id`,
-    `time_start`, `time_end`, `split`. The training clips of Kinetics are the training split, its
-    validation and test clips the test split. Rows of other classes are counted and passed over.
+    ``annotations.csv`` has the columns of the files that Kinetics publishes: ``label``,
+    ``youtube_id``, ``time_start``, ``time_end``, ``split``. The training clips of Kinetics are the
+    training split; its validation and test clips are the test split. Rows of other classes are
+    counted and skipped.
 
-    The videos are in `videos` or folders in it, the first of the same name in alphabetical order
-    counts. They are named with the seconds where they begin and end, as in
-    `YOUTUBEID_000010_000020.mp4`, or `YOUTUBEID.mp4`.
+    The videos are in ``videos`` or in folders below it; of several with the same name, the first in
+    alphabetical order is used. Their names have the start and end in seconds, as in
+    ``YOUTUBEID_000010_000020.mp4``, or are ``YOUTUBEID.mp4``.
 
     Args:
-        data_dir: the folder of the videos and the annotations.
+      data_dir: The folder of the videos and the annotations.
 
     Returns:
-        The clips, whose files may be missing.
+      The clips, whose files may be missing.
 
     Raises:
-        UserError: there are no annotations or no videos; a row is not as expected; a clip is
-            listed twice; a class has no clip in some split; no listed video is there.
-
-    Example:
-        ```
-        clips("data/kinetics-sounds").splits["test"][0].label
-        ```
+      UserError: If there are no annotations or no videos; a row is not as expected; a clip is
+        listed twice; a class has no clip in some split; or no listed video exists.
     """
     if data_dir is None:
         raise UserError("kinetics-sounds is made from videos: name their folder with --data-dir")
@@ -201,25 +198,20 @@ def _segment(row: dict[str, str], videos: dict[str, Path], folder: Path) -> Segm
 
 
 def decode(segment: Segment) -> dict[str, Any]:
-    """Decode the file of a clip into what is stored.
+    """Decode the file of a clip into a stored example.
 
-    A file that is named without seconds may hold the clip or the whole recording: if it lasts more
-    than a second longer than the clip, whatever its header says, the clip is cut out of it.
+    A file whose name has no seconds may be the clip or the whole recording. If it lasts more than a
+    second longer than the clip, by its packets and not by its header, the clip is cut out of it.
 
     Args:
-        segment: from `clips`.
+      segment: A clip from ``clips``.
 
     Returns:
-        `waveform`, int16 [N], 16 kHz; `frames`, a JPEG file for each second; `label`, the name of
-        the class; `clip`, the name.
+      ``waveform``, int16 [N], at 16 kHz; ``frames``, a JPEG file for each second; ``label``, the
+      name of the class; ``clip``, the name of the clip.
 
     Raises:
-        ClipError: the file is missing or damaged, or without sound or pictures.
-
-    Example:
-        ```
-        decode(clips("data/kinetics-sounds").splits["train"][0])["waveform"]
-        ```
+      ClipError: If the file is missing or damaged, or without sound or pictures.
     """
     start = segment.start
     if start > 0 and not decoding.lasts_longer(segment.video, segment.seconds + 1):
@@ -237,17 +229,13 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.
     """Make a training sample from a stored example.
 
     Args:
-        example: `waveform`, `frames` and `label` as stored.
-        rng: draws a frame from each third of the clip, and a crop and a flip for each frame.
+      example: ``waveform``, ``frames`` and ``label`` as stored.
+      rng: Source of randomness, for a frame from each third of the clip, and a crop and a flip of
+        each frame.
 
     Returns:
-        `audio`, float32 [1024, 128, 1], the normalized filterbank: time, frequency, channel;
-        `video`, uint8 [3, 224, 224, 3]; `label`, int32 [].
-
-    Example:
-        ```
-        training(example, np.random.default_rng(0))["video"]
-        ```
+      ``audio``, float32 [1024, 128, 1], the normalized filterbank: time, frequency, channel;
+      ``video``, uint8 [3, 224, 224, 3]; ``label``, int32 [].
     """
     return {
         "audio": _filterbank(example["waveform"]),
@@ -257,18 +245,13 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.
 
 
 def evaluation(example: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Make a test sample from a stored example, the same at every call.
+    """Make a test sample from a stored example, always the same.
 
     Args:
-        example: `waveform`, `frames` and `label` as stored.
+      example: ``waveform``, ``frames`` and ``label`` as stored.
 
     Returns:
-        As `training`, with the middle frame of each third of the clip, whole.
-
-    Example:
-        ```
-        evaluation(example)["video"]
-        ```
+      As ``training``, with the whole middle frame of each third of the clip.
     """
     return {
         "audio": _filterbank(example["waveform"]),
@@ -287,8 +270,8 @@ def _filterbank(waveform: np.ndarray) -> np.ndarray:
 def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
     """Leave out clips whose files are missing, unreadable, or without sound or pictures.
 
-    The number of rows of the annotations that are of other classes of Kinetics, which are not part
-    of the set, goes to the metadata as ``other_classes``.
+    The number of rows with other classes of Kinetics is stored in the metadata as
+    ``other_classes``.
     """
     found = clips(builder.files_dir)
     builder.info.metadata["other_classes"] = found.other_classes

@@ -1,9 +1,9 @@
 """ModelNet40 as rendered views: the front and the back of an object, two modalities.
 
-The folder is that of the multi-view renderings, CLASS/SPLIT/OBJECT_VIEW, in either spelling in
-circulation: `airplane/train/airplane_0001.obj.shaded_v001.png` or
-`airplane/train/airplane_0001_001.png` (or `.jpg`). There are 12 views, 30 degrees apart around the
-object, or every second, third or sixth of them.
+The files are the multi-view renderings, CLASS/SPLIT/OBJECT_VIEW, with either of the names in
+circulation: ``airplane/train/airplane_0001.obj.shaded_v001.png`` or
+``airplane/train/airplane_0001_001.png`` (or ``.jpg``). There are 12 views, 30 degrees apart around
+the object, or every second, third or sixth of them.
 
 Source: Wu et al., "3D ShapeNets: a deep representation for volumetric shapes", CVPR 2015; the
 renderings of Su et al., "Multi-view convolutional neural networks for 3D shape recognition",
@@ -38,12 +38,12 @@ CLASSES = (
     "range_hood", "sink", "sofa", "stairs", "stool", "table", "tent", "toilet", "tv_stand", "vase",
     "wardrobe", "xbox",
 )  # fmt: skip
-"""The 40 classes; a label is a place in this order, which is the alphabet's."""
+"""The 40 classes in alphabetical order; a label is an index into them."""
 
 SPLITS = ("train", "test")
 
 NUM_VIEWS = (2, 4, 6, 12)
-"""How many views an object may have: all of them, or a regular choice with opposite ones."""
+"""The possible numbers of views of an object: all, or a regular choice with opposite views."""
 
 VIEW = re.compile(r"(?P<name>.+?)(?:\.obj\.shaded_v|_)(?P<view>\d+)\.(?:png|jpg)")
 
@@ -53,10 +53,10 @@ class Object:
     """The files of an object.
 
     Attributes:
-        name: its class and name, such as airplane/airplane_0001.
-        label: its class, 0 to 39.
-        front: the first view, or None if there is no such file.
-        back: the view half a turn away from it, or None.
+      name: Its class and name, such as airplane/airplane_0001.
+      label: Its class, 0 to 39.
+      front: The first view, or None if there is no such file.
+      back: The opposite view, or None.
     """
 
     name: str
@@ -68,26 +68,21 @@ class Object:
 def objects(data_dir: str | Path | None, split: str) -> Iterator[Object]:
     """Find the objects of a split, class by class, in the order of their names.
 
-    The front is the first view and the back that half a turn away, which is the first and the
-    seventh of 12. Which numbers those are is read off all files of the folder together, so that
-    views may be counted from 0 or from 1 and an object may lack some.
+    The front is the first view and the back is the opposite one: the first and the seventh of 12.
+    Their numbers are determined from all files of the folder together, so views may be counted from
+    0 or from 1 and an object may lack some.
 
     Args:
-        data_dir: the folder of the 40 class folders.
-        split: `train` or `test`.
+      data_dir: The folder of the 40 class folders.
+      split: ``train`` or ``test``.
 
     Yields:
-        Each object that has any view.
+      Each object that has any view.
 
     Raises:
-        UserError: no folder is named; a class folder is missing, or one is none of the 40; a class
-            has no image in a split; an image is not called as above; the views of all
-            objects together are not 2, 4, 6 or 12 at equal distances.
-
-    Example:
-        ```
-        next(objects("data/modelnet40", "train")).front
-        ```
+      UserError: If no folder is named; a class folder is missing, or there is one that is none of
+        the 40; a class has no image in a split; an image has another name; or the views of all
+        objects together are not 2, 4, 6 or 12 at equal distances.
     """
     if data_dir is None:
         raise UserError("modelnet40 is made from rendered views: name their folder with --data-dir")
@@ -148,24 +143,24 @@ def _front_and_back(folder: Path, views: dict[Any, dict[str, dict[int, Path]]]) 
 
 
 def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """Make a training sample: each view is mirrored with probability 1/2, on its own.
+    """Make a training sample: each view is mirrored independently with probability 1/2.
 
-    There is no crop: the renderings fill the image, and published work on them has none.
+    Views are not cropped: the renderings fill the image, and published work does not crop them.
 
     Args:
-        example: `front` and `back`, image files; `label`.
-        rng: where the randomness comes from.
+      example: ``front`` and ``back``, image files; ``label``.
+      rng: Source of randomness.
 
     Returns:
-        `front` and `back`, uint8 [224, 224, 3]; `label`, int32 [].
+      ``front`` and ``back``, uint8 [224, 224, 3]; ``label``, int32 [].
 
-    Example:
-        >>> from experiments.data.media.images import jpeg
-        >>> from PIL import Image
-        >>> file = jpeg(Image.new("L", (224, 224)))
-        >>> sample = training({"front": file, "back": file, "label": 3}, np.random.default_rng(0))
-        >>> sample["front"].shape
-        (224, 224, 3)
+    Examples:
+      >>> from experiments.data.media.images import jpeg
+      >>> from PIL import Image
+      >>> file = jpeg(Image.new("L", (224, 224)))
+      >>> sample = training({"front": file, "back": file, "label": 3}, np.random.default_rng(0))
+      >>> sample["front"].shape
+      (224, 224, 3)
     """
     sample = evaluation(example)
     for view in ("front", "back"):
@@ -175,20 +170,20 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any
 
 
 def evaluation(example: dict[str, Any]) -> dict[str, Any]:
-    """Make an evaluation sample: gray images become RGB, and other sizes 224 x 224.
+    """Make an evaluation sample: gray images become RGB, and all sizes become 224 x 224.
 
     Args:
-        example: as for `training`.
+      example: As for ``training``.
 
     Returns:
-        As `training`.
+      As ``training``.
 
-    Example:
-        >>> from experiments.data.media.images import jpeg
-        >>> from PIL import Image
-        >>> file = jpeg(Image.new("L", (224, 224)))
-        >>> evaluation({"front": file, "back": file, "label": 3})["label"]
-        array(3, dtype=int32)
+    Examples:
+      >>> from experiments.data.media.images import jpeg
+      >>> from PIL import Image
+      >>> file = jpeg(Image.new("L", (224, 224)))
+      >>> evaluation({"front": file, "back": file, "label": 3})["label"]
+      array(3, dtype=int32)
     """
     return {
         "front": evaluation_view(decoded(example["front"])),
@@ -212,13 +207,13 @@ def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
 
 
 def _usable(builder: "RecipeBuilder", split: str) -> Examples:
-    """Yield the objects of a split that have both views; the image files are kept as they are.
+    """Yield the objects of a split that have both views, with unchanged image files.
 
     An object is left out if it lacks one of the two views, or if one cannot be decoded.
 
     Raises:
-      UserError: As :func:`objects`; or if a view is a pointer of Git LFS, or no object of a class
-        can be used.
+      UserError: As for :func:`objects`; or if a view is a pointer of Git LFS, or no object of a
+        class can be used.
     """
     kept = set()
     for item in objects(builder.files_dir, split):
@@ -247,7 +242,7 @@ def _example(builder: "RecipeBuilder", item: Object, split: str) -> Example | No
     except ImageError as problem:
         builder.skip(split, item.name, f"with a view {problem}")
         return None
-    except Exception:  # Pillow raises nearly any kind over a damaged file
+    except Exception:  # Pillow raises nearly any kind for a damaged file
         builder.skip(split, item.name, "with a damaged view")
         return None
     return {view: io.BytesIO(file) for view, file in files.items()} | {"label": item.label}

@@ -1,8 +1,8 @@
-"""MultiMNIST: two digits side by side, the right one under noise; two tasks on one image.
+"""MultiMNIST: two digits side by side, the right one with noise; two tasks on one image.
 
-The paper puts "50% salt-and-pepper noise on the right part of images" to make one task harder. Here
-this means that each pixel of the right half is replaced with probability 1/2, by black or white
-with equal probability.
+The paper puts "50% salt-and-pepper noise on the right part of images" to make one task harder. We
+read this as follows: each pixel of the right half is replaced with probability 1/2, by black or
+white with equal probability.
 
 Source: Sabour, Frosst and Hinton, "Dynamic routing between capsules", NeurIPS 2017, for the idea;
 Wei and Hu, "MMPareto", ICML 2024, section 4.6 and appendix C, for this arrangement.
@@ -23,27 +23,22 @@ from experiments.errors import UserError
 from experiments.tasks import Classification
 
 SEED = 0
-"""Fixes the pairs and the noise."""
+"""Seed of the pairs and the noise."""
 
 
 def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
-    """Make MultiMNIST in memory, the same at every call, from the files that `mnist` reads.
+    """Make MultiMNIST in memory from the files of MNIST, always the same.
 
     Args:
-        data_dir: the folder of the MNIST files; missing files are downloaded there.
+      data_dir: The folder of the MNIST files; missing files are downloaded there.
 
     Returns:
-        `train` (60,000 samples, from MNIST's training images) and `test` (10,000, from its test
-        images), each with `image`, uint8 [N, 28, 56, 1]; `left` and `right`, the classes of the
-        two digits, int32 [N].
+      ``train`` (60,000 samples, from MNIST's training images) and ``test`` (10,000, from its test
+      images), each with ``image``, uint8 [N, 28, 56, 1]; ``left`` and ``right``, the classes of the
+      two digits, int32 [N].
 
     Raises:
-        UserError: no folder is named, or `mnist.read` cannot read or download the files.
-
-    Example:
-        ```
-        arrays("data/mnist")["test"]["image"]
-        ```
+      UserError: If no folder is named, or the files cannot be read or downloaded.
     """
     if data_dir is None:
         raise UserError(
@@ -56,26 +51,26 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
 
 
 def side_by_side(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Fields:
-    """Put beside each image one of another class, under noise.
+    """Put a noisy image of another class beside each image.
 
     Args:
-        images: gray images, uint8 [N, H, W].
-        labels: their classes, [N]; no class has more than half of the images.
-        rng: where the randomness comes from.
+      images: Gray images, uint8 [N, H, W].
+      labels: Their classes, [N]; no class may have more than half of the images.
+      rng: Source of randomness.
 
     Returns:
-        `image`, uint8 [N, H, 2W, 1], the left half of sample i being image i; `left` and `right`,
-        int32 [N]. Each image is used once on either side.
+      ``image``, uint8 [N, H, 2W, 1], where the left half of sample i is image i; ``left`` and
+      ``right``, int32 [N]. Each image is used once on either side.
 
     Raises:
-        ValueError: a class has more than half of the images, which makes such pairs impossible.
+      ValueError: If a class has more than half of the images, so that there are no such pairs.
 
-    Example:
-        >>> images = np.full((2, 1, 1), 7, np.uint8)
-        >>> fields = side_by_side(images, np.array([3, 5]), np.random.default_rng(0))
-        >>> fields["image"][..., 0, 0], fields["right"]
-        (array([[7],
-               [7]], dtype=uint8), array([5, 3], dtype=int32))
+    Examples:
+      >>> images = np.full((2, 1, 1), 7, np.uint8)
+      >>> fields = side_by_side(images, np.array([3, 5]), np.random.default_rng(0))
+      >>> fields["image"][..., 0, 0], fields["right"]
+      (array([[7],
+             [7]], dtype=uint8), array([5, 3], dtype=int32))
     """
     partners = _partners(labels, rng)
     canvas = np.concatenate([images, _noisy(images[partners], rng)], axis=2)
@@ -89,8 +84,9 @@ def side_by_side(images: np.ndarray, labels: np.ndarray, rng: np.random.Generato
 def _partners(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a permutation that gives each image a partner of another class, int64 [N].
 
-    It is a random one in which every image with a partner of its class swaps partners with a random
-    image with which both are served. There is one, as long as no class has more than half.
+    It starts with a random permutation. Each image whose partner has its own class then swaps
+    partners with a random image such that both partners have another class. Such an image exists if
+    no class has more than half of the images.
     """
     count = len(labels)
     if 2 * np.unique(labels, return_counts=True)[1].max(initial=0) > count:
@@ -106,7 +102,7 @@ def _partners(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noisy(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Salt and pepper on half of the pixels: of four equally likely draws, two keep the pixel."""
+    """Replace half of the pixels by black or white: two of four equal draws keep the pixel."""
     draws = rng.integers(4, size=images.shape, dtype=np.uint8)
     return np.where(draws < 2, draws * np.uint8(255), images)
 

@@ -1,7 +1,7 @@
 """NYUv2 as the multi-task benchmark distributes it: segmentation and depth of indoor scenes.
 
-The folder is SPLIT/FIELD/NUMBER.npy: the splits `train` and `val` (or `test`), the fields `image`,
-`label` and `depth`; others, such as `normal`, are not read.
+The files are SPLIT/FIELD/NUMBER.npy, with the splits ``train`` and ``val`` (or ``test``) and the
+fields ``image``, ``label`` and ``depth``. Other fields, such as ``normal``, are not read.
 
 Source: Silberman et al., "Indoor segmentation and support inference from RGBD images", ECCV 2012;
 the 288 x 384 files and 13 classes of Liu, Johns and Davison, "End-to-end multi-task learning with
@@ -42,10 +42,10 @@ FIELDS = ("image", "label", "depth")
 SHAPES = {"image": (HEIGHT, WIDTH, 3), "label": (HEIGHT, WIDTH), "depth": (HEIGHT, WIDTH, 1)}
 
 FOLDERS = {"train": ("train",), "test": ("val", "test")}
-"""What the folder of a split may be called."""
+"""Possible names of the folder of a split."""
 
 SCALES = (1.0, 1.2, 1.5)
-"""How much nearer a training sample may be."""
+"""Possible magnifications of a training sample."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Scene:
     """The files of a scene.
 
     Attributes:
-        number: its number in the split.
-        files: by field, as far as there are any.
+      number: Its number in the split.
+      files: The existing files by field.
     """
 
     number: int
@@ -65,20 +65,15 @@ def scenes(data_dir: str | Path | None, split: str) -> Iterator[Scene]:
     """Find the scenes of a split, in the order of their numbers.
 
     Args:
-        data_dir: the folder of `train` and of `val` or `test`.
-        split: `train` or `test`.
+      data_dir: The folder of ``train`` and of ``val`` or ``test``.
+      split: ``train`` or ``test``.
 
     Yields:
-        Each scene of which there is any file.
+      Each scene that has any file.
 
     Raises:
-        UserError: no folder is named; the split's folder or that of a field is missing; there are
-            both `val` and `test`; a file's name is no number.
-
-    Example:
-        ```
-        next(scenes("data/nyuv2", "train")).files["image"]
-        ```
+      UserError: If no folder is named; the folder of the split or of a field is missing; there are
+        both ``val`` and ``test``; or the name of a file is not a number.
     """
     if data_dir is None:
         raise UserError("nyuv2 is made from its .npy files: name their folder with --data-dir")
@@ -113,21 +108,17 @@ def read(files: dict[str, Path]) -> dict[str, np.ndarray]:
     """Read the three files of a scene.
 
     Args:
-        files: by field.
+      files: The files by field.
 
     Returns:
-        `image`, uint8 [288, 384, 3]: the file's intensities in [0, 1] times 255, rounded, which
-        changes none by more than 1/510. `segmentation`, int8 [288, 384]: classes 0 to 12, and -1
-        for pixels without one. `depth`, float32 [288, 384, 1], in metres, 0 where it is unknown.
+      ``image``, uint8 [288, 384, 3]: the file's intensities in [0, 1] times 255, rounded, which
+      changes none by more than 1/510. ``segmentation``, int8 [288, 384]: classes 0 to 12, and -1
+      for pixels without a class. ``depth``, float32 [288, 384, 1], in meters, 0 where it is
+      unknown.
 
     Raises:
-        UserError: a file is a pointer of Git LFS, damaged, of another shape, or has values beyond
-            these; or holds Python objects, which are not unpickled.
-
-    Example:
-        ```
-        read({"image": ..., "label": ..., "depth": ...})["depth"].mean()
-        ```
+      UserError: If a file is a pointer of Git LFS, is damaged, has another shape or values outside
+        these ranges, or contains Python objects, which are not unpickled.
     """
     image, label, depth = (_checked(field, files[field]) for field in FIELDS)
     return {
@@ -163,34 +154,34 @@ def _check(field: str, array: np.ndarray) -> None:
 
 
 def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """Make a training sample: nearer by a random scale, and mirrored with probability 1/2.
+    """Make a training sample: magnified by a random scale, and mirrored with probability 1/2.
 
-    The scale is 1, 1.2 or 1.5. A crop of the height and width divided by it, at a random place, is
-    resized to the whole size: the image bilinearly, segmentation and depth by the nearest pixel.
-    Depth is divided by the scale. Pixels are squares, as Pillow has it, in all three, so that
-    they stay aligned; the benchmark's image has its corner pixels at the corners, which is up to a
-    pixel off.
+    The scale is 1, 1.2 or 1.5. A random crop, whose height and width are those of the scene divided
+    by the scale, is resized to the size of the scene: the image bilinearly, segmentation and depth
+    by the nearest pixel. Depth is divided by the scale. All three treat pixels as squares, as
+    Pillow does, so that they stay aligned; the benchmark aligns the corner pixels of the image,
+    which is off by up to a pixel.
 
     Args:
-        example: `image`, a PNG file of 288 x 384; `segmentation`, int8 [288, 384]; `depth`,
-            float32 [288, 384, 1].
-        rng: where the randomness comes from.
+      example: ``image``, a PNG file of 288 x 384; ``segmentation``, int8 [288, 384]; ``depth``,
+        float32 [288, 384, 1].
+      rng: Source of randomness.
 
     Returns:
-        `image`, uint8 [288, 384, 3]; `segmentation`, int32 [288, 384], -1 where it does not
-        count; `depth`, float32 [288, 384, 1], 0 where it does not count.
+      ``image``, uint8 [288, 384, 3]; ``segmentation``, int32 [288, 384], -1 for ignored pixels;
+      ``depth``, float32 [288, 384, 1], 0 for ignored pixels.
 
-    Example:
-        >>> file = io.BytesIO()
-        >>> from PIL import Image
-        >>> Image.new("RGB", (384, 288)).save(file, "PNG")
-        >>> example = {
-        ...     "image": file.getvalue(),
-        ...     "segmentation": np.zeros((288, 384), np.int8),
-        ...     "depth": np.full((288, 384, 1), 3, np.float32),
-        ... }
-        >>> training(example, np.random.default_rng(0))["depth"][0, 0]
-        array([2.], dtype=float32)
+    Examples:
+      >>> file = io.BytesIO()
+      >>> from PIL import Image
+      >>> Image.new("RGB", (384, 288)).save(file, "PNG")
+      >>> example = {
+      ...     "image": file.getvalue(),
+      ...     "segmentation": np.zeros((288, 384), np.int8),
+      ...     "depth": np.full((288, 384, 1), 3, np.float32),
+      ... }
+      >>> training(example, np.random.default_rng(0))["depth"][0, 0]
+      array([2.], dtype=float32)
     """
     from PIL import Image
 
@@ -214,23 +205,18 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any
 
 
 def _nearest(size: int, cropped: int) -> np.ndarray:
-    """Return the pixel of a crop in which the center of each pixel of the resized crop lies."""
+    """Return the pixel of a crop that contains the center of each pixel of the resized crop."""
     return ((np.arange(size) + 0.5) * cropped / size).astype(np.int64)
 
 
 def evaluation(example: dict[str, Any]) -> dict[str, Any]:
-    """Make an evaluation sample: the scene as it is.
+    """Make an evaluation sample: the unchanged scene.
 
     Args:
-        example: as for `training`.
+      example: As for ``training``.
 
     Returns:
-        As `training`.
-
-    Example:
-        ```
-        evaluation(example)["segmentation"]
-        ```
+      As ``training``.
     """
     from PIL import Image
 
@@ -259,7 +245,7 @@ def _whole(builder: "RecipeBuilder", split: str) -> Examples:
     """Yield the scenes of a split that have all three files.
 
     Raises:
-      UserError: As :func:`scenes` and :func:`read`; or if no scene has all three files.
+      UserError: As for :func:`scenes` and :func:`read`; or if no scene has all three files.
     """
     is_empty = True
     for scene in scenes(builder.files_dir, split):

@@ -25,44 +25,39 @@ VIEWS = {
     "pix": 240,  # averages of 2 x 3 pixels
     "zer": 47,  # Zernike moments
 }
-"""The number of features in each view; `mfeat-NAME` is its file."""
+"""The number of features of each view, whose file is ``mfeat-NAME``."""
 
 NUM_CLASSES = 10
 
 CLASS_SIZE = 200
-"""Each file has the samples of class 0, then those of class 1, and so on."""
+"""Samples per class. Each file has the samples of class 0, then those of class 1, and so on."""
 
 TEST_SIZE = 50
-"""Of each class; the set comes without a split."""
+"""Test samples per class; the set is published without a split."""
 
 SEED = 0
-"""Fixes the split."""
+"""Seed of the split."""
 
 
 def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
-    """Read the six files and split them, the same way at every call.
+    """Read the six files and split them, always in the same way.
 
-    Of each class, 50 samples drawn at random are the test and 150 the training. Every feature is
-    standardized with the mean and standard deviation of the training split; one that is constant
-    there is only shifted.
+    50 random samples of each class are the test split, the other 150 the training split. Every
+    feature is standardized with the mean and standard deviation of the training split; a feature
+    that is constant there is only shifted.
 
     Args:
-        data_dir: the folder of `mfeat-fac`, `mfeat-fou`, `mfeat-kar`, `mfeat-mor`, `mfeat-pix`
-            and `mfeat-zer`.
+      data_dir: The folder of ``mfeat-fac``, ``mfeat-fou``, ``mfeat-kar``, ``mfeat-mor``,
+        ``mfeat-pix`` and ``mfeat-zer``.
 
     Returns:
-        `train` (1,500 samples) and `test` (500), each in the order of the files, with `fac`,
-        float32 [N, 216]; `fou` [N, 76]; `kar` [N, 64]; `mor` [N, 6]; `pix` [N, 240]; `zer`
-        [N, 47]; and `label`, int32 [N].
+      ``train`` (1,500 samples) and ``test`` (500), each in the order of the files, with ``fac``,
+      float32 [N, 216]; ``fou`` [N, 76]; ``kar`` [N, 64]; ``mor`` [N, 6]; ``pix`` [N, 240]; ``zer``
+      [N, 47]; and ``label``, int32 [N].
 
     Raises:
-        UserError: no folder is named; a file is missing, or does not have 2,000 lines of the
-            view's number of finite numbers.
-
-    Example:
-        ```
-        arrays("data/uci_mfeat")["train"]["fou"]
-        ```
+      UserError: If no folder is named; or a file is missing, or does not have 2,000 lines with one
+        finite number per feature.
     """
     if data_dir is None:
         raise UserError("uci-mfeat is made from the mfeat files: name their folder with --data-dir")

@@ -16,8 +16,8 @@ class RecipeBuilder(tfds.core.GeneratorBasedBuilder):
       recipe: How the set is written; the builder has its name and version.
       prepared_dir: The folder of prepared sets; this one goes to ``PREPARED_DIR/NAME/VERSION``.
       files_dir: The folder of the files that the set is made from, if it needs any.
-      workers: The processes that may decode. Clips are decoded by at least one, since a decoder
-        may crash.
+      workers: Number of processes that decode. Clips are decoded by at least one process, since a
+        decoder may crash.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class RecipeBuilder(tfds.core.GeneratorBasedBuilder):
         super().__init__(file_format="array_record", data_dir=self.prepared_dir)
 
     def __reduce__(self) -> tuple[Callable[..., "RecipeBuilder"], tuple[Any, ...]]:
-        # TFDS pickles the arguments that it knows; the recipe is none of them.
+        # TFDS pickles only the arguments that it knows, without the recipe.
         return RecipeBuilder, (self.recipe, self.prepared_dir, self.files_dir, self.workers)
 
     def skip(self, split: str, sample: str, reason: str) -> None:
-        """Leave a sample out, for a reason that the preparation reports and the set keeps."""
+        """Leave a sample out, for a reason that is reported and kept with the set."""
         self.info.metadata.setdefault("skipped", []).append(
             {"split": split, "sample": sample, "reason": reason}
         )

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""A lock that lets one process at a time work in a folder."""
 
 import os
 from collections.abc import Iterator
@@ -12,27 +12,28 @@ from experiments.errors import UserError, of_system
 
 @contextmanager
 def exclusive(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a folder, which is created if need be, against other processes that ask for it.
+    """Lock a folder, which is created if it does not exist, against other processes that lock it.
 
-    A second process waits until the first is done. The system releases the hold of a process
-    that is killed, so whatever half-written file the holder finds was left by a dead process.
+    A second process waits until the first is done. The system releases the lock of a process that
+    is killed, so any half-written file that the holder of the lock finds was left by a dead
+    process.
 
     Args:
-        folder: the folder; a file `.lock` of zero bytes stays in it, unless it is all there is.
-        wait: whether to wait for a process that holds it.
+      folder: The folder. An empty file ``.lock`` stays in it, unless it is the only file.
+      wait: Whether to wait for a process that holds the lock. True by default.
 
     Yields:
-        Nothing.
+      Nothing.
 
     Raises:
-        UserError: the folder cannot be created or written; or another process holds it, and this
-            one is not to wait.
+      UserError: If the folder cannot be created or written; or if another process holds the lock
+        and ``wait`` is False.
 
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as room, exclusive(Path(room) / "data"):
-        ...     (Path(room) / "data" / ".lock").exists()
-        True
+    Examples:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as room, exclusive(Path(room) / "data"):
+      ...     (Path(room) / "data" / ".lock").exists()
+      True
     """
     path = folder / ".lock"
     made = [each for each in (folder, *folder.parents) if not each.exists()]
@@ -44,7 +45,7 @@ def exclusive(folder: Path, wait: bool = True) -> Iterator[None]:
 
 
 def _held(path: Path, wait: bool) -> IO[str]:
-    import fcntl  # POSIX only; data sets made in memory do without
+    import fcntl  # POSIX only; data sets in memory do not need it
 
     folder = path.parent
     how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -54,20 +55,20 @@ def _held(path: Path, wait: bool) -> IO[str]:
             with ExitStack() as opened:
                 lock = opened.enter_context(open(path, "w"))
                 fcntl.flock(lock, how)
-                # The last to hold it may have removed the file, or there is another one since.
+                # The last holder may have removed the file, and another may have made a new one.
                 if path.exists() and samestat(os.fstat(lock.fileno()), path.stat()):
                     opened.pop_all()
                     return lock
     except BlockingIOError as error:
         raise UserError(
-            f"another process works in {folder}: wait for its end or name another folder"
+            f"another process works in {folder}: wait until it ends or name another folder"
         ) from error
     except OSError as error:
         raise of_system(error, f"cannot write in {folder}") from error
 
 
 def _remove_if_empty(path: Path, made: list[Path]) -> None:
-    """Remove the file and the folders that were made for it, where nothing else is in them."""
+    """Remove the lock file, and the folders that were made for it, if nothing else is in them."""
     with suppress(OSError):
         if made and list(path.parent.iterdir()) == [path]:
             path.unlink()

@@ -1,4 +1,4 @@
-"""Result files, which are written whole or not at all."""
+"""Atomic writing of result files."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,19 +7,19 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place and rename it there when it is whole.
+    """Write a file under a temporary name and rename it when it is complete.
 
-    If that fails, or is interrupted, the file that was there before stays as it was, and nothing is
-    left beside it. Processes that write a file at the same time take turns.
+    If this fails or is interrupted, an existing file does not change and the temporary one is
+    removed. Processes that write a file at the same time take turns.
 
     Args:
       path: The file.
-      content: All of it; text is written in UTF-8.
+      content: The whole content; text is written in UTF-8.
 
     Raises:
-      OSError: If it cannot be written. The error names the file.
+      OSError: If the file cannot be written. The error names the file.
 
-    Example:
+    Examples:
       >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     write_whole(Path(folder, "table.md"), "| a | b |")
@@ -30,14 +30,14 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def write_together(files: Mapping[Path, str | bytes]) -> None:
-    """Write files as :func:`write_whole` does, and rename none before all of them are whole.
+    """Write files as :func:`write_whole` does, and rename none before all of them are complete.
 
     Args:
       files: The content of each file.
 
     Raises:
-      OSError: If one cannot be written, such as on a full disk; the files that were there before
-        stay as they were. The error names the file.
+      OSError: If one cannot be written, such as on a full disk; existing files do not change. The
+        error names the file.
     """
     partials = {path: path.with_name(f"{path.name}.partial") for path in sorted(files)}
     with ExitStack() as held:
@@ -55,7 +55,7 @@ def write_together(files: Mapping[Path, str | bytes]) -> None:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Let errors of the system name this file."""
+    """Put the name of the file into errors of the system."""
     try:
         yield
     except OSError as error:
@@ -64,14 +64,14 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _held(partial: Path) -> Iterator[int]:
-    """Open a file that no other process holds; what a killed one left there is taken over.
+    """Open and lock a temporary file, and remove it if the block fails; yield its descriptor.
 
-    It is removed if what is done with it fails. Yields its descriptor.
+    A file that a killed process left is overwritten.
     """
     import fcntl  # POSIX only
 
     while True:
-        # A link would lead to a file that is another's.
+        # O_NOFOLLOW, since a link could lead to a file of someone else.
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -89,7 +89,7 @@ def _held(partial: Path) -> Iterator[int]:
 
 
 def _is_there(path: Path, descriptor: int) -> bool:
-    """Whether a path still leads to an open file."""
+    """Return whether a path still leads to an open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Recipes of the data sets that are arrays in memory before they are written."""
+"""Recipes of the data sets that are made in memory before they are written."""
 
 import functools
 import io
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from experiments.data.storage.builder import RecipeBuilder
 
 Arrays = Callable[[Path | None], dict[str, Fields]]
-"""Makes "train" and "test" in memory from the folder of the files, if the set needs any."""
+"""Function that makes "train" and "test" in memory from the folder of the files, if any."""
 
 
 def recipe(
@@ -34,8 +34,8 @@ def recipe(
       name: As in :class:`Recipe`.
       description: As in :class:`Recipe`.
       features: As in :class:`Recipe`.
-      arrays: Makes the set in memory, equal to what is read from disk later; a function of a
-        module, so that it can be pickled.
+      arrays: Function that makes the set in memory, equal to what is later read from disk. It must
+        be a function of a module, so that it can be pickled.
       version: As in :class:`Recipe`.
     """
     return Recipe(

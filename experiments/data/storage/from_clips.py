@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 AnyClip = TypeVar("AnyClip", bound=Clip)
 
 VERSION = "1.1.0"
-"""Since the first version, pictures are upright and clips are always cut from whole recordings."""
+"""The version of sets of clips. In 1.0.0, pictures could be rotated and recordings uncut."""
 
 
 def features(classes: Sequence[str]) -> dict[str, Any]:
-    """Return the features of a clip of one of several classes."""
+    """Return the TFDS features of a clip with one of several classes."""
     import tensorflow_datasets as tfds
 
     return {
@@ -40,16 +40,16 @@ def examples(
     splits: Mapping[str, Sequence[AnyClip]],
     decode: Callable[[AnyClip], Example],
 ) -> Mapping[str, Examples]:
-    """Return the clips of each split that can be used, in their order.
+    """Return the usable clips of each split, in their order.
 
     Args:
-      builder: Told which clips are left out.
+      builder: The builder; its ``skip`` is called for the clips that are left out.
       splits: The clips of "train" and "test".
-      decode: Makes an example of a clip, or raises :class:`ClipError`, for which the clip is left
-        out; a function of a module, so that worker processes can call it.
+      decode: Function that makes an example from a clip, or raises :class:`ClipError`, and then the
+        clip is left out. It must be a function of a module, so that worker processes can call it.
 
     Raises:
-      UserError: As ``decoding.in_order``; or if no clip of a class can be used.
+      UserError: As for ``decoding.in_order``; or if no clip of a class can be used.
     """
     return {split: _usable(builder, split, clips, decode) for split, clips in splits.items()}
 

@@ -1,4 +1,4 @@
-"""A part of the training set kept out of it."""
+"""A random part of the training set, held out for validation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,32 +9,32 @@ from experiments.data.storage.fields import Fields
 from experiments.data.storage.samples import Samples
 
 SEED = 0
-"""Fixes which samples are kept out."""
+"""Seed that determines which samples are held out."""
 
 
 def count(split: Fields | Samples) -> int:
     """Return the number of samples of a split.
 
-    Example:
-        >>> count({"label": np.zeros(3)})
-        3
+    Examples:
+      >>> count({"label": np.zeros(3)})
+      3
     """
     return len(split) if isinstance(split, Samples) else len(next(iter(split.values())))
 
 
 def hold_out(splits: Mapping[str, Any], share: float) -> dict[str, Any]:
-    """Move a random share of the training set to a set of its own.
+    """Move a random share of the training set to a new set.
 
     Args:
-        splits: "train" and others, as `experiments.data.load` gives them.
-        share: of the training samples, in (0, 1), rounded to whole samples.
+      splits: "train" and others, as ``experiments.data.load`` returns them.
+      share: The share of the training samples, in (0, 1), rounded to whole samples.
 
     Returns:
-        The sets, with a smaller "train", in its order, and "held-out" beside it.
+      The sets, with a smaller "train" and the new "held-out", both in the original order.
 
-    Example:
-        >>> {name: count(x) for name, x in hold_out({"train": {"x": np.arange(10)}}, 0.2).items()}
-        {'train': 8, 'held-out': 2}
+    Examples:
+      >>> {name: count(x) for name, x in hold_out({"train": {"x": np.arange(10)}}, 0.2).items()}
+      {'train': 8, 'held-out': 2}
     """
     train = splits["train"]
     order = np.random.default_rng(SEED).permutation(count(train))

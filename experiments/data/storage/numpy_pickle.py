@@ -1,12 +1,12 @@
-"""Pickles of NumPy arrays, read without running what they hold.
+"""Reading of pickled NumPy arrays without executing code from the pickle.
 
-A pickle is a program: it names functions and calls them. Here no name is looked up. The few that a
-pickled array needs are answered with stand-ins that write down what they are told, and the arrays
-are made from that afterwards; any other name ends the reading. NumPy's own functions are not
-among them, because they trust the pickle about sizes and types.
+A pickle is a program: it names functions and calls them. This reader looks up no names. The few
+names that a pickled array needs are replaced by stand-ins that record their arguments, and the
+arrays are made from these records afterwards. Any other name is an error. NumPy's own functions are
+not called, because they trust the sizes and types in the pickle.
 
-Source: Python's documentation of `pickle`, "Restricting Globals"; the pickled form of an array is
-that of `numpy.ndarray.__reduce__`.
+Source: Python's documentation of ``pickle``, "Restricting Globals"; the pickled form of an array is
+that of ``numpy.ndarray.__reduce__``.
 """
 
 import math
@@ -26,31 +26,31 @@ def load(path: str | Path) -> Any:
     """Read a pickle of NumPy arrays and plain values.
 
     Plain values are None, booleans, numbers, text, bytes, and lists, tuples and dictionaries of
-    plain values and arrays. Arrays may hold booleans, integers, floats, text, bytes or, as
-    Python objects, plain values. Pickles of every protocol are read, those of Python 2 included,
-    whose strings become text by Latin-1.
+    plain values and arrays. Arrays may contain booleans, integers, floats, text, bytes or, as
+    Python objects, plain values. Pickles of every protocol can be read, also those of Python 2,
+    whose strings are decoded as Latin-1.
 
     Args:
-        path: the file.
+      path: The file.
 
     Returns:
-        What was pickled. Arrays are read-only.
+      The pickled object. Its arrays are read-only.
 
     Raises:
-        UserError: the file cannot be read, is a pointer of Git LFS, is no pickle or is cut short;
-            or it needs anything but arrays and plain values, none of which is then executed.
+      UserError: If the file cannot be read, is a pointer of Git LFS, is no pickle, is truncated, or
+        contains anything but arrays and plain values. Nothing is executed.
 
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "features.pkl"
-        >>> _ = file.write_bytes(pickle.dumps({"train": np.arange(3)}))
-        >>> load(file)
-        {'train': array([0, 1, 2])}
-        >>> _ = file.write_bytes(pickle.dumps(print))
-        >>> load(file)  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-        ...
-        experiments.errors.UserError: .../features.pkl cannot be used (it asks for builtins.print...
+    Examples:
+      >>> import tempfile
+      >>> file = Path(tempfile.mkdtemp()) / "features.pkl"
+      >>> _ = file.write_bytes(pickle.dumps({"train": np.arange(3)}))
+      >>> load(file)
+      {'train': array([0, 1, 2])}
+      >>> _ = file.write_bytes(pickle.dumps(print))
+      >>> load(file)  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      ...
+      experiments.errors.UserError: .../features.pkl cannot be used (it asks for builtins.print...
     """
     refuse_pointer(Path(path))
     try:
@@ -77,7 +77,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _StandIn:
-    """What a pickle gets for a name: it can be called, and not changed."""
+    """The object that replaces a name in a pickle: it can be called but not changed."""
 
     __slots__ = ("_call",)
 
@@ -92,7 +92,7 @@ class _StandIn:
 
 
 class _Dtype:
-    """A NumPy dtype as the pickle describes it: a code such as f8, then the byte order."""
+    """A NumPy dtype as the pickle describes it: a code such as f8, and the byte order."""
 
     __slots__ = ("_code", "_order")
 
@@ -179,7 +179,7 @@ def _bytes(data: object) -> bytes | bytearray:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """How protocols 0 to 2 spell bytes, but for no bytes at all."""
+    """Return bytes that protocols 0 to 2 wrote as text; they write empty bytes in another way."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it has bytes in the encoding {encoding!r}")
     return text.encode("latin1")
@@ -207,7 +207,7 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray)
 
 
 def _finished(value: Any, memo: dict[int, Any]) -> Any:
-    """Replace what the stand-ins wrote down by arrays; `memo` has what is replaced, by identity."""
+    """Replace the records of the stand-ins by arrays; ``memo`` maps identities to results."""
     if isinstance(value, _ATOMS):
         return value
     if id(value) in memo:

@@ -1,4 +1,4 @@
-"""Data sets prepared on disk: written once by a TFDS builder, then opened."""
+"""Data sets on disk, which a TFDS builder writes once."""
 
 import io
 import json
@@ -28,32 +28,26 @@ def prepare(
     data_dir: str | Path | None = None,
     workers: int = 0,
 ) -> "RecipeBuilder":
-    """Open a prepared data set, preparing it first if the folder does not have it.
+    """Open a prepared data set, and prepare it first if the folder does not have it.
 
-    The set is written beside its place and renamed when whole. What a killed preparation left is
-    removed by the next one; of several processes that need the set, one prepares it and the
-    others wait. Samples that the builder had to leave out are reported, with their number and
-    reasons, on standard error; the set keeps the list in `metadata.json`.
+    The set is written under a temporary name and renamed when it is complete. The next preparation
+    removes the files of one that was killed. If several processes need the set, one prepares it and
+    the others wait. The number of samples that are left out, and the reasons, are printed to
+    standard error; the set keeps the list in ``metadata.json``.
 
     Args:
-        recipe: how the set is written, which is the `recipe` of a data set.
-        prepared_dir: the folder of prepared data sets.
-        data_dir: the folder of the files that the set is made from, where it needs any; used only
-            to prepare.
-        workers: the processes that decode, where a set is decoded.
+      recipe: The recipe of the data set.
+      prepared_dir: The folder of prepared data sets.
+      data_dir: The folder of the files that the set is made from, if it needs any. It is used only
+        to prepare.
+      workers: Number of processes that decode clips. 0 by default.
 
     Returns:
-        The builder, whose set is prepared.
+      The builder of the prepared set.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full; the files are missing,
-            damaged or pointers of Git LFS; the prepared set is damaged; the number of workers is
-            negative.
-
-    Example:
-        ```
-        prepare(cg_mnist.DATASET.recipe, "data/prepared", "data/mnist").info.splits["train"]
-        ```
+      UserError: If the folder cannot be written or the disk is full; the files are missing, damaged
+        or pointers of Git LFS; the prepared set is damaged; or the number of workers is negative.
     """
     import tensorflow_datasets as tfds
 
@@ -77,7 +71,7 @@ def prepare(
                     download_config=tfds.download.DownloadConfig(try_download_gcs=False)
                 )
             except BaseException as error:
-                downloads = folder / "downloads"  # made by TFDS, though nothing goes there
+                downloads = folder / "downloads"  # made by TFDS but not used
                 for made in (home.parent, downloads / "extracted", downloads):
                     with suppress(OSError):  # other sets and versions stay
                         made.rmdir()
@@ -89,28 +83,18 @@ def prepare(
     for path in home.iterdir():
         refuse_pointer(path)
     with damage_told(home):
-        # TFDS takes a folder without this file for a new set, and raises an error of protobuf's
-        # own where the file is damaged.
+        # Without this file TFDS would make a new set; a damaged one would raise a protobuf error.
         json.loads((home / "dataset_info.json").read_text())
         return open_set()
 
 
 def is_prepared(recipe: Recipe, prepared_dir: str | Path) -> bool:
-    """Tell whether a folder has a data set.
-
-    Args:
-        recipe: as for `prepare`.
-        prepared_dir: as for `prepare`.
-    """
+    """Return whether the folder of prepared data sets has the set of a recipe."""
     return _home(recipe, Path(prepared_dir)).exists()
 
 
 def skipped(opened: "RecipeBuilder") -> str:
-    """Say in a line what a prepared set leaves out; return "" if it is nothing.
-
-    Args:
-        opened: the builder of a prepared set.
-    """
+    """Return a line on the samples that a prepared set leaves out, or "" if there are none."""
     left_out = (opened.info.metadata or {}).get("skipped", [])
     if not left_out:
         return ""
@@ -126,23 +110,18 @@ def skipped(opened: "RecipeBuilder") -> str:
 def arrays(
     recipe: Recipe, prepared_dir: str | Path, data_dir: str | Path | None = None
 ) -> dict[str, Fields]:
-    """Read a prepared data set into memory, preparing it first if the folder does not have it.
+    """Read a prepared data set into memory, and prepare it first if the folder does not have it.
 
     Args:
-        recipe: as `from_arrays.recipe` makes it.
-        prepared_dir: as for `prepare`.
-        data_dir: as for `prepare`.
+      recipe: A recipe made by ``from_arrays.recipe``.
+      prepared_dir: As for ``prepare``.
+      data_dir: As for ``prepare``.
 
     Returns:
-        `train` and `test`, equal byte for byte to the arrays that the set was written from.
+      The splits "train" and "test", equal byte for byte to the arrays that were written.
 
     Raises:
-        UserError: as `prepare`.
-
-    Example:
-        ```
-        arrays(cg_mnist.DATASET.recipe, "data/prepared", "data/mnist")["train"]["gray"]
-        ```
+      UserError: As for ``prepare``.
     """
     opened = prepare(recipe, prepared_dir, data_dir)
     with damage_told(opened.data_path):
@@ -158,10 +137,10 @@ def damage_told(home: str | Path) -> Iterator[None]:
     """Turn read errors of a prepared set into a :class:`UserError` that says it is damaged.
 
     Args:
-        home: the folder of the set.
+      home: The folder of the set.
 
     Raises:
-        UserError: the block raised what TFDS and its readers raise over damaged files.
+      UserError: If the block raised an error that TFDS and its readers raise for damaged files.
     """
     try:
         yield
@@ -169,7 +148,7 @@ def damage_told(home: str | Path) -> Iterator[None]:
         reason = " ".join(str(error).split())
         raise UserError(
             f"the prepared data set is damaged ({reason}): delete the folder {home} "
-            "and it is prepared again"
+            "to prepare it again"
         ) from error
 
 
@@ -179,7 +158,7 @@ def _read_split(builder: "RecipeBuilder", split: str) -> Fields:
 
     features = builder.info.features
     images = [name for name in features if isinstance(features[name], tfds.features.Image)]
-    # Pillow decodes the PNG bytes here because TFDS's own decoding takes half as long again.
+    # Pillow decodes the PNG bytes here, since TFDS's own decoding takes 1.5 times as long.
     source = builder.as_data_source(
         split, decoders={name: tfds.decode.SkipDecoding() for name in images}
     )
@@ -202,7 +181,7 @@ def _read_split(builder: "RecipeBuilder", split: str) -> Fields:
 
 
 def _shape(feature: Any, value: Any) -> tuple[int, ...]:
-    """Return the shape of a feature, or of one sample's value where the feature leaves it open."""
+    """Return the shape of a feature, or of one sample's value if the feature does not fix it."""
     return np.shape(value) if None in feature.shape else feature.shape
 
 

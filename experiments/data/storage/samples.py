@@ -1,4 +1,4 @@
-"""A split that is read from disk sample by sample."""
+"""Splits that are read from disk sample by sample."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,13 @@ labels as integers, text as bytes."""
 
 
 class Transforms(NamedTuple):
-    """The functions that make samples of stored examples; of a module, for worker processes.
+    """The functions that make samples from stored examples.
+
+    They must be functions of a module, so that they can be sent to worker processes.
 
     Attributes:
-        training: makes a training sample of an example, with a generator of random numbers.
-        evaluation: makes a sample of an example, always the same.
+      training: Function of an example and a random generator that returns a training sample.
+      evaluation: Function of an example that returns an evaluation sample, always the same.
     """
 
     training: Callable[[Any, np.random.Generator], Fields]
@@ -31,14 +33,14 @@ class Transforms(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of one split, made of stored examples when they are asked for.
+    """The samples of one split, made from stored examples when they are requested.
 
-    Cloudpickle can send it to worker processes, so that they make them.
+    Cloudpickle can send this object to worker processes, which then make the samples.
 
     Attributes:
-        examples: the stored examples, by index.
-        training: as in `Transforms`.
-        evaluation: as in `Transforms`.
+      examples: The stored examples, by index.
+      training: As in ``Transforms``.
+      evaluation: As in ``Transforms``.
     """
 
     examples: Sequence[Example]
@@ -49,7 +51,7 @@ class Samples:
         return len(self.examples)
 
     def subset(self, rows: np.ndarray) -> "Samples":
-        """Return the samples of some indices, [N], in that order."""
+        """Return the samples with some indices, [N], in that order."""
         return replace(self, examples=_Subset(self.examples, rows))
 
     def training_batch(
@@ -58,13 +60,13 @@ class Samples:
         """Make a batch of training samples.
 
         Args:
-            indices: the samples of the batch, [B].
-            rng: where the randomness comes from. Each sample has a generator of its own, so that
-                it does not depend on the rows that are made with it.
-            rows: the rows of the batch that are wanted; by default all.
+          indices: The indices of the samples of the batch, [B].
+          rng: Source of randomness. Each sample gets its own generator, so it does not depend on
+            which other rows are made.
+          rows: The rows of the batch to make; by default all.
 
         Returns:
-            An array per field, with the wanted samples along the first axis.
+          An array per field, with the samples of these rows along the first axis.
         """
         seeds = rng.integers(2**63, size=len(indices))
         chosen = range(len(indices)) if rows is None else rows
@@ -76,7 +78,7 @@ class Samples:
         )
 
     def evaluation_batch(self, indices: np.ndarray) -> Fields:
-        """Make a batch of the samples of some indices, [B]."""
+        """Make a batch of the evaluation samples with some indices, [B]."""
         return _stacked([self.evaluation(self.examples[int(index)]) for index in indices])
 
 
@@ -96,20 +98,20 @@ def samples(opened: "RecipeBuilder", split: str, transforms: Transforms) -> Samp
     """Return the samples of a split of a prepared set.
 
     Args:
-        opened: the builder of the prepared set.
-        split: "train" or "test".
-        transforms: make samples of its examples.
+      opened: The builder of the prepared set.
+      split: "train" or "test".
+      transforms: The functions that make samples from its examples.
     """
     return Samples(_examples(opened, split), transforms.training, transforms.evaluation)
 
 
 @dataclass(frozen=True)
 class _Stored(Sequence[Example]):
-    """Examples on disk, whose damage shows when they are read.
+    """Examples on disk; reading a damaged one raises a :class:`UserError`.
 
     Attributes:
-        source: reads them.
-        home: the folder of the prepared set.
+      source: The TFDS source that reads them.
+      home: The folder of the prepared set.
     """
 
     source: Sequence[Example]
@@ -130,7 +132,7 @@ def _examples(opened: "RecipeBuilder", split: str) -> Sequence[Example]:
     import tensorflow_datasets as tfds
 
     class Encoded(tfds.decode.SkipDecoding):
-        """Leaves a sequence of images encoded, which TFDS can do for a single image only."""
+        """Leave a sequence of images encoded, which TFDS supports only for a single image."""
 
         def decode_batch_example_np(self, example: np.ndarray) -> np.ndarray:
             return example

@@ -1,4 +1,4 @@
-"""Processes that work for this one: a function mapped over items, ahead of use and in order."""
+"""Worker processes that map a function over items, ahead of use and in order."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PATIENCE = 600
-"""Seconds for which a result may keep the reader waiting."""
+"""Seconds to wait for a result before a worker counts as stuck."""
 
 
 class WorkerError(BreakError):
@@ -31,13 +31,13 @@ class WorkerError(BreakError):
 
 
 def end_with_parent(*_: Any) -> None:
-    """Make this process end when its parent is gone, and leave Ctrl-C to the parent.
+    """Make this process end when its parent has ended, and ignore Ctrl-C.
 
-    A parent that is killed tells nobody, and a worker that waits for work or for room would wait
-    for ever. A terminal sends Ctrl-C to all processes of a command.
+    A parent that is killed sends no message, so a worker that waits for work or for space would
+    wait for ever. A terminal sends Ctrl-C to all processes of a command; only the parent reacts.
 
     Args:
-      *_: What a pool tells its workers, which is of no use here.
+      *_: Arguments that a pool passes to its workers; they are ignored.
     """
 
     def wait(parent: Any) -> None:
@@ -50,11 +50,11 @@ def end_with_parent(*_: Any) -> None:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Keep Ctrl-C from processes that this thread starts, until they leave it to their parent.
+    """Block Ctrl-C for processes that this thread starts, until they ignore it themselves.
 
-    A process inherits what is blocked where it is started.
+    A process inherits the blocked signals of the thread that starts it.
     """
-    resource_tracker.ensure_running()  # it would be started with the first process, and unblock
+    resource_tracker.ensure_running()  # else the first process starts it, which unblocks the signal
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -63,19 +63,19 @@ def deaf() -> Iterator[None]:
 
 
 class Mapped(Iterator[Result], Generic[Item, Result]):
-    """The results of a function for each of some items, made by processes and given in order.
+    """An iterator over the results of a function for some items, computed by worker processes.
 
-    The processes share nothing but a connection each, so that the death of one, which the system
-    brings about when memory runs out, shows at once and holds up nobody. They leave Ctrl-C to this
-    process, and end with it, even if it is killed.
+    Results come in the order of the items. Each process shares only a connection with this one, so
+    a process that the system kills when memory runs out is noticed at once and does not block the
+    others. The processes ignore Ctrl-C, and end with this process even if it is killed.
 
     Args:
-      function: What to map; cloudpickle sends it, once, to each process.
-      items: Small and picklable.
-      number: How many processes; at least one.
-      ahead: How many results may wait in each process, or be under way.
+      function: The function; cloudpickle sends it once to each process.
+      items: The items, small and picklable.
+      number: Number of processes; at least one.
+      ahead: Number of results of each process that may be waiting or in progress.
 
-    Example:
+    Examples:
       >>> squares = Mapped(abs, [-1, 2, -3], number=2, ahead=1)
       >>> list(squares)
       [1, 2, 3]
@@ -84,7 +84,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
     def __init__(
         self, function: Callable[[Item], Result], items: Iterable[Item], number: int, ahead: int
     ) -> None:
-        import cloudpickle  # what is mapped may be defined in a function
+        import cloudpickle  # the mapped function may be defined in another function
 
         self._items = iter(items)
         self._closed = False
@@ -102,7 +102,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
                 f"cannot start {number} worker processes ({error.strerror}): use fewer --workers"
             ) from error
         self._turns: deque[_Worker] = deque()
-        """Whose results come next."""
+        """The workers in the order in which they give the next results."""
         for index, item in enumerate(first):
             self._ask(self._workers[index % len(self._workers)], item)
 
@@ -125,17 +125,13 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
         return result
 
     def check(self) -> None:
-        """Check that all processes are there, whosever result comes next.
-
-        Raises:
-          WorkerError: If one was killed.
-        """
+        """Raise a ``WorkerError`` if any process was killed, even if its result is not due yet."""
         for worker in self._workers:
             if wait([worker.process.sentinel], timeout=0) and not self._closed:
                 raise worker.death()
 
     def close(self) -> None:
-        """End the processes, also while another thread waits for a result."""
+        """End the processes, even while another thread waits for a result."""
         self._closed = True
         for worker in self._workers:
             worker.process.kill()
@@ -158,30 +154,30 @@ class _Worker:
 
         def start() -> None:
             try:
-                with theirs, deaf():  # only the process has that end now: its death closes it
+                with theirs, deaf():  # only the process keeps that end, so its death closes it
                     self.process.start()
             except BaseException as error:
                 started.set_exception(error)
             else:
                 started.set_result(None)
 
-        # In another thread, so that Ctrl-C reaches this one while the server is not yet ready.
+        # In another thread, so that Ctrl-C still reaches this one until the server is ready.
         threading.Thread(target=start, daemon=True).start()
         started.result()
 
     def ask(self, item: Any) -> None:
-        with suppress(OSError):  # the answer will tell
+        with suppress(OSError):  # answer() reports it
             self._connection.send(item)
 
     def answer(self) -> tuple[bool, Any]:
-        # In parts, so that the time in which the whole command is stopped does not count.
+        # In short waits, so that the time in which the whole command is stopped does not count.
         for _ in range(PATIENCE):
             if self._connection.poll(1):
                 break
         else:
             raise WorkerError(
-                f"worker process {self.process.pid} has given nothing for {PATIENCE // 60} "
-                "minutes: see whether it is stopped, or waits for a disk"
+                f"worker process {self.process.pid} has given no result for {PATIENCE // 60} "
+                "minutes: check whether it is stopped or waits for a disk"
             )
         try:
             return _received(self._connection)
@@ -202,13 +198,13 @@ class _Worker:
 
 
 def _context() -> Any:
-    """Where processes come from that share nothing with this one.
+    """Return a context that starts processes which share nothing with this one.
 
-    A fork of it would inherit locks that JAX's threads hold.
+    A fork of this process would inherit locks that JAX's threads hold.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
-    # A server that has imported what workers need makes them in a hundredth of the time.
+    # A server that has imported the workers' modules starts them in a hundredth of the time.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["__main__", "experiments.data", "experiments.engine.feeds.streamed"]
@@ -219,7 +215,7 @@ def _context() -> Any:
 
 
 def _work(payload: bytes, connection: Connection) -> None:
-    """Answer each item with whether the function gave a result, and with that result."""
+    """Send, for each item, whether the function returned, and its result or its error."""
     end_with_parent()
     answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
@@ -227,10 +223,10 @@ def _work(payload: bytes, connection: Connection) -> None:
         while True:
             try:
                 _send(connection, *answers.get())
-            except OSError:  # nobody wants it any more
+            except OSError:  # the parent has closed the connection
                 os._exit(0)
 
-    threading.Thread(target=send, daemon=True).start()  # the next result is made meanwhile
+    threading.Thread(target=send, daemon=True).start()  # so that the next result is made meanwhile
     function: Callable[[Any], Any] | None = None
     while True:
         try:
@@ -249,12 +245,12 @@ def _work(payload: bytes, connection: Connection) -> None:
 
 
 def _send(connection: Connection, ok: bool, result: Any) -> None:
-    """Send an answer, with its arrays apart: they are not copied into the message."""
+    """Send an answer, with its arrays separately, so that they are not copied into the message."""
     arrays: list[pickle.PickleBuffer] = []
     try:
         message = pickle.dumps((ok, result), protocol=5, buffer_callback=arrays.append)
         if not ok:
-            pickle.loads(message)  # some errors cannot be made again
+            pickle.loads(message)  # some errors cannot be unpickled
     except Exception as error:
         arrays = []
         problem = RuntimeError(repr(error if ok else result))

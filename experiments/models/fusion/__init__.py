@@ -1,7 +1,7 @@
-"""Late fusions by name: from a representation of each modality to joint logits.
+"""Late fusions by name, which map the modalities' representations to joint logits.
 
-A fusion is made from the number of modalities, the size of their representations, the number of
-classes and ``rngs``, and called with the representations in order.
+The constructor of a fusion takes the number of modalities, the size of their representations, the
+number of classes and ``rngs``. A fusion is called with the representations in order.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ FUSIONS: dict[str, Callable[..., nnx.Module]] = {
 
 
 def constructor(name: str) -> Callable[..., nnx.Module]:
-    """Return the fusion class of that name.
+    """Return the class of the fusion with a name.
 
     Raises:
       UserError: If no fusion has that name.
 
-    Example:
+    Examples:
       >>> constructor("product")
       Traceback (most recent call last):
       ...

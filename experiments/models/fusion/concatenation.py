@@ -8,7 +8,7 @@ from flax import nnx
 
 
 class Concatenation(nnx.Linear):
-    """One linear map of all representations side by side: ``W [x_1; ...; x_M] + b``.
+    """One linear map of the concatenated representations: ``W [x_1; ...; x_M] + b``.
 
     Args:
       modalities: Number M of modalities.
@@ -21,5 +21,5 @@ class Concatenation(nnx.Linear):
         super().__init__(modalities * features, num_classes, rngs=rngs)
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:  # type: ignore[override]
-        """Representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
         return super().__call__(jnp.concatenate(representations, axis=-1))

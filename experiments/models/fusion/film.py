@@ -8,12 +8,12 @@ from flax import nnx
 
 
 class Film(nnx.Module):
-    """Each representation in turn is scaled and shifted by the fusion of those before it.
+    """Fusion that scales and shifts each representation by functions of the earlier ones (FiLM).
 
-    From ``z_1 = x_1``, ``z_m = scale_m(z_{m-1}) * x_m + shift_m(z_{m-1})``, where scale and shift
-    are linear maps with biases, the two halves of one; the logits are a linear map of the last z.
-    With two modalities this is the published form, where the first modulates the second; the chain
-    for more is our reading.
+    Starting from ``z_1 = x_1``, ``z_m = scale_m(z_{m-1}) * x_m + shift_m(z_{m-1})``, where scale
+    and shift are the two halves of one linear map with bias. The logits are a linear map of the
+    last z. With two modalities this is the published form, where the first modulates the second;
+    the chain for more is our extension.
 
     Args:
       modalities: Number of modalities.
@@ -34,7 +34,7 @@ class Film(nnx.Module):
         self.output = nnx.Linear(features, num_classes, rngs=rngs)
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
-        """Representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
         fused, *later = representations
         for modulation, x in zip(self.modulations, later, strict=True):
             scale, shift = jnp.split(modulation(fused), 2, axis=-1)

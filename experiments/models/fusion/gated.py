@@ -7,11 +7,11 @@ from flax import nnx
 
 
 class Gated(nnx.Module):
-    """Each representation in turn is gated by the fusion of those before it.
+    """Fusion that gates each representation by a function of the earlier ones.
 
-    From ``z_1 = x_1``, ``z_m = sigmoid(U_m z_{m-1}) * V_m x_m``, where U and V have biases; the
-    logits are a linear map of the last z. With two modalities this is the published form, where the
-    first gates the second; the chain for more is our reading.
+    Starting from ``z_1 = x_1``, ``z_m = sigmoid(U_m z_{m-1}) * V_m x_m``, where U and V have
+    biases. The logits are a linear map of the last z. With two modalities this is the published
+    form, where the first gates the second; the chain for more is our extension.
 
     Args:
       modalities: Number of modalities.
@@ -31,7 +31,7 @@ class Gated(nnx.Module):
         self.output = nnx.Linear(features, num_classes, rngs=rngs)
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
-        """Representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
         fused, *later = representations
         for gate, value, x in zip(self.gates, self.values, later, strict=True):
             fused = nnx.sigmoid(gate(fused)) * value(x)

@@ -26,6 +26,6 @@ class Sum(nnx.Module):
         )
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
-        """Representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
         first, *rest = (linear(x) for linear, x in zip(self.maps, representations, strict=True))
         return sum(rest, first)

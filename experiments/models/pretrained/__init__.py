@@ -1,1 +1,1 @@
-"""Pretrained weights: files of PyTorch state dicts, loaded into the models name by name."""
+"""Pretrained weights: PyTorch state dicts in files, whose tensors are loaded by name."""

@@ -1,4 +1,4 @@
-"""Tensors of a state dict to the parameters of a module, strictly: none missing, none left over."""
+"""Strict loading of a state dict into a module: no tensor may be missing or left over."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ _LISTED = 5
 
 
 def unchanged(tensor: np.ndarray) -> np.ndarray:
-    """Return a tensor as it is, such as a bias: both lay it out alike."""
+    """Return a tensor unchanged, such as a bias, which has the same layout in both libraries."""
     return tensor
 
 
@@ -30,11 +30,12 @@ def convolution(weight: np.ndarray) -> np.ndarray:
 
 
 class Source(NamedTuple):
-    """Where the value of a parameter comes from.
+    """The tensor from which a parameter is loaded.
 
     Attributes:
-      name: Of the tensor in the state dict.
-      convert: From the tensor to the parameter; a ``ValueError`` says that the shape does not fit.
+      name: Name of the tensor in the state dict.
+      convert: Function of the tensor that returns the parameter. It raises a ``ValueError`` if the
+        shape does not fit.
     """
 
     name: str
@@ -53,13 +54,13 @@ def load(
     """Set all parameters and batch statistics of a module, or none if anything is wrong.
 
     Args:
-      module: The module, changed in place. Its dtypes stay.
+      module: The module, changed in place. Its dtypes do not change.
       tensors: The state dict, as :func:`~experiments.models.pretrained.state_dict.read` returns it.
       sources: For each parameter and batch statistic of the module, by its path with slashes
-        (``blocks/0/conv1/kernel``), the tensor that it comes from. A tensor can serve several.
+        (``blocks/0/conv1/kernel``), the tensor that it is loaded from. Several may use one tensor.
       file: The file of the state dict, for messages.
-      skipped: Whether the tensor of that name is left out by intent.
-      kept: Paths of the parameters that keep their values.
+      skipped: Whether the tensor with a name is left out on purpose. By default none is.
+      kept: Paths of the parameters that keep their values. By default there are none.
 
     Raises:
       UserError: If a tensor is missing, is left over, or has a wrong shape or dtype.

@@ -16,23 +16,23 @@ from experiments.models.resnet18 import BLOCKS_PER_STAGE, ResNet18
 def load_resnet18(model: nnx.Module, path: Path) -> None:
     """Load one file of weights into every encoder of a model of ResNet-18s, in place.
 
-    The file holds the state dict of ``torchvision.models.resnet18``. Its classifier (``fc``) is
-    left out. An encoder of one channel gets the kernel of the first convolution summed over the
-    input channels: it answers to a spectrogram as the network of three channels does to the gray
-    image of equal channels.
+    The file has the state dict of ``torchvision.models.resnet18``. Its classifier (``fc``) is left
+    out. The first convolution of an encoder of one channel gets the kernel summed over the input
+    channels, so the encoder maps a spectrogram as the network of three channels maps the gray image
+    with three equal channels.
 
     Args:
       model: A late fusion, as :func:`~experiments.models.resnet18.resnet18` makes it.
-      path: The file: safetensors, or what ``torch.save`` writes.
+      path: The file, in the format of safetensors or of ``torch.save``.
 
     Raises:
-      UserError: If the encoders are others, or the file cannot be read or does not fit; nothing
-        is changed then.
+      UserError: If the encoders are not ResNet-18s, or the file cannot be read or does not fit;
+        then nothing is changed.
     """
     encoders = model.encoders.values() if isinstance(model, LateFusion) else []
     networks = [encoder for encoder in encoders if isinstance(encoder, ResNet18)]
     if not networks or len(networks) < len(encoders):
-        raise UserError("weights of ResNet-18 fit the model resnet18 alone: choose it")
+        raise UserError("weights of ResNet-18 fit only the model resnet18: choose it")
     tensors = state_dict.read(path)
     for encoder in networks:
         mapping.load(encoder, tensors, _sources(encoder), file=path, skipped=_is_skipped)
@@ -56,7 +56,7 @@ def _sources(encoder: ResNet18) -> dict[str, Source]:
 def _stem(channels: int) -> Callable[[np.ndarray], np.ndarray]:
     def convert(weight: np.ndarray) -> np.ndarray:
         kernel = mapping.convolution(weight)
-        # In float64, for a file may hold half precision.
+        # In float64, since the file may have half precision.
         return kernel.sum(axis=2, keepdims=True, dtype=np.float64) if channels == 1 else kernel
 
     return convert

@@ -1,4 +1,4 @@
-"""A state dict, the tensors of a PyTorch module by name, from a file."""
+"""Reading of a state dict, the tensors of a PyTorch module by name, from a file."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ _ZIP = b"PK\x03\x04"
 def read(path: Path) -> dict[str, np.ndarray]:
     """Read the tensors of a file, by name.
 
-    What the file is follows from its content, not from its name: safetensors, or the zip archive
-    that ``torch.save`` writes. PyTorch is not needed, and nothing in the file is ever executed.
+    The format is detected from the content, not from the name: safetensors, or the zip archive that
+    ``torch.save`` writes. PyTorch is not needed, and nothing in the file is executed.
 
     Args:
       path: The file.
 
     Returns:
-      Arrays of the shapes and dtypes in the file; bfloat16 is that of ``ml_dtypes``.
+      Arrays with the shapes and dtypes in the file; bfloat16 is that of ``ml_dtypes``.
 
     Raises:
-      UserError: If the file cannot be read, is damaged, or holds anything but named tensors.
+      UserError: If the file cannot be read, is damaged, or contains anything but named tensors.
     """
     refuse_pointer(path)
     try:

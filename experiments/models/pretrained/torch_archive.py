@@ -1,10 +1,10 @@
-"""The zip archive that ``torch.save`` writes, read without PyTorch.
+"""Reading of the zip archive that ``torch.save`` writes, without PyTorch.
 
-The archive holds a pickle, ``ROOT/data.pkl``, and the bytes of each storage, ``ROOT/data/KEY``. The
+The archive has a pickle, ``ROOT/data.pkl``, and the bytes of each storage, ``ROOT/data/KEY``. The
 pickle refers to storages by persistent ids and calls a function for each tensor. A pickle can name
-any function; this reader knows the few that tensors need and refuses all others, so that no code
-of the file or of an installed package runs. What they make is only a description of the tensors:
-tuples and dicts. The arrays are made from it afterwards.
+any function. This reader replaces the few that tensors need by functions that return descriptions
+of tensors, in tuples and dicts, and accepts no other, so that no code of the file or of an
+installed package runs. The arrays are made from the descriptions afterwards.
 """
 
 import functools
@@ -37,10 +37,10 @@ _WRAPPERS = ("state_dict", "model")
 def read(path: Path) -> dict[str, np.ndarray]:
     """Read the tensors of an archive, by name.
 
-    The archive holds a state dict, or a dict that has it under ``state_dict`` or ``model``.
+    The archive has a state dict, or a dict with the state dict under ``state_dict`` or ``model``.
 
     Raises:
-      UserError: If the archive is damaged, or holds anything but named tensors.
+      UserError: If the archive is damaged, or contains anything but named tensors.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -75,7 +75,7 @@ class _Tensor(NamedTuple):
 
 
 class _Dict(dict[str, Any]):
-    """An OrderedDict that ignores the attributes which a pickle gives it."""
+    """An OrderedDict that ignores the attributes that a pickle sets."""
 
     def __setstate__(self, state: object) -> None:
         pass
@@ -84,7 +84,7 @@ class _Dict(dict[str, Any]):
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
-        # Made anew for each file, because a pickle can set attributes of a function.
+        # New functions for each file, because a pickle can set attributes of a function.
         self._functions: dict[str, Callable[..., Any]] = {
             "collections.OrderedDict": lambda *items: _Dict(*items),
             "torch._utils._rebuild_tensor_v2": lambda *arguments: _Tensor(*arguments[:4]),
@@ -144,7 +144,7 @@ def _unwrapped(content: Any) -> dict[str, _Tensor]:
 
 def _array(tensor: _Tensor, content: bytes) -> np.ndarray:
     size = tensor.storage.dtype.itemsize
-    # NumPy checks that the array lies within the bytes.
+    # NumPy checks that the array is within the bytes.
     return np.ndarray(
         shape=tensor.shape,
         dtype=tensor.storage.dtype,

@@ -1,4 +1,4 @@
-"""Weights of a Vision Transformer, in the names of timm, for every stream of MBT."""
+"""Weights of a Vision Transformer, with timm's names, for every stream of MBT."""
 
 import functools
 import math
@@ -18,25 +18,27 @@ from experiments.models.vit import VisionTransformer
 def load_vit(model: nnx.Module, path: Path) -> None:
     """Load one file of weights into every stream of the model, in place.
 
-    A stream of eight layers takes the first eight blocks of the twelve of ViT-B/16. Later blocks
+    A stream of eight layers takes the first eight of the twelve blocks of ViT-B/16. Later blocks
     and the classifier (``head``) are left out; the bottleneck tokens and the heads of the model
-    keep their values. A stream of one channel gets the kernel of the patch embedding summed over
-    the input channels: it answers to a spectrogram as to the gray image of three equal channels.
-    Positions are resized to the stream's grid of patches, bilinearly, and repeated for every
-    frame.
+    keep their values. The patch embedding of a stream of one channel gets the kernel summed over
+    the input channels, so the stream maps a spectrogram as it would map the gray image with three
+    equal channels. Positions are resized to the stream's grid of patches, bilinearly, and repeated
+    for every frame.
 
     Args:
       model: A model with streams of the sizes in the file, such as
         :func:`~experiments.models.mbt.mbt` makes for ViT-B/16.
-      path: A state dict in the names of timm, of ``vit_base_patch16_224`` for example: safetensors,
-        or what ``torch.save`` writes.
+      path: A state dict with timm's names, for example of ``vit_base_patch16_224``, in the format
+        of safetensors or of ``torch.save``.
 
     Raises:
-      UserError: If the model is another, or the file cannot be read or does not fit; nothing is
-        changed then.
+      UserError: If the model is no :class:`BottleneckTransformer`, or the file cannot be read or
+        does not fit; then nothing is changed.
     """
     if not isinstance(model, BottleneckTransformer):
-        raise UserError("weights of a Vision Transformer fit the model mbt alone: choose it")
+        raise UserError(
+            "weights of a Vision Transformer fit only mbt and mbt-small: choose one of these models"
+        )
     sources = {
         f"{name}/{parameter}": source
         for name, stream in model.encoders.items()
@@ -47,7 +49,7 @@ def load_vit(model: nnx.Module, path: Path) -> None:
 
 
 def _stream(stream: VisionTransformer) -> dict[str, Source]:
-    """Where the parameters of a stream come from, by path."""
+    """Return the sources of the parameters of a stream, by path."""
     channels, heads = stream.embedding.in_features, stream.layers[0].attention.num_heads
     sources = {
         "class_token": Source("cls_token"),
@@ -88,7 +90,7 @@ def _dense(path: str, name: str) -> dict[str, Source]:
 
 def _attention(path: str, name: str, heads: int) -> dict[str, Source]:
     def projection(weight: np.ndarray, index: int) -> np.ndarray:
-        """Query (0), key (1) or value (2): ``[in, heads, in / heads]`` or, for a bias, no in."""
+        """Return query (0), key (1) or value (2): ``[in, heads, in / heads]``; biases lack in."""
         part = np.reshape(weight, (3, heads, -1, *weight.shape[1:]))[index]
         return np.moveaxis(part, -1, 0) if weight.ndim == 2 else part
 
@@ -110,15 +112,15 @@ def _attention(path: str, name: str, heads: int) -> dict[str, Source]:
 
 def _embedding(weight: np.ndarray, channels: int) -> np.ndarray:
     kernel = mapping.convolution(weight)
-    # In float64, for a file may hold half precision.
+    # In float64, since the file may have half precision.
     return kernel.sum(axis=2, keepdims=True, dtype=np.float64) if channels == 1 else kernel
 
 
 def _positions(embedding: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
-    """Positions ``[1, 1 + side * side, width]`` on a grid of frames, rows and columns."""
+    """Resize positions ``[1, 1 + side * side, width]`` to a grid of frames, rows and columns."""
     if embedding.ndim != 3 or embedding.shape[1] < 2:
         raise ValueError(f"no positions: shape {embedding.shape}")
-    embedding = embedding.astype(np.float32)  # a file may hold half precision
+    embedding = embedding.astype(np.float32)  # the file may have half precision
     first, patches = embedding[:, :1], embedding[:, 1:]
     side, width = math.isqrt(patches.shape[1]), embedding.shape[-1]
     frames, rows, columns = grid

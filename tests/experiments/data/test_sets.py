@@ -92,7 +92,7 @@ def test_what_is_prepared_is_not_prepared_again(files, tmp_path, capsys):
 def test_joint_training_is_refused_where_there_is_no_joint_loss(files, linear, tmp_path):
     few = Optimization(batch_size=20)
     config = Config(dataset="multi-mnist", model="mean", method="joint", optimization=few)
-    with pytest.raises(UserError, match="this data set has left and right alone"):
+    with pytest.raises(UserError, match="this data set has only left and right"):
         runs.train(config, files("multi-mnist"), None, tmp_path / "run")
 
 

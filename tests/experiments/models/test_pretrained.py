@@ -394,5 +394,5 @@ def test_resnet18_loads_every_encoder_and_leaves_the_heads(resnet18_state, audio
 
 def test_resnet18_weights_fit_no_other_model(path):
     model = cg_cnn({"gray": (8, 8, 1)}, {"joint": 2, "gray": 2}, rngs=nnx.Rngs(0))
-    with pytest.raises(UserError, match="fit the model resnet18 alone"):
+    with pytest.raises(UserError, match="fit only the model resnet18"):
         load_resnet18(model, path)
