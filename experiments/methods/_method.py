@@ -89,8 +89,8 @@ class Method(NamedTuple):
         ``before_epoch`` needs sums before that epoch: "train", "held-out" or none.
       sums: Function of a pass and of which samples count, bool ``[B]``, that returns sums over the
         counted samples. The sums are added up over a split.
-      before_epoch: Function of the state, the optimizer's state, the sums by split and the number of
-        the epoch that returns both states; None if nothing happens between epochs.
+      before_epoch: Function of the state, the optimizer's state, the sums by split and the number
+        of the epoch that returns both states; None if nothing happens between epochs.
     """
 
     objectives: Callable[[Pass, State], tuple[Losses, Signals]]
