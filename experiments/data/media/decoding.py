@@ -83,7 +83,7 @@ def in_order(
 
     Yields:
       The result of each item, or ``ClipError(FATAL)`` if it ends its process or does not end.
-      What the function raises is raised at the item's turn.
+      An exception of the function is raised when its item's result is due.
 
     Examples:
       >>> list(in_order(abs, [-1, 2, -3], workers=1))

@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         ) from error
     except Exception as error:  # a damaged pickle can raise anything
         raise UserError(
-            f"{path} is damaged, or holds something else than a state dict ({error}): fetch it "
+            f"{path} is damaged, or contains something other than a state dict ({error}): fetch it "
             "again, or save the state dict alone"
         ) from error
 

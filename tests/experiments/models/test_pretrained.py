@@ -211,7 +211,9 @@ DAMAGED = {
 @pytest.mark.parametrize("case", DAMAGED)
 def test_damaged_archive_is_refused(path, case):
     value, storages = DAMAGED[case]
-    with pytest.raises(UserError, match=r"is damaged, or holds something else than a state dict"):
+    with pytest.raises(
+        UserError, match=r"is damaged, or contains something other than a state dict"
+    ):
         state_dict.read(archive(path, OrderedDict(a=value), storages))
 
 
