@@ -1,5 +1,7 @@
 """Preparing data sets, and comparing what was read of them."""
 
+import pickle
+
 import numpy as np
 
 from experiments.data.storage import prepared
@@ -23,3 +25,17 @@ def assert_same_splits(got, wanted):
         assert got[split].keys() == wanted[split].keys()
         for name, array in wanted[split].items():
             np.testing.assert_array_equal(got[split][name], array, strict=True)
+
+
+def assert_same_clips(got, wanted):
+    """Assert that two lists of stored clips are the same, in the same order."""
+    assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(one["waveform"], other["waveform"])
+        assert list(one["frames"]) == list(other["frames"])
+
+
+def assert_can_be_pickled(transform):
+    """Assert that a function with bound arguments comes out of pickle as it was."""
+    again = pickle.loads(pickle.dumps(transform))
+    assert (again.func, again.args) == (transform.func, transform.args)

@@ -164,44 +164,13 @@ def decode(clip: Clip) -> dict[str, Any]:
     }
 
 
-def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Make a training sample from a stored example.
-
-    Args:
-      example: ``waveform``, ``frames`` and ``label`` as stored.
-      rng: Source of randomness, for a frame from each half of the clip, and a crop and a flip of
-        each frame.
-
-    Returns:
-      ``audio``, float32 [257, 188, 1], the log spectrogram of three seconds; ``video``, uint8 [2,
-      224, 224, 3]; ``label``, int32 [].
-    """
-    return {
-        "audio": _spectrogram(example["waveform"]),
-        "video": video.training_views(example["frames"], FRAMES, rng),
-        "label": np.asarray(example["label"], np.int32),
-    }
-
-
-def evaluation(example: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Make a test sample from a stored example, always the same.
-
-    Args:
-      example: ``waveform``, ``frames`` and ``label`` as stored.
-
-    Returns:
-      As ``training``, with the whole middle frame of each half of the clip.
-    """
-    return {
-        "audio": _spectrogram(example["waveform"]),
-        "video": video.evaluation_views(example["frames"], FRAMES),
-        "label": np.asarray(example["label"], np.int32),
-    }
-
-
 def _spectrogram(waveform: np.ndarray) -> np.ndarray:
+    """Return the log spectrogram of three seconds, float32 ``[257, 188, 1]``."""
     samples = audio.tiled(waveform, SECONDS * RATE).astype(np.float32) / 32_768
     return audio.log_spectrogram(samples)
+
+
+training, evaluation = from_clips.transforms(_spectrogram, FRAMES)
 
 
 def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:

@@ -225,46 +225,15 @@ def decode(segment: Segment) -> dict[str, Any]:
     }
 
 
-def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Make a training sample from a stored example.
-
-    Args:
-      example: ``waveform``, ``frames`` and ``label`` as stored.
-      rng: Source of randomness, for a frame from each third of the clip, and a crop and a flip of
-        each frame.
-
-    Returns:
-      ``audio``, float32 [1024, 128, 1], the normalized filterbank: time, frequency, channel;
-      ``video``, uint8 [3, 224, 224, 3]; ``label``, int32 [].
-    """
-    return {
-        "audio": _filterbank(example["waveform"]),
-        "video": video.training_views(example["frames"], FRAMES, rng),
-        "label": np.asarray(example["label"], np.int32),
-    }
-
-
-def evaluation(example: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Make a test sample from a stored example, always the same.
-
-    Args:
-      example: ``waveform``, ``frames`` and ``label`` as stored.
-
-    Returns:
-      As ``training``, with the whole middle frame of each third of the clip.
-    """
-    return {
-        "audio": _filterbank(example["waveform"]),
-        "video": video.evaluation_views(example["frames"], FRAMES),
-        "label": np.asarray(example["label"], np.int32),
-    }
-
-
 def _filterbank(waveform: np.ndarray) -> np.ndarray:
+    """Return the normalized filterbank, float32 ``[1024, 128, 1]``: time, frequency, channel."""
     samples = waveform.astype(np.float32) / 32_768
     energies = audio.log_mel_filterbank(samples - samples.mean())[:TIME]
     padded = np.pad(energies, ((0, TIME - len(energies)), (0, 0)))
     return ((padded - np.float32(MEAN)) / np.float32(2 * STD))[..., None]
+
+
+training, evaluation = from_clips.transforms(_filterbank, FRAMES)
 
 
 def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:

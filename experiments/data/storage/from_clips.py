@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from experiments.data.media import decoding
+from experiments.data.media import decoding, video
 from experiments.data.media.clips import Clip, ClipError
+from experiments.data.storage.fields import Fields
 from experiments.data.storage.recipe import Example, Examples
+from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,3 +78,45 @@ def _usable(
             f"({'; '.join(left_out[label] for label in lost)}): get the files in "
             f"{builder.files_dir} again"
         )
+
+
+def transforms(sound: Callable[[np.ndarray], np.ndarray], frames: int) -> Transforms:
+    """Return the functions that make samples from stored clips.
+
+    A training sample has a random frame from each part of the clip, randomly cropped and flipped;
+    an evaluation sample has the whole middle frame of each part. Both have ``audio``, the output of
+    ``sound``; ``video``, uint8 ``[frames, 224, 224, 3]``; and ``label``, int32 ``[]``.
+
+    Args:
+      sound: Function of a waveform, int16 ``[N]``, that returns what the model hears. It must be a
+        function of a module, so that worker processes can call it.
+      frames: The number of parts of equal length.
+    """
+    return Transforms(
+        functools.partial(_training, sound, frames), functools.partial(_evaluation, sound, frames)
+    )
+
+
+def _training(
+    sound: Callable[[np.ndarray], np.ndarray],
+    frames: int,
+    example: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> Fields:
+    return _sample(sound, example, video.training_views(example["frames"], frames, rng))
+
+
+def _evaluation(
+    sound: Callable[[np.ndarray], np.ndarray], frames: int, example: Mapping[str, Any]
+) -> Fields:
+    return _sample(sound, example, video.evaluation_views(example["frames"], frames))
+
+
+def _sample(
+    sound: Callable[[np.ndarray], np.ndarray], example: Mapping[str, Any], views: np.ndarray
+) -> Fields:
+    return {
+        "audio": sound(example["waveform"]),
+        "video": views,
+        "label": np.asarray(example["label"], np.int32),
+    }

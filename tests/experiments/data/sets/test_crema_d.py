@@ -1,4 +1,3 @@
-import pickle
 import shutil
 import struct
 import subprocess
@@ -9,7 +8,7 @@ import crashing_decoder
 import numpy as np
 import pytest
 from PIL import Image
-from prepared_sets import prepare, stored
+from prepared_sets import assert_can_be_pickled, assert_same_clips, prepare, stored
 
 from experiments.data.media import images
 from experiments.data.miniatures import crema_d as miniature
@@ -109,18 +108,14 @@ def test_evaluation_is_the_same_at_every_call_and_training_is_not(examples):
 
 
 def test_the_transforms_can_be_pickled():
-    assert pickle.loads(pickle.dumps(crema_d.training)) is crema_d.training
-    assert pickle.loads(pickle.dumps(crema_d.evaluation)) is crema_d.evaluation
+    assert_can_be_pickled(crema_d.training)
+    assert_can_be_pickled(crema_d.evaluation)
 
 
 def test_workers_prepare_the_same_set(archive, examples, tmp_path):
     opened = prepare(DATASET, tmp_path, archive, workers=2)
     for split, wanted in examples.items():
-        got = stored(DATASET, opened, split)
-        assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
-        for one, other in zip(got, wanted, strict=True):
-            np.testing.assert_array_equal(one["waveform"], other["waveform"])
-            assert list(one["frames"]) == list(other["frames"])
+        assert_same_clips(stored(DATASET, opened, split), wanted)
 
 
 def test_lists_decide_the_split_and_the_order(files):

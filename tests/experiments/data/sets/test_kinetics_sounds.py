@@ -1,10 +1,8 @@
-import pickle
-
 import av
 import numpy as np
 import pytest
 from PIL import Image
-from prepared_sets import prepare, stored
+from prepared_sets import assert_can_be_pickled, assert_same_clips, prepare, stored
 
 from experiments.data.media import images
 from experiments.data.miniatures import kinetics_sounds as miniature
@@ -124,19 +122,15 @@ def test_evaluation_is_the_same_at_every_call_and_training_is_not():
 
 
 def test_the_transforms_can_be_pickled():
-    for transform in (kinetics_sounds.training, kinetics_sounds.evaluation):
-        assert pickle.loads(pickle.dumps(transform)) is transform
+    assert_can_be_pickled(kinetics_sounds.training)
+    assert_can_be_pickled(kinetics_sounds.evaluation)
 
 
 def test_class_folders_and_workers_give_the_same_set(examples, tmp_path):
     miniature.write(tmp_path / "files", folders=True)
     opened = prepare(DATASET, tmp_path / "prepared", tmp_path / "files", workers=2)
     for split, wanted in examples.items():
-        got = stored(DATASET, opened, split)
-        assert [example["clip"] for example in got] == [example["clip"] for example in wanted]
-        for one, other in zip(got, wanted, strict=True):
-            np.testing.assert_array_equal(one["waveform"], other["waveform"])
-            assert list(one["frames"]) == list(other["frames"])
+        assert_same_clips(stored(DATASET, opened, split), wanted)
 
 
 def test_validation_and_test_clips_are_the_test_split(listed):
