@@ -22,7 +22,6 @@ class Weighting(NamedTuple):
 
     Examples:
       >>> import jax.numpy as jnp
-    import optax
       >>> import mmpareto_jax as mmp
       >>> weighting = mmp.weightings.min_norm()
       >>> weights, state = weighting.update(jnp.diag(jnp.array([1.0, 3.0])), weighting.init(2))
