@@ -1,4 +1,4 @@
-"""Which parts of the project may import which."""
+"""Which parts of the project may import which, and which files of tests there are."""
 
 import ast
 from pathlib import Path
@@ -58,3 +58,14 @@ def test_imports_run_downwards(path):
     ours = part(".".join(path.relative_to(ROOT).with_suffix("").parts))
     theirs = {part(module) for module in imported(path)} - {None}
     assert theirs <= ALLOWED[ours], theirs - ALLOWED[ours]
+
+
+def modules_of(folder):
+    """The names of the modules of a package of the library, without their underscores."""
+    names = {path.stem for path in (ROOT / "mmpareto_jax" / folder).glob("_*.py")}
+    return {name.removeprefix("_") for name in names - {"__init__", "_weighting"}}
+
+
+@pytest.mark.parametrize("name", sorted(modules_of("weightings")))
+def test_every_weighting_has_a_file_of_tests(name):
+    assert (ROOT / "tests" / "library" / "weightings" / f"test_{name}.py").is_file()

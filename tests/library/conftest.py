@@ -11,6 +11,10 @@ import pytest
 
 import mmpareto_jax as mmp
 
+pytest.register_assert_rewrite(
+    "conflict", "convex", "integrating", "projections", "properties", "stepping"
+)
+
 
 class LateFusion:
     """Two encoders and three losses: each encoder has the joint loss and its own."""
@@ -44,15 +48,21 @@ class LateFusion:
         }
 
     def losses(self, params, batch):
-        features = {
+        return self.losses_from_features(params, self.encode(params, batch), batch)
+
+    def encode(self, params, batch):
+        return {
             name: jnp.tanh(batch[name] @ params[name]["w"] + params[name]["b"][None])
             for name in ("audio", "visual")
         }
-        features["joint"] = jnp.concatenate([features["audio"], features["visual"]], axis=1)
+
+    def losses_from_features(self, params, features, batch):
+        joint = jnp.concatenate([features["audio"], features["visual"]], axis=1)
+        outputs = features | {"joint": joint}
         return {
             name: -jnp.mean(
                 jnp.sum(
-                    jax.nn.log_softmax(params["temperature"] * (features[name] @ head))
+                    jax.nn.log_softmax(params["temperature"] * (outputs[name] @ head))
                     * jax.nn.one_hot(batch["label"], 3),
                     axis=1,
                 )

@@ -311,20 +311,6 @@ def test_wrong_input_is_named_in_one_line(case):
     assert "\n" not in str(error.value)
 
 
-def test_accumulation_hands_on_the_auxiliary_output_of_each_micro_batch():
-    def function(params, batch):
-        return losses(params), {"first": batch["x"][0], "text": jnp.zeros((2, 3), jnp.int32)}
-
-    grads = mmp.value_and_objective_grads(function, NET, has_aux=True)
-    compute = mmp.accumulate(lambda params, batch: grads(params, batch), 2, has_aux=True)
-    (values, aux), found = compute(PARAMS, {"x": np.arange(4.0, dtype="f")})
-    assert aux["first"].tolist() == [0.0, 1.0]  # every second sample is in a micro-batch
-    assert aux["text"].shape == (2, 2, 3)
-    assert aux["text"].dtype == np.int32
-    assert float(values["joint"]) == 3.0
-    assert found["net"].tolist() == [[1.0, 1.0], [2.0, 2.0]]
-
-
 @pytest.mark.parametrize("make", [mmp.mmpareto, mmp.grad_drop, mmp.trimmed_mean])
 def test_float64_arrays_of_numpy_are_taken_as_jax_takes_them(make, recwarn):
     tx = make(NET)

@@ -57,3 +57,18 @@ def test_the_library_imports_none_of_the_experiments():
     for name, module in MODULES.items():
         source = Path(module.__file__).read_text()
         assert not re.search(r"^\s*(from|import) experiments", source, flags=re.MULTILINE), name
+
+
+def test_importing_the_library_imports_jax_and_optax_only():
+    program = """
+import sys
+import jax, optax
+from optax.experimental import aggregating
+before = set(sys.modules)
+import mmpareto_jax
+new = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
+print(*sorted(new - {"jax", "jaxlib", "optax"}))
+"""
+    command = [sys.executable, "-W", "error", "-c", program]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["mmpareto_jax"]

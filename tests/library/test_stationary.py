@@ -8,20 +8,17 @@ part, but count in the mean of `cagrad`, whose weights are K / 20 of those witho
 from functools import cache
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiling import quick_jit
-from test_rivals_convex import conflict_averse_gap
-from test_solvers import FAMILIES, badly_scaled_rank_deficient, gramian_of, rank_deficient
+from duality_gap import conflict_averse_gap
+from gramians import DEPENDENT, FAMILIES, dtypes, gramian_of
 
 import mmpareto_jax as mmp
 
 MOST = 20
 CASES = 96  # in each batch, so that one program does
-DTYPES = ("float32", "float64")
 JUST_BELOW_ONE = {"float32": 1 - 2.0**-20, "float64": 1 - 2.0**-40}
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 STOPPING = {
     "mmpareto": mmp.weightings.mmpareto(),
@@ -119,7 +116,6 @@ def test_cagrad_just_below_one_conflicts_no_more_than_the_mean_gradient_shrunk(d
 @dtypes
 def test_cagrad_of_radius_one_closes_the_duality_gap_elsewhere(dtype):
     eps = np.finfo(dtype).eps
-    dependent = (rank_deficient, badly_scaled_rank_deficient)
     rng = np.random.default_rng(14)
     families = [family for family in FAMILIES for _ in range(CASES // len(FAMILIES))]
     gradients = [family(rng, int(rng.integers(2, 9))) for family in families]
@@ -129,23 +125,10 @@ def test_cagrad_of_radius_one_closes_the_duality_gap_elsewhere(dtype):
     ):
         assert weights.any() != stationary
         if stationary:
-            assert family in dependent
+            assert family in DEPENDENT
             continue
         gramian = gramian_of(rows, dtype).astype(np.longdouble)
         weights = weights.astype(np.longdouble) * MOST / len(rows)
         products, bound, unit, *_ = conflict_averse_gap(gramian, weights, 1)
         assert (products >= bound - 2 * eps * unit).all()
         assert (products >= -2 * eps * unit).all()
-
-
-@pytest.mark.parametrize("c", [0.0, 0.5, 1.0])
-def test_cagrad_takes_the_worst_over_the_gradients_that_are_not_zero(c):
-    """No direction of a grid on the ball around the mean of all three is better."""
-    rows = np.array([[1.0, 0.0], [-0.5, 1.0], [0.0, 0.0]])
-    mean = rows.mean(axis=0)
-    weights = np.asarray(mmp.solvers.conflict_averse_weights(jnp.asarray(rows @ rows.T), c))
-    angles, radii = np.meshgrid(np.linspace(0, 2 * np.pi, 7201), np.linspace(0, 1, 21))
-    ball = c * np.linalg.norm(mean) * radii * np.array([np.cos(angles), np.sin(angles)])
-    best = np.max(np.min(np.tensordot(rows[:2], mean[:, None, None] + ball, 1), axis=0))
-    found = np.min(rows[:2] @ (weights.astype(float) @ rows))
-    np.testing.assert_allclose(found, best, rtol=1e-3)

@@ -17,9 +17,12 @@ from functools import cache
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiling import quick_jit
+from gramians import DEPENDENT, FAMILIES, dtypes, families, gramian_of, random
+from properties import assert_on_the_simplex
 from reference import kkt_residual, min_norm_brute_force, optimality
 from scipy.optimize import nnls
 
@@ -28,61 +31,9 @@ import mmpareto_jax as mmp
 COUNTS = range(2, 11)
 CASES_EACH = 40
 TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
-DTYPES = tuple(TOLERANCE)
 
 solve = quick_jit(mmp.min_norm_weights)
 solve_many = quick_jit(jax.vmap(mmp.min_norm_weights))
-
-
-def log_uniform(rng, low, high, size=None):
-    return np.exp(rng.uniform(np.log(low), np.log(high), size))
-
-
-def rescaled(gradients, norms):
-    return gradients / np.linalg.norm(gradients, axis=1, keepdims=True) * norms[:, None]
-
-
-def random(rng, count):
-    return rng.standard_normal((count, int(rng.integers(count, 3 * count)))) + rng.uniform(0, 1)
-
-
-def rank_deficient(rng, count):  # the hull of half of these holds 0
-    gradients = rng.standard_normal((count, int(rng.integers(1, count))))
-    return gradients + rng.choice([0.0, 2.0])
-
-
-def duplicated(rng, count):
-    return random(rng, count)[rng.integers(0, (count + 1) // 2, count)]
-
-
-def badly_scaled(rng, count):
-    return rescaled(random(rng, count), log_uniform(rng, 1e-3, 1e3, count))
-
-
-def badly_scaled_duplicated(rng, count):
-    return badly_scaled(rng, count)[rng.integers(0, count // 2 + 1, count)]
-
-
-def badly_scaled_rank_deficient(rng, count):
-    return rescaled(rank_deficient(rng, count), log_uniform(rng, 1e-3, 1e3, count))
-
-
-FAMILIES = (
-    random,
-    rank_deficient,
-    duplicated,
-    badly_scaled,
-    badly_scaled_duplicated,
-    badly_scaled_rank_deficient,
-)
-family_names = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-dtypes = pytest.mark.parametrize("dtype", DTYPES)
-
-
-def gramian_of(gradients, dtype):
-    """The Gramian as the library would be given it: entries rounded to `dtype`."""
-    gradients = gradients.astype(dtype).astype(np.float64)
-    return (gradients @ gradients.T).astype(dtype)
 
 
 @cache
@@ -135,20 +86,20 @@ def test_brute_force_agrees_with_nnls():
 
 
 @dtypes
-@family_names
+@families
 def test_optimality_conditions_hold(family, dtype):
     residuals = [kkt_residual(m, w) for m, w, resolved, _ in solved(family, dtype) if resolved]
     assert max(residuals) <= TOLERANCE[dtype]
 
 
-@family_names
+@families
 def test_median_violation_is_rounding(family):
     residuals = [kkt_residual(m, w) for m, w, resolved, _ in solved(family, "float32") if resolved]
     assert np.median(residuals) < 1e-6
 
 
 @dtypes
-@family_names
+@families
 def test_optimality_conditions_hold_to_rounding_where_the_hull_meets_zero(family, dtype):
     unit = np.finfo(dtype).eps / 2
     for gramian, weights, resolved, zero in solved(family, dtype):
@@ -160,17 +111,17 @@ def test_optimality_conditions_hold_to_rounding_where_the_hull_meets_zero(family
 
 
 @dtypes
-@family_names
+@families
 def test_only_rank_deficient_gramians_are_unresolved(family, dtype):
     cases = solved(family, dtype)
     unresolved = sum(not case.resolved for case in cases)
     zero = sum(case.zero for case in cases)
     print(f"{family.__name__}, {dtype}: {unresolved} of {len(cases)} unresolved, {zero} of them 0")
-    assert unresolved == 0 or family in (rank_deficient, badly_scaled_rank_deficient)
+    assert unresolved == 0 or family in DEPENDENT
 
 
 @dtypes
-@family_names
+@families
 def test_objective_is_that_of_the_best_support(family, dtype):
     for gramian, weights, resolved, _ in solved(family, dtype)[: 5 * CASES_EACH : 5]:  # K = 2 to 6
         enumerated = min_norm_brute_force(gramian)
@@ -183,11 +134,10 @@ def test_objective_is_that_of_the_best_support(family, dtype):
 
 
 @dtypes
-@family_names
+@families
 def test_weights_are_on_the_simplex(family, dtype):
     for _, weights, *_ in solved(family, dtype):
-        assert (weights >= 0).all()
-        assert abs(weights.astype(np.float64).sum() - 1) <= 4 * np.finfo(dtype).eps
+        assert_on_the_simplex(weights, 4 * np.finfo(dtype).eps)
 
 
 @dtypes
@@ -252,17 +202,13 @@ def test_a_zero_gradient_takes_all_the_weight(count, dtype):
 @dtypes
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_zero_gradients_give_finite_weights(count, dtype):
-    weights = run(solve, np.zeros((count, count), dtype))
-    assert (weights >= 0).all()
-    np.testing.assert_allclose(weights.sum(), 1.0, rtol=4 * np.finfo(dtype).eps)
+    assert_on_the_simplex(run(solve, np.zeros((count, count), dtype)), 4 * np.finfo(dtype).eps)
 
 
 @dtypes
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_equal_gradients_give_a_point_of_the_simplex(count, dtype):
-    weights = run(solve, np.full((count, count), 3.7, dtype))
-    assert (weights >= 0).all()
-    np.testing.assert_allclose(weights.sum(), 1.0, rtol=4 * np.finfo(dtype).eps)
+    assert_on_the_simplex(run(solve, np.full((count, count), 3.7, dtype)), 4 * np.finfo(dtype).eps)
 
 
 @dtypes
@@ -288,3 +234,11 @@ def test_a_non_finite_pair_gives_non_finite_weights(place, bad):
     gramian = np.array([[1.0, -0.5], [-0.5, 2.0]], np.float32)
     gramian[place] = gramian[place[::-1]] = bad
     assert not np.isfinite(run(solve, gramian)).any()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_dtype_of_the_solver_is_promoted_implicitly(count, dtype):
+    with jax.enable_x64(dtype == "float64"), jax.numpy_dtype_promotion("strict"):
+        weights = jax.eval_shape(mmp.min_norm_weights, jnp.eye(count, dtype=dtype))
+        assert weights.dtype == dtype
