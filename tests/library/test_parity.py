@@ -63,6 +63,7 @@ def check(report, arrangement):
     assert max(deviations.values()) <= TOLERANCE, deviations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrangement", parity_program.QUICK)
 def test_eight_devices_train_as_one_does(one_process, arrangement):
     check(one_process, arrangement)
@@ -93,6 +94,7 @@ def test_two_processes_train_as_one_device_does_in_every_other_arrangement():
         check(report, arrangement)
 
 
+@pytest.mark.slow
 def test_the_training_conflicts_and_moves(one_process):
     """Else the deviations would say nothing: both branches are taken, none by a hair."""
     course = one_process["course"]
