@@ -51,7 +51,7 @@ def prepared_once(tmp_path_factory):
 def prepared(prepared_once, tmp_path):
     """A prepared cg-digits that the test may damage: the root, and the folder of the set."""
     root = shutil.copytree(prepared_once, tmp_path / "prepared")
-    return root, root / "cg_digits" / "1.0.0"
+    return root, root / "cg_digits" / "1.1.0"
 
 
 def test_digits_are_the_bundled_images_split_in_proportion(digits):
@@ -170,7 +170,7 @@ def test_a_kill_in_the_middle_of_preparing_is_followed_by_a_clean_start(digits, 
     assert len(left) == 1
     assert left[0].startswith("incomplete.")
     assert_equal(load("cg-digits", prepared_dir=tmp_path), digits)
-    assert [path.name for path in (tmp_path / "cg_digits").iterdir()] == ["1.0.0"]
+    assert [path.name for path in (tmp_path / "cg_digits").iterdir()] == ["1.1.0"]
 
 
 def test_processes_that_prepare_at_once_do_not_disturb_each_other(digits, tmp_path):

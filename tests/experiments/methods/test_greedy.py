@@ -180,5 +180,5 @@ def test_three_modalities_are_an_error():
 
 def test_tasks_without_a_joint_loss_are_an_error():
     tasks = problem(("shared",), heads=("left", "right"))
-    with pytest.raises(UserError, match=r"method greedy .* left and right alone"):
+    with pytest.raises(UserError, match=r"method greedy .* has only left and right"):
         methods.build(Config(method="greedy")).init(tasks)

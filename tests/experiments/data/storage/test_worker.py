@@ -161,7 +161,7 @@ def test_a_worker_that_is_stopped_is_told(monkeypatch):
     with mapped(abs, number=1) as results:
         (process,) = processes(results)
         os.kill(process, signal.SIGSTOP)
-        with pytest.raises(WorkerError, match=f"worker process {process} has given nothing"):
+        with pytest.raises(WorkerError, match=f"worker process {process} has given no result"):
             list(results)
     assert not is_running(process)
 
