@@ -1,7 +1,9 @@
 """Compilation for tests, beside the flags of ``tests/conftest.py``."""
 
 import os
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 
@@ -9,12 +11,12 @@ quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level":
 """Leaves machine code as it is first written down: slow loops, for programs that run a moment."""
 
 
-def flops(function, *arguments) -> float:
+def flops(function: Callable[..., Any], *arguments: Any) -> float:
     """What a call costs by the account of the compiler."""
     return flops_of(jax.jit(function).lower(*arguments).compile())
 
 
-def flops_of(executable) -> float:
+def flops_of(executable: Any) -> float:
     """What a run of a compiled function costs."""
     return executable.cost_analysis()["flops"]
 

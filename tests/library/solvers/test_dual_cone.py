@@ -96,7 +96,7 @@ def test_vmap_and_scan_equal_a_loop(count):
     ("gramian", "message"),
     [
         (jnp.ones((2, 3)), "a Gramian is a square matrix"),
-        (jnp.eye(2), "a preference has a weight for each of 2 objectives"),
+        (jnp.eye(2), "preference must have one weight for each of 2 objectives"),
     ],
     ids=["no square", "another number"],
 )
