@@ -1,4 +1,4 @@
-"""Checkpoints: what a killed run resumes from."""
+"""Checkpoints, from which a run resumes after it was killed."""
 
 import gc
 import logging
@@ -21,22 +21,23 @@ from experiments.engine.state import TrainState
 from experiments.errors import BreakError, UserError, of_system, quoted
 
 PARTIAL = ".orbax-checkpoint-tmp"
-"""How the name of a checkpoint ends that is being written."""
+"""The ending of the name of a checkpoint that is being written."""
 
 UNFIT = re.compile(r"[\[\\]|:/")
-"""What Orbax takes for something else in the name of a folder."""
+"""Characters in the name of a folder that Orbax misreads."""
 
 
 class Checkpoints:
-    """The checkpoints of one run: state (parameters, optimizer, data position, key) and config.
+    """The checkpoints of one run, each with the state and the configuration.
 
-    A checkpoint is written beside its place and renamed when whole, so a kill leaves the previous
-    one. The last two are kept. Use as a context manager: leaving it waits for pending writes, and
-    removes the folder if nothing came into it.
+    The state has the parameters, the optimizer's state, the position in the data and the random
+    key. A checkpoint is written under a temporary name and renamed when it is complete, so a kill
+    leaves the previous one. The last two are kept. Use it as a context manager: leaving it waits
+    for pending writes, and removes the folder if it is empty.
 
     Args:
-      run_dir: Folder of the run; checkpoints go to ``run_dir/checkpoints``.
-      read_only: Whether to leave the folder as it is, which another process may be writing.
+      run_dir: The folder of the run; checkpoints go to ``run_dir/checkpoints``.
+      read_only: Whether to leave the folder unchanged, since another process may be writing to it.
 
     Raises:
       UserError: If the folder cannot be written.
@@ -50,7 +51,7 @@ class Checkpoints:
                 f"{run_dir} cannot hold checkpoints: Orbax misreads names of folders with [ or "
                 "\\ in them or : at the end; name another --run-dir"
             )
-        # Orbax reports every save, and of a damaged checkpoint more than the error tells.
+        # Orbax logs every save, and for a damaged checkpoint more than the error message.
         absl.logging.set_verbosity(absl.logging.FATAL)
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         try:
@@ -84,14 +85,18 @@ class Checkpoints:
                     self.folder.rmdir()  # if it is empty
 
     def exist(self) -> bool:
-        """Whether there is a whole checkpoint."""
+        """Return whether there is a complete checkpoint."""
         return self._manager.latest_step() is not None
 
     def save(self, state: TrainState, config: Config) -> None:
-        """Save a state, in the background, under its step.
+        """Save a state in the background; its checkpoint is named by its step.
+
+        Args:
+          state: The state.
+          config: The configuration of the run.
 
         Raises:
-          UserError: If it, or the one before, cannot be written.
+          UserError: If this checkpoint or the previous one cannot be written.
         """
         with self._written():
             self._manager.save(
@@ -113,7 +118,7 @@ class Checkpoints:
         except UserError as error:
             raise UserError(
                 f"cannot use the configuration of checkpoint {self._latest()} ({error}): another "
-                "version of this program wrote it, which can go on with it; or train anew, in "
+                "version of this program wrote it; continue with that version, or train anew in "
                 "another --run-dir"
             ) from error
 
@@ -121,36 +126,41 @@ class Checkpoints:
         """Return the latest state.
 
         Args:
-          template: A state of the same shapes, placed as the restored one is to be.
-          config: The configuration of the run that goes on.
+          template: A state with the same shapes, placed on the devices as the restored one is to
+            be.
+          config: The configuration of the run that continues.
 
         Raises:
-          UserError: If there is no checkpoint, it cannot be read, or it is of a run with another
-            configuration (the number of epochs may change) or of another network.
+          UserError: If there is no checkpoint; if it cannot be read; if it belongs to a run with
+            another configuration (except for the number of epochs) or with another network.
         """
         if different := differences(self.config(), config):
             raise UserError(
-                f"the checkpoint in {self.folder.parent} is of another configuration: "
+                f"the checkpoint in {self.folder.parent} has another configuration: "
                 f"{'; '.join(different)}: pass the same, or another --run-dir"
             )
         if other := self._other_shapes(template):
             raise UserError(
-                f"the checkpoint in {self.folder.parent} is of another network or other data: "
-                f"{other}: take the data that it was trained with, or another --run-dir"
+                f"the checkpoint in {self.folder.parent} has another network or other data: "
+                f"{other}: use the data that it was trained with, or another --run-dir"
             )
         return self._restore("state", ocp.args.StandardRestore(template))
 
     def _latest(self) -> Path:
+        """Return the folder of the latest checkpoint."""
         step = self._manager.latest_step()
         if step is None:
             raise UserError(f"no checkpoint in {self.folder.parent}: train there, without --resume")
         return self.folder / str(step)
 
     def _other_shapes(self, template: TrainState) -> str:
-        """Name the first array that the latest state has in another shape or not at all."""
+        """Describe the first array whose shape in the latest state differs from the template's.
+
+        Returns "" if there is none.
+        """
         try:
             saved = _shapes(self._manager.item_metadata(int(self._latest().name))["state"].tree)
-        except Exception:  # it is damaged, which reading it tells
+        except Exception:  # it is damaged; reading it raises a better error
             return ""
         ours = _shapes(template)
         for name in {**ours, **saved}:
@@ -162,10 +172,10 @@ class Checkpoints:
         latest = self._latest()
         composite = ocp.args.Composite(**{item: args})
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of coroutines that nobody awaits after an error
+            warnings.simplefilter("ignore")  # about coroutines that are not awaited after an error
             try:
                 return self._manager.restore(int(latest.name), args=composite)[item]
-            except Exception as error:  # of any kind, according to which byte is damaged
+            except Exception as error:  # the type depends on which byte is damaged
                 reason = _reason(error)
             _silence_late_reads()
             gc.collect()
@@ -177,7 +187,7 @@ class Checkpoints:
 
     @contextmanager
     def _written(self) -> Iterator[None]:
-        """Turn errors of writing into a UserError."""
+        """Turn errors of writing into a :class:`UserError`."""
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
@@ -190,7 +200,7 @@ class Checkpoints:
 
 
 def _silence_late_reads() -> None:
-    """Keep off the screen that reads of other parts end when nobody waits for them any more."""
+    """Hide the errors of background reads that end after the error was raised."""
     before = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
@@ -201,6 +211,7 @@ def _silence_late_reads() -> None:
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of a tree, by path."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
@@ -209,7 +220,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _reason(error: Exception) -> str:
-    """Put an error into a few words, since Orbax's own go on over pages."""
+    """Shorten an error to a few words, since those of Orbax can fill pages."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if of_the_system := quoted(error):

@@ -1,4 +1,4 @@
-"""A comparison of methods: its protocol, its runs, and what the runs come to."""
+"""A comparison of methods: its protocol, its runs and the summaries of the runs."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -13,21 +13,21 @@ from experiments.engine.program import Program
 from experiments.engine.state import TrainState
 
 LAST_EPOCHS = 5
-"""A run's accuracy is the mean over this many last epochs."""
+"""The number of last epochs over which the accuracy of a run is averaged."""
 
 DIAGNOSED = ("uniform", "uniform-gamma")
-"""Methods that learn of conflict only if asked to, which leaves their updates the same."""
+"""Methods that measure conflict only with ``diagnose``, which does not change their updates."""
 
 History = list[dict[str, Any]]
-"""The records of one run, as :func:`experiments.engine.loop.train` makes them."""
+"""The records of the epochs of one run, as :func:`experiments.engine.loop.train` makes them."""
 
 Histories = Mapping[str, list[History]]
-"""For each method, for each seed, the records of the run."""
+"""The records of the run of each seed, by method."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What a comparison runs; the same for every method, and fixed before the runs."""
+    """The settings of a comparison, the same for every method and fixed before the runs."""
 
     dataset: str = "cg-digits"
     """Data set; its preset has what is not said here."""
@@ -42,7 +42,10 @@ class Protocol:
 
     @property
     def optimization(self) -> Optimization:
-        """Its SGD: the defaults of train for the data set, apart from what the protocol says."""
+        """Return the settings of SGD.
+
+        They are the defaults of ``train`` for the data set, except for what the protocol sets.
+        """
         return dataclasses.replace(
             DATASETS[self.dataset].preset.optimization,
             epochs=self.epochs,
@@ -61,14 +64,16 @@ class Protocol:
 
 
 class Spread(NamedTuple):
-    """Mean and standard deviation over seeds or rounds."""
+    """The mean and the standard deviation over seeds or rounds."""
 
     mean: float
     deviation: float
 
     @classmethod
     def over(cls, values: Any) -> "Spread":
-        """Return the spread of some values, with the deviation of a sample; 0 for one value.
+        """Return the spread of some values.
+
+        The deviation is that of a sample, and 0 for a single value.
 
         Example:
           >>> Spread.over([1.0, 2.0, 3.0])
@@ -84,16 +89,16 @@ def run_seeds(
     on_epoch: Callable[[], object],
     on_end: Callable[[TrainState], object] = lambda state: None,
 ) -> list[History]:
-    """Make the runs of one method, one after the other with one compiled program.
+    """Run one method with each seed, one after the other, with one compiled program.
 
     Args:
-      program: The method's program.
-      protocol: What to run.
+      program: The compiled program of the method.
+      protocol: The settings of the comparison.
       on_epoch: Called after each epoch, for a progress bar.
       on_end: Called with the last state of each run.
 
     Returns:
-      For each seed the records of its run.
+      The records of the run of each seed.
     """
     histories: list[History] = []
     for seed in range(protocol.seeds):
@@ -109,7 +114,16 @@ def run_seeds(
 
 
 def accuracies(seeds: list[History], head: str, score: str = "accuracy") -> list[float] | None:
-    """For each run a score of a head, its mean over the last epochs; None if untrained."""
+    """Return a score of a head for each run, as the mean over the last epochs.
+
+    Args:
+      seeds: The records of the run of each seed.
+      head: The head.
+      score: The name of the score.
+
+    Returns:
+      The scores, or None if the method does not train the head.
+    """
     if head not in seeds[0][0]["scores"]:
         return None
     return [
@@ -119,7 +133,15 @@ def accuracies(seeds: list[History], head: str, score: str = "accuracy") -> list
 
 
 def conflicts(seeds: list[History], encoder: str) -> list[float] | None:
-    """For each run the share of steps in conflict; None if the method does not measure it."""
+    """Return the share of steps in conflict for each run.
+
+    Args:
+      seeds: The records of the run of each seed.
+      encoder: The encoder.
+
+    Returns:
+      The shares, or None if the method does not measure conflict.
+    """
     if encoder not in seeds[0][0]["encoders"]:
         return None
     return [
@@ -128,12 +150,12 @@ def conflicts(seeds: list[History], encoder: str) -> list[float] | None:
 
 
 def spread(values: list[float] | None) -> Spread | None:
-    """Return the spread of values that a method may not give."""
+    """Return the spread of values, or None if there are none."""
     return None if values is None else Spread.over(values)
 
 
 def per_cent(share: Spread | None) -> str:
-    """Write a share in per cent, or a dash.
+    """Write a share in percent, or a dash for None.
 
     Example:
       >>> per_cent(Spread(0.5, 0.25)), per_cent(None)

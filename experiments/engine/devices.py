@@ -1,4 +1,4 @@
-"""The devices of a run as a mesh, and what lies where on it."""
+"""The devices of a run as a mesh, and the placement of arrays on it."""
 
 import math
 import platform
@@ -15,14 +15,15 @@ AXES = ("data", "model")
 
 
 def make_mesh(specification: str | None = None) -> Mesh:
-    """Return a mesh over all devices, of all processes.
+    """Return a mesh over all devices of all processes.
 
     Args:
-      specification: Sizes by axis, as in "data=4,model=2". Samples are spread over "data",
-        parameters over "model". By default all devices are "data".
+      specification: The sizes by axis, as in "data=4,model=2". Samples are split over "data" and
+        parameters over "model". By default all devices belong to "data".
 
     Raises:
-      UserError: If it cannot be read, names another axis, or does not use all devices.
+      UserError: If the specification cannot be read, names another axis, or does not use all
+        devices.
 
     Example:
       >>> dict(make_mesh("model=1").shape)
@@ -49,24 +50,25 @@ def make_mesh(specification: str | None = None) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Return the sharding of a whole copy on every device."""
+    """Return the sharding with a whole copy on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def over_samples(mesh: Mesh) -> NamedSharding:
-    """Return the sharding whose leading axis, of samples, is spread over "data"."""
+    """Return the sharding that splits the leading axis, of samples, over "data"."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def of_state(mesh: Mesh, state: Any) -> Any:
     """Return the shardings of a training state.
 
-    Kernels, the tensors that grow with the network, are spread over "model" by their last axis, of
-    outputs, where that axis divides; so is their momentum. Everything else is replicated.
+    Kernels are the tensors that grow with the network. They and their momentum are split over
+    "model" along their last axis, that of outputs, if its size is divisible. Everything else is
+    replicated.
 
     Args:
-      mesh: As :func:`make_mesh` makes it.
-      state: A tree of arrays; a kernel is a leaf whose path ends in "kernel".
+      mesh: A mesh from :func:`make_mesh`.
+      state: A tree of arrays. A kernel is a leaf whose path ends in "kernel".
     """
 
     def sharding(path: Any, leaf: Any) -> NamedSharding:
@@ -80,11 +82,13 @@ def of_state(mesh: Mesh, state: Any) -> Any:
 
 
 def place(tree: Any, shardings: Any) -> Any:
-    """Put arrays that every process has on the mesh; a process feeds its own devices alone.
+    """Put arrays that every process has on the mesh.
+
+    A process only fills its own devices.
 
     Args:
-      tree: Arrays of the host, or of one device.
-      shardings: A sharding for each.
+      tree: A tree of arrays of the host, or of one device.
+      shardings: The sharding of each array.
     """
 
     def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
@@ -95,11 +99,11 @@ def place(tree: Any, shardings: Any) -> Any:
 
 
 def place_samples(mesh: Mesh, fields: Any) -> Any:
-    """Spreads a data set over "data"; the last shard is filled up with samples from the start.
+    """Split a data set over "data"; the last shard is filled up with samples from the start.
 
     Args:
-      mesh: As :func:`make_mesh` makes it.
-      fields: Arrays with a leading axis of samples.
+      mesh: A mesh from :func:`make_mesh`.
+      fields: A tree of arrays with a leading axis of samples.
     """
 
     def put(field: np.ndarray) -> jax.Array:
@@ -115,10 +119,10 @@ def place_samples(mesh: Mesh, fields: Any) -> Any:
 
 
 def description() -> str:
-    """Describe the devices, the processor's architecture and how many of its cores may be used.
+    """Describe the devices, the processor architecture and the number of available cores.
 
-    The number of cores belongs to a result: XLA splits sums among them, so that runs on other
-    numbers of cores differ in rounding, and training carries that on.
+    Results depend on the number of cores: XLA splits sums among the cores, so another number gives
+    other rounding errors, which grow in training.
     """
     cores = f"{WORKERS} core{'s' if WORKERS > 1 else ''}"
     return f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}, {cores}"

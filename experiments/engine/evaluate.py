@@ -1,4 +1,4 @@
-"""Evaluation of a model on the test set, and the verb ``evaluate``."""
+"""Evaluate a model on the test set; the verb ``evaluate``."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from experiments.engine.state import TrainState
 from experiments.errors import UserError
 
 Scores = dict[str, dict[str, float]]
-"""By head, by name of the score."""
+"""The scores by head and by the name of the score."""
 
 
 def evaluate(
@@ -33,10 +33,10 @@ def evaluate(
       run_dir: Folder of the run.
       data_dir: As for train.
       prepared_dir: As for train.
-      mesh: As for train; it need not be that of the run.
+      mesh: As for train; it may differ from that of the run.
       distributed: As for train.
       workers: As for train.
-      probe: Score a linear classifier on each frozen encoder too, for methods that train no head
+      probe: Also score a linear classifier on each frozen encoder, for methods that train no head
         for a modality.
     """
     from experiments import data
@@ -72,10 +72,10 @@ def scores(program: Program, state: TrainState) -> Scores:
 
     Args:
       program: The compiled program of the run.
-      state: Whose parameters and batch statistics are evaluated.
+      state: The state whose parameters and batch statistics are evaluated.
 
     Returns:
-      By head what its task scores, such as ``accuracy`` and ``macro_f1``.
+      The scores of its task by head, such as ``accuracy`` and ``macro_f1``.
     """
     batches = []
     for batch in program.feed.evaluation("test"):
@@ -88,5 +88,5 @@ def scores(program: Program, state: TrainState) -> Scores:
 
 
 def _exact(part: np.ndarray) -> type:
-    """Return the dtype of the sums of a whole set, which may be too large for 32 bits."""
+    """Return the dtype for sums over a whole set, which may be too large for 32 bits."""
     return np.int64 if np.issubdtype(part.dtype, np.integer) else np.float64

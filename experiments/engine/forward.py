@@ -20,7 +20,7 @@ class Forward:
 
     Args:
       config: The configuration of the run.
-      dataset: Its data set.
+      dataset: The data set of the run.
       shapes: The shape of one sample's input, by modality.
 
     Attributes:
@@ -39,7 +39,7 @@ class Forward:
         self._dataset = dataset
         self._shapes = {name: shapes[name] for name in dataset.modalities}
         self.outputs = {head: task.num_outputs for head, task in dataset.heads.items()}
-        # The structure does not depend on the values of the parameters: none are computed for it.
+        # Only the structure is needed here, so no parameters are computed.
         from_scratch = dataclasses.replace(config, weights=None)
         abstract = nnx.eval_shape(
             lambda: models.build(from_scratch, self._shapes, self.outputs, config.seed)
@@ -59,14 +59,14 @@ class Forward:
         """Return the parameters and the batch statistics before the first step.
 
         Args:
-          seed: Of the parameters that are not pretrained.
+          seed: The seed of the parameters that are not pretrained.
         """
         return _variables(models.build(self._config, self._shapes, self.outputs, seed))
 
     def train(
         self, params: Any, batch_stats: Any, batch: Batch, key: jax.Array
     ) -> tuple[Pass, Any]:
-        """Pass over a batch in training mode.
+        """Run the model on a batch in training mode.
 
         Args:
           params: The parameters.
@@ -75,14 +75,14 @@ class Forward:
           key: The random key of dropout.
 
         Returns:
-          The pass and the batch statistics after it.
+          The pass, and the batch statistics after it.
         """
         model = nnx.merge(self._training, params, batch_stats)
         forward = self._run(model, batch, nnx.Rngs(dropout=key))
         return forward, _variables(model)[1]
 
     def evaluate(self, params: Any, batch_stats: Any, batch: Batch) -> Pass:
-        """Pass over a batch in evaluation mode: no dropout, fixed batch statistics."""
+        """Run the model on a batch in evaluation mode: no dropout, fixed batch statistics."""
         return self._run(nnx.merge(self._evaluation, params, batch_stats), batch)
 
     def _run(self, model: Network, batch: Batch, rngs: nnx.Rngs | None = None) -> Pass:

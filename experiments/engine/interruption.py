@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: a command ends within seconds, with one line that says how to go on."""
+"""Handle Ctrl-C and SIGTERM.
+
+A command ends within seconds, and one line says how to continue.
+"""
 
 import atexit
 import os
@@ -12,10 +15,16 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 GRACE = 5
-"""Seconds for a command to clean up. A compilation, which nothing interrupts, does not get more."""
+"""Seconds that a command has to clean up.
+
+This limit also holds during a compilation, which cannot be interrupted.
+"""
 
 TWICE = 1
-"""Seconds from which on a second signal means: at once. Some programs send each signal twice."""
+"""Seconds after the first signal during which a second one is ignored.
+
+Some programs send each signal twice. A later second signal ends the process at once.
+"""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -23,10 +32,10 @@ _advice: Callable[[], str] = str
 
 
 def advise(advice: Callable[[], str]) -> None:
-    """Set what an interrupted command says of how to go on.
+    """Set the advice that an interrupted command prints.
 
     Args:
-      advice: Called when a signal has come; gives the second half of the line.
+      advice: Called after a signal; returns the second half of the line.
     """
     global _advice
     _advice = advice
@@ -36,10 +45,10 @@ def advise(advice: Callable[[], str]) -> None:
 def told() -> Iterator[None]:
     """Turn a signal into one line and the status that shells expect: 130 for Ctrl-C, else 143.
 
-    The block is left by a KeyboardInterrupt, so that what it opened is closed. If that takes longer
-    than ``GRACE``, or at a second signal, the process ends at once. What is on disk is whole all
-    the same, because it is renamed to its place when it is. A signal that comes during an import,
-    or that a destructor swallows, is sent again.
+    The signal raises a KeyboardInterrupt in the block, so that what the block opened is closed. If
+    this takes longer than ``GRACE``, or at a second signal, the process ends at once. Files on disk
+    are complete even then, because they are renamed to their final name only when they are
+    complete. A signal that arrives during an import, or that a destructor swallows, is sent again.
 
     Raises:
       SystemExit: After a signal.
@@ -57,7 +66,7 @@ def told() -> Iterator[None]:
         raise KeyboardInterrupt
 
     def swallowed(lost: "sys.UnraisableHookArgs") -> None:
-        # By a destructor, or by a callback of the garbage collector.
+        # A destructor or a callback of the garbage collector has swallowed the interrupt.
         if came and issubclass(lost.exc_type, KeyboardInterrupt):
             _send_again(came.pop())
         else:
@@ -67,7 +76,7 @@ def told() -> Iterator[None]:
     unraisable, sys.unraisablehook = sys.unraisablehook, swallowed
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    # The system writes there even while the main thread is busy with a compilation.
+    # The system writes to the pipe even while the main thread is busy with a compilation.
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watch = threading.Thread(target=_end_in_time, args=[reading], daemon=True)
     watch.start()
@@ -76,7 +85,7 @@ def told() -> Iterator[None]:
     except BaseException:
         if not came:
             raise
-        _say(came[0])  # whatever the error is, the signal brought it about
+        _say(came[0])  # the signal caused the error, whatever its type
         raise SystemExit(128 + came[0]) from None
     finally:
         signal.set_wakeup_fd(before)
@@ -90,7 +99,10 @@ def told() -> Iterator[None]:
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported: compiled ones end the process if they are interrupted."""
+    """Return whether a module is being imported.
+
+    Compiled modules end the process if their import is interrupted.
+    """
     while frame:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -99,19 +111,19 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _send_again(number: int) -> None:
-    """Send this process a signal once more, in a moment."""
+    """Send this process a signal again, after a short delay."""
     threading.Timer(0.02, os.kill, [os.getpid(), number]).start()
 
 
 def leave(status: object) -> None:
-    """Lets this process end, without a word more; after an error or a signal within seconds.
+    """End this process without further output, after an error or a signal within seconds.
 
     Args:
-      status: The one to end with.
+      status: The exit status.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if isinstance(status, int) and status:
-        # Python would wait for what the devices still compute.
+        # Python would wait until the devices have finished their computations.
         threading.Thread(target=_give_up, args=[status], daemon=True).start()
         atexit._run_exitfuncs()
         with suppress(OSError):
@@ -125,11 +137,11 @@ def _give_up(status: int) -> None:
 
 
 _OVER = 0
-"""What the watching thread reads when there is nothing to watch any more."""
+"""The byte that tells the watching thread to end."""
 
 
 def _end_in_time(reading: int) -> None:
-    """End the process where a signal does not end the block in time."""
+    """End the process if a signal does not end the block in time."""
     first, number = 0.0, 0
     while not number or time.monotonic() < first + GRACE:
         left = max(0, first + GRACE - time.monotonic()) if number else None
@@ -145,7 +157,7 @@ def _end_in_time(reading: int) -> None:
         elif time.monotonic() > first + TWICE:
             break
     with suppress(OSError):
-        os.write(2, b"\n")  # a progress bar may stand there
+        os.write(2, b"\n")  # the line may hold a progress bar
     _say(number)
     os._exit(128 + number)
 
@@ -153,7 +165,7 @@ def _end_in_time(reading: int) -> None:
 def _say(number: int) -> None:
     try:
         advice = _advice()
-    except Exception:  # asked for in the middle of anything
+    except Exception:  # a signal can come at a time when the advice fails
         advice = "start it again"
     with suppress(OSError):
         word = "interrupted" if number == signal.SIGINT else "terminated"

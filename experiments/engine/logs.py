@@ -9,13 +9,13 @@ from experiments.errors import UserError
 
 
 class RunLog:
-    """Writes each epoch's record to ``metrics.jsonl`` and to TensorBoard events.
+    """Writes the record of each epoch to ``metrics.jsonl`` and to TensorBoard events.
 
-    A resumed run drops the records after the epoch that it starts from, so that each epoch stands
-    there once.
+    When a run is resumed, records after its last checkpoint are dropped, so each epoch is listed
+    once.
 
     Args:
-      run_dir: Folder of the run.
+      run_dir: The folder of the run.
       epochs: The number of epochs that are already done.
     """
 
@@ -38,7 +38,11 @@ class RunLog:
         self._events.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append a record of :func:`experiments.engine.loop.train`."""
+        """Append a record.
+
+        Args:
+          record: A record of :func:`experiments.engine.loop.train`.
+        """
         self._lines.write(json.dumps(record) + "\n")
         self._lines.flush()
         for name, value in _flatten(record):
@@ -47,7 +51,10 @@ class RunLog:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a ``metrics.jsonl``; a last line that a kill cut short is left out.
+    """Return the records of a ``metrics.jsonl``, without a last line that a kill cut short.
+
+    Args:
+      path: The file.
 
     Raises:
       UserError: If another line is damaged.
@@ -65,7 +72,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    """Yield the numbers by path; TensorBoard has no place for a list."""
+    """Return the numbers by path, without lists, which TensorBoard cannot show."""
     flat: list[tuple[str, float]] = []
     for name, value in values.items():
         if isinstance(value, dict):

@@ -14,7 +14,7 @@ from experiments.engine.program import RUN_AHEAD, Program
 from experiments.engine.state import TrainState
 
 Metrics = dict[str, Any]
-"""Of a step: ``loss`` by head, and ``encoders``, the library's diagnostics by encoder."""
+"""The metrics of a step: ``loss`` by head, and ``encoders``, with diagnostics by encoder."""
 
 
 def train(
@@ -24,16 +24,16 @@ def train(
     on_epoch: Callable[[TrainState, dict[str, Any]], None],
     on_step: Callable[[Metrics], object] = lambda metrics: None,
 ) -> TrainState:
-    """Trains from a state up to a number of epochs.
+    """Train from a state up to a number of epochs.
 
     Args:
       program: The compiled program of the run.
-      state: Where to start: initial, or restored at the end of an epoch.
-      epochs: The number of epochs at the end, those before ``state`` included.
-      on_epoch: Called after each epoch with the state and its record: ``epoch`` and ``step``
-        (counts), ``seconds`` (training alone), ``waiting`` (seconds of them in which the next batch
-        was not there yet), ``loss`` (mean by head), ``scores`` (on the test
-        set, by trained head), ``encoders`` (by encoder, the mean ``cosine`` and the shares of steps
+      state: The state to start from: initial, or restored at the end of an epoch.
+      epochs: The total number of epochs, including those before ``state``.
+      on_epoch: Called after each epoch with the state and the record of the epoch: ``epoch`` and
+        ``step`` (counts), ``seconds`` (training only), ``waiting`` (the part of these seconds that
+        was spent waiting for the next batch), ``loss`` (mean by head), ``scores`` (on the test set,
+        by trained head) and ``encoders`` (by encoder, the mean ``cosine`` and the shares of steps
         in ``conflict`` and ``stationary``; for methods with several objectives).
       on_step: Called after each step with its metrics, which the devices may still be computing.
 
@@ -61,7 +61,7 @@ def _steps(
     """Take the steps of an epoch one by one.
 
     Returns:
-      The state after it, the metrics, stacked ``[steps, ...]``, and the seconds of waiting.
+      The state after them, the metrics stacked to ``[steps, ...]``, and the seconds spent waiting.
     """
     waiting = 0.0
     metrics = []
@@ -80,7 +80,7 @@ def _steps(
 def _whole_epoch(
     program: Program, state: TrainState, on_step: Callable[[Metrics], object]
 ) -> tuple[TrainState, Metrics, float]:
-    """Take the steps of an epoch in one call; returns what ``_steps`` returns."""
+    """Take the steps of an epoch in one call, and return the same as ``_steps``."""
     assert program.epoch is not None
     state, stacked = program.epoch(state)
     stacked = jax.device_get(stacked)

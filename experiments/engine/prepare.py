@@ -1,14 +1,14 @@
-"""The verb ``prepare``: writes a data set to disk ahead of training."""
+"""Write a data set to disk ahead of training; the verb ``prepare``."""
 
 import os
 import time
 from pathlib import Path
 
 PREPARED = Path("data", "prepared")
-"""Where prepared sets go unless the user says otherwise."""
+"""The default folder of prepared sets."""
 
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-"""Worker processes unless the user says otherwise: the processors that this process may use."""
+"""The default number of worker processes: the number of cores that this process may use."""
 
 
 def prepare(
@@ -19,13 +19,13 @@ def prepare(
 ) -> None:
     """Prepare a data set, so that runs can read it at once.
 
-    A preparation that is killed leaves nothing that looks whole, and the next one starts anew.
+    A preparation that is killed leaves nothing that looks complete, and the next one starts anew.
 
     Args:
       dataset: Data set, as for train.
       data_dir: Folder of the files that the data set is made from. By default data/DATASET.
       prepared_dir: Folder in which prepared data sets are kept.
-      workers: Processes that decode audio and video; there is at least one, since a decoder may
+      workers: Processes that decode audio and video; at least one is used, since a decoder may
         crash.
     """
     from experiments import data

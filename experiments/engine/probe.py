@@ -1,7 +1,7 @@
-"""The linear probe: what a linear classifier makes of an encoder that is done training.
+"""The linear probe: the scores of a linear classifier on the frozen encoders of a run.
 
-It scores encoders that no head of their own was trained with: the evaluation that the paper's Table
-1 marks with an asterisk.
+It scores encoders that were trained without a head of their own. The paper's Table 1 marks these
+scores with an asterisk.
 """
 
 from typing import Any, NamedTuple
@@ -15,28 +15,28 @@ from experiments.engine.state import TrainState
 from experiments.errors import UserError
 
 ITERATIONS = 1000
-"""Of L-BFGS at most; on standardized features it needs fewer."""
+"""The limit of L-BFGS iterations; on standardized features fewer are needed."""
 
 
 class Represented(NamedTuple):
-    """A set as the encoders give it: features ``[N, F]`` by encoder, and labels ``[N]``."""
+    """A set as the encoders represent it: features ``[N, F]`` by encoder, and labels ``[N]``."""
 
     representations: dict[str, np.ndarray]
     labels: np.ndarray
 
 
 def linear_probe(program: Program, state: TrainState) -> Scores:
-    """Accuracy and macro F1 of a logistic regression on each frozen encoder.
+    """Return the accuracy and macro F1 of a logistic regression on each frozen encoder.
 
-    It is fitted to the representations of the training set, as evaluation gives them, standardized,
-    and scored on those of the test set.
+    It is fitted to the standardized representations of the training set, without augmentation, and
+    scored on those of the test set.
 
     Args:
       program: The compiled program of the run.
-      state: Whose encoders are probed.
+      state: The state whose encoders are probed.
 
     Returns:
-      By encoder its ``accuracy`` and ``macro_f1``.
+      ``accuracy`` and ``macro_f1`` by encoder.
 
     Raises:
       UserError: If the data set has no joint label.

@@ -10,11 +10,11 @@ from experiments.errors import UserError
 def join() -> None:
     """Join the other processes of a run; call it before anything uses a device.
 
-    From JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID where they are set; what is
-    not is asked of the cluster: Slurm, Open MPI, Kubernetes, Cloud TPU.
+    The settings come from JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. Those that
+    are not set come from the cluster: Slurm, Open MPI, Kubernetes or Cloud TPU.
 
     Raises:
-      UserError: If neither says who takes part, or the others do not come.
+      UserError: If the settings are missing or invalid, or the other processes do not join.
     """
     numbers: dict[str, int | None] = {}
     for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
@@ -35,5 +35,5 @@ def join() -> None:
 
 
 def is_first() -> bool:
-    """Whether this process writes logs and talks; the others work in silence."""
+    """Return whether this is the process that writes logs and output."""
     return jax.process_index() == 0

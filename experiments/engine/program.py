@@ -22,10 +22,10 @@ from experiments.methods import Losses, Method, Pass, Problem
 from experiments.tasks import Task
 
 RUN_AHEAD = 3
-"""Calls that may wait for the devices, the running one included.
+"""The number of calls that may wait for the devices, including the running one.
 
-A few in the queue keep the devices busy. Many do no good, hold their batches in memory, and on the
-virtual devices of a CPU can wait for each other for ever.
+A few are enough to keep the devices busy. More have no benefit, hold their batches in memory, and
+can deadlock on the virtual devices of a CPU.
 """
 
 
@@ -34,26 +34,26 @@ class Program(NamedTuple):
 
     feed: Feed
     tasks: Mapping[str, Task]
-    """Of the heads that the method trains."""
+    """The tasks of the heads that the method trains."""
     initial_state: Callable[[int], TrainState]
-    """From a seed to the state before the first step."""
+    """Maps a seed to the state before the first step."""
     before_epoch: Callable[[TrainState], TrainState]
-    """What the method does between epochs; consumes the state."""
+    """Maps a state to the state after what the method does between epochs; consumes the state."""
     step: Callable[[TrainState, Batch], tuple[TrainState, dict[str, Any]]]
-    """From a state and a batch to the next state and metrics; consumes the state."""
+    """Maps a state and a batch to the next state and metrics; consumes the state."""
     epoch: Callable[[TrainState], tuple[TrainState, dict[str, Any]]] | None
-    """The steps of a whole epoch in one call, whose metrics are stacked ``[steps, ...]``: from the
-    state before the epoch, which it consumes. For a data set that lies on an accelerator, where a
-    call for each step takes longer than the step; else None."""
+    """Maps the state before an epoch, which it consumes, to the state after it and the metrics,
+    stacked to ``[steps, ...]``. For a data set in the memory of an accelerator, where calling each
+    step takes longer than the step itself; otherwise None."""
     losses: Callable[[TrainState, Batch], Losses]
-    """From a state and a batch to the loss of each head, trained or not, in evaluation mode (no
+    """Maps a state and a batch to the loss of each head, trained or not, in evaluation mode (no
     dropout, fixed batch statistics); differentiable in the parameters."""
     sums: Callable[[TrainState, Batch, np.ndarray | jax.Array], dict[str, Any]]
-    """From a state, a batch and which of its samples count to the sums of each trained head's
-    scores."""
+    """Maps a state, a batch and a mask of the samples that count to the sums from which the scores
+    of each trained head are computed."""
     represent: Callable[[TrainState, Batch], tuple[Mapping[str, jax.Array], Batch]]
-    """From a state and a batch to the representations of its samples, by encoder, and the fields
-    that the heads are to predict."""
+    """Maps a state and a batch to the representations of its samples, by encoder, and the fields
+    that the heads predict."""
 
 
 def build(
@@ -67,16 +67,16 @@ def build(
 
     Args:
       config: The configuration.
-      splits: "train" and "test" sets, as :func:`experiments.data.load` returns them.
-      mesh: Of axes "data" and "model", see :func:`experiments.engine.devices.make_mesh`; by
-        default all devices are "data".
-      workers: Processes that make the batches of a set that does not fit in memory.
-      whole_epochs: Take the steps of an epoch in one call, if the data set lies on the devices; by
-        default on accelerators alone, since XLA's loops are slower on a CPU.
+      splits: The "train" and "test" sets, as :func:`experiments.data.load` returns them.
+      mesh: A mesh with axes "data" and "model" from :func:`experiments.engine.devices.make_mesh`.
+        By default all devices belong to "data".
+      workers: The number of processes that make the batches of a set that does not fit in memory.
+      whole_epochs: Whether to take the steps of an epoch in one call if the data set is on the
+        devices. By default only on accelerators, since XLA's loops are slower on a CPU.
 
     Raises:
-      UserError: If the model or the method is unknown, or does not fit the data set, or the batch
-        does not fit the data or the devices.
+      UserError: If the model or the method is unknown or does not fit the data set, or if the batch
+        size does not fit the data or the devices.
     """
     dataset = DATASETS[config.dataset]
     method = methods.build(config)
@@ -169,7 +169,7 @@ def _before_epoch(
     shardings: Any,
     replicated: Any,
 ) -> Callable[[TrainState], TrainState]:
-    """Return what the method does between epochs: sums over whole sets, then a new state."""
+    """Return the function that sums over whole sets and changes the state between epochs."""
     change = method.before_epoch
     if change is None:
         return lambda state: state

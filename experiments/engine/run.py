@@ -1,4 +1,7 @@
-"""The one way to make a run on disk, to resume it and to log it; and the verb ``train``."""
+"""Make a run on disk, log it and resume it; the verb ``train``.
+
+All runs are made by this module.
+"""
 
 import dataclasses
 import shlex
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from experiments.engine.state import TrainState
 
 Record = dict[str, Any]
-"""Of an epoch, as :func:`experiments.engine.loop.train` makes it."""
+"""The record of an epoch, as :func:`experiments.engine.loop.train` makes it."""
 
 
 def train(
@@ -36,19 +39,19 @@ def train(
 
     Args:
       config: What to train and how.
-      data_dir: Folder of the files that the data set is made from; files that it lacks are
-        downloaded there. By default data/DATASET.
-      prepared_dir: Folder in which the data set is prepared once, and read from at later runs;
-        None makes it in memory each time.
+      data_dir: Folder of the files that the data set is made from; missing files of MNIST are
+        downloaded into it. By default data/DATASET.
+      prepared_dir: Folder in which the data set is prepared once, and from which later runs read
+        it; None makes the set in memory each time.
       run_dir: Folder for logs and checkpoints. By default runs/DATASET-METHOD-SEED.
-      resume: Go on from the last checkpoint in the run folder, on these devices or on others.
-      mesh: How to use the devices, as in data=4,model=2: samples are spread over "data", kernels
-        over "model". By default all devices are "data".
+      resume: Continue from the last checkpoint in the run folder, on the same devices or on others.
+      mesh: How to use the devices, as in data=4,model=2: samples are split over "data" and kernels
+        over "model". By default all devices belong to "data".
       distributed: This is one of several processes, which JAX_COORDINATOR_ADDRESS,
-        JAX_NUM_PROCESSES and JAX_PROCESS_ID or the cluster bring together. They share run_dir; the
-        first one logs.
-      workers: Processes that read and augment a data set that does not fit in memory; 0 does it in
-        threads of this one.
+        JAX_NUM_PROCESSES and JAX_PROCESS_ID or the cluster bring together. They share run_dir, and
+        the first one writes the log.
+      workers: Processes that read and augment a data set that does not fit in memory; with 0,
+        threads of this process do so.
     """
     run_dir = run_dir or default_run_dir(config)
     _require_run(run_dir, resume)
@@ -60,7 +63,7 @@ def train(
     from experiments.data.storage.exclusive import exclusive
     from experiments.engine import devices, processes, program
 
-    # A checkpoint has its own weights: the pretrained ones may be gone.
+    # The weights come from the checkpoint, so the pretrained ones may be missing.
     initial = dataclasses.replace(config, weights=None) if resume else config
     methods.build(config)
     models.named(initial)
@@ -80,7 +83,7 @@ def train(
         with tqdm(total=steps, unit="step", dynamic_ncols=True, disable=not talks) as progress:
 
             def on_start(done: int) -> None:
-                progress.initial = done  # so that the speed is of this process alone
+                progress.initial = done  # so that the speed counts only the steps of this process
                 progress.update(done)
 
             finish(
@@ -104,28 +107,27 @@ def finish(
     of_epoch: Callable[[], Record] = dict,
     logs: bool = True,
 ) -> "TrainState":
-    """Bring the run in a folder to its last epoch, from its last checkpoint on if it has one.
+    """Train the run in a folder to its last epoch, from its last checkpoint if it has one.
 
     After each epoch its record goes to the log and the state into a checkpoint. The caller holds
-    the folder's lock.
+    the lock of the folder.
 
     Args:
       program: The compiled program of the run.
-      config: The configuration of the run, which the checkpoint must agree with.
-      folder: Folder of the run.
-      on_start: Called once with the number of steps that are already taken.
-      on_epoch: Called after each epoch with its record, once that is written.
+      config: The configuration of the run, which must agree with that of the checkpoint.
+      folder: The folder of the run.
+      on_start: Called once with the number of steps that are already done.
+      on_epoch: Called after each epoch with its record, after the record is written.
       on_step: As for :func:`experiments.engine.loop.train`.
-      of_epoch: Called after each epoch for what its record is to hold beside what
-        :func:`experiments.engine.loop.train` gives.
-      logs: Whether to write the log: of several processes, one does. Each saves its part of the
-        checkpoint.
+      of_epoch: Called after each epoch; returns entries that are added to its record.
+      logs: Whether to write the log. Of several processes only one does, while each saves its part
+        of the checkpoint.
 
     Returns:
       The state after the last epoch.
 
     Raises:
-      UserError: If the checkpoint is damaged or of another configuration.
+      UserError: If the checkpoint is damaged or has another configuration.
     """
     from experiments.engine.checkpoints import Checkpoints  # orbax takes a while to import
     from experiments.engine.logs import RunLog
@@ -151,12 +153,20 @@ def finish(
 
 
 def saved_steps(run_dir: Path) -> list[int]:
-    """Return the steps of the checkpoints of a run, without Orbax, which takes long to import."""
+    """Return the steps of the checkpoints of a run, sorted.
+
+    This does not use Orbax, which takes long to import.
+    """
     return sorted(int(path.name) for path in run_dir.glob("checkpoints/*") if path.name.isdigit())
 
 
 def _require_run(run_dir: Path, there: bool) -> None:
-    """Refuses a folder that holds no run, or one that does."""
+    """Check that a folder holds a run, or that it holds none.
+
+    Args:
+      run_dir: The folder.
+      there: Whether it must hold a run.
+    """
     steps = saved_steps(run_dir)
     if there and not steps:
         raise UserError(f"no checkpoint in {run_dir}: train there, without --resume")
@@ -165,7 +175,7 @@ def _require_run(run_dir: Path, there: bool) -> None:
 
 
 def _the_way_on(run_dir: Path) -> str:
-    """How to go on with a training that ends before its time."""
+    """Return how to continue a training that ended early."""
     command = ["python", "-m", "experiments", *sys.argv[1:]]
     steps = saved_steps(run_dir)
     if not steps:
@@ -177,7 +187,7 @@ def _the_way_on(run_dir: Path) -> str:
 
 @contextmanager
 def _the_way_on_told(run_dir: Path) -> Iterator[None]:
-    """Add to an error that is not of the run's making how to go on."""
+    """Add to an error that comes from outside the run how to continue."""
     try:
         yield
     except OSError as error:
@@ -187,7 +197,7 @@ def _the_way_on_told(run_dir: Path) -> Iterator[None]:
 
 
 def _line(record: dict[str, Any]) -> str:
-    """Put the losses and the first score of each head into a line."""
+    """Return a line with the losses and the first score of each head."""
     losses = ", ".join(f"{head} {value:.4f}" for head, value in record["loss"].items())
     firsts = {head: next(iter(scores.items())) for head, scores in record["scores"].items()}
     scores = ", ".join(f"{head} {name} {value:.4f}" for head, (name, value) in firsts.items())

@@ -1,4 +1,4 @@
-"""What a run carries from step to step."""
+"""The state of a run."""
 
 from typing import Any, NamedTuple
 
@@ -7,11 +7,11 @@ import optax
 
 
 class TrainState(NamedTuple):
-    """Everything that a step changes or depends on; all of it goes into a checkpoint."""
+    """Everything that a step changes or depends on; checkpoints contain all of it."""
 
-    step: jax.Array  # () int32, steps taken, and with them the position in the data
-    key: jax.Array  # [2] uint32, from which the order of the samples and dropout are drawn
+    step: jax.Array  # () int32, the number of steps, which gives the position in the data
+    key: jax.Array  # [2] uint32, for the order of the samples, dropout and the method
     params: Any
     batch_stats: Any
-    method: Any  # what the method carries
+    method: Any  # the state of the method
     opt_state: tuple[optax.OptState, optax.OptState]  # of the aggregator and of SGD

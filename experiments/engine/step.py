@@ -16,7 +16,10 @@ from experiments.methods import Losses, Method, Problem
 from mmpareto_jax import Encoder
 
 DROPOUT, METHOD = 1, 2
-"""What the random key of a step is for; that of an epoch is for the order of the samples."""
+"""Numbers that derive the keys of dropout and of the method from the key of a step.
+
+The order of the samples uses keys of epochs instead.
+"""
 
 
 class Step:
@@ -52,7 +55,7 @@ class Step:
         Args:
           params: The initial parameters.
           batch_stats: The initial batch statistics.
-          seed: Of the order of the samples, of dropout and of the method's randomness.
+          seed: The seed of the order of the samples, of dropout and of the method's randomness.
         """
         return TrainState(
             step=jnp.zeros((), jnp.int32),
@@ -64,7 +67,11 @@ class Step:
         )
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Mapping[str, Any]]:
-        """Take the step.
+        """Take one step.
+
+        Args:
+          state: The state before the step.
+          batch: The batch.
 
         Returns:
           The next state, and the metrics of this step: ``loss`` by head, and ``encoders``, the

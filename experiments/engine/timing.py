@@ -1,4 +1,4 @@
-"""What programs cost: ratios of wall times, steps per second, and FLOPs."""
+"""The costs of programs: ratios of wall times, steps per second, and FLOPs."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +31,11 @@ class Ratio(NamedTuple):
 
     @classmethod
     def over_rounds(cls, numerator: np.ndarray, denominator: np.ndarray) -> "Ratio":
-        """Return the round-by-round ratio of two series of times.
+        """Return the ratio of two series of times, round by round.
+
+        Args:
+          numerator: Times, [rounds].
+          denominator: Times, [rounds].
 
         Example:
           >>> Ratio.over_rounds(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]))
@@ -44,15 +48,15 @@ class Ratio(NamedTuple):
 def times_in_turns(
     programs: Mapping[str, Callable[[], Any]], rounds: int, calls: int = 1
 ) -> dict[str, np.ndarray]:
-    """Seconds per call of each program, one number a round; in a round the programs take turns.
+    """Measure the seconds per call of each program; in each round the programs take turns.
 
     Args:
       programs: Functions that start work on the device and return its arrays.
-      rounds: Number of rounds, after one that is not counted.
-      calls: Calls per program and round.
+      rounds: The number of rounds, after one round that is not counted.
+      calls: The number of calls per program and round.
 
     Returns:
-      For each program its times, ``[rounds]``.
+      The times of each program, ``[rounds]``.
     """
     times: dict[str, list[float]] = {name: [] for name in programs}
     for counted in [False] + [True] * rounds:
@@ -66,7 +70,14 @@ def times_in_turns(
 
 
 def steps_per_second(programs: dict[str, Program]) -> dict[str, list[float]]:
-    """Time each program in steps per second, one number a round; in a round they take turns."""
+    """Measure the steps per second of each program; in each round the programs take turns.
+
+    Args:
+      programs: The programs, by name.
+
+    Returns:
+      One number per round, by name.
+    """
     states, batches = {}, {}
     for method, compiled in programs.items():
         state = compiled.initial_state(0)
@@ -86,5 +97,5 @@ def steps_per_second(programs: dict[str, Program]) -> dict[str, list[float]]:
 
 
 def flops(compiled: Any) -> float:
-    """Floating-point operations of a compiled program, as XLA counts them."""
+    """Return the floating-point operations of a compiled program, as XLA counts them."""
     return float(compiled.cost_analysis()["flops"])

@@ -1,4 +1,4 @@
-"""How batches reach the devices: from a set that lies there, or from one read while it trains."""
+"""Feeds bring batches to the devices, from a set in their memory or one read during training."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -18,14 +18,15 @@ def build(splits: Splits, batch_size: int, mesh: Mesh, workers: int) -> Feed:
     """Return the feed of a data set.
 
     Args:
-      splits: Sets by name, "train" among them, as :func:`experiments.data.load` returns them.
-      batch_size: Samples per step.
-      mesh: Over whose axis "data" a batch is spread.
-      workers: Processes that read and transform samples; 0 does it in threads of this one. A set
-        in memory needs none.
+      splits: The sets by name, with "train" among them, as :func:`experiments.data.load` returns
+        them.
+      batch_size: The number of samples per step.
+      mesh: The mesh; a batch is split over its axis "data".
+      workers: The number of processes that read and transform samples. With 0, threads of this
+        process do so. A set in memory needs none.
 
     Raises:
-      UserError: If the batch does not fit the data or the devices.
+      UserError: If the batch size does not fit the data or the devices.
     """
     num_samples = count(splits["train"])
     if batch_size > num_samples:

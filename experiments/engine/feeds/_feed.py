@@ -1,4 +1,4 @@
-"""What a feed is."""
+"""The interface of feeds."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -10,44 +10,44 @@ from experiments.data import Batch
 
 
 class Batches(Protocol):
-    """An iterator of batches that is closed when no more are wanted."""
+    """An iterator of batches; it must be closed when no more are needed."""
 
     def __iter__(self) -> Iterator[Batch]:
-        """Itself."""
+        """Return the iterator itself."""
 
     def __next__(self) -> Batch:
         """Return the next batch."""
 
     def close(self) -> None:
-        """End what makes the batches."""
+        """Stop making batches."""
 
 
 class Feed(Protocol):
-    """The batches of one data set on the devices."""
+    """The batches of one data set, on the devices."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in the training set."""
+        """Return the number of full batches in the training set."""
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """By field, the shape of one sample."""
+        """Return the shape of one sample, by field."""
 
     def training(self, key: jax.Array, steps: range) -> Batches:
-        """Yield the batches of some steps. An epoch visits samples once, in an order of its own.
+        """Return the batches of some steps; an epoch visits a sample at most once, in random order.
 
         Args:
-          key: Decides the order and all randomness of the samples.
-          steps: The numbers of the batches, one after the other, counted from the first epoch on.
-            A batch is the same whichever number the iterator begins with.
+          key: Decides the order and all other randomness of the samples.
+          steps: A range of consecutive steps, counted from the first epoch on. The batch of a step
+            does not depend on where the range begins.
         """
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
-        """Yield a set once, in its order: batches, and which of their samples count, bool ``[B]``.
+        """Yield the batches of a set in order, each with a mask of the samples that count.
 
-        The last batch is filled up with samples that do not count. Samples are as in the test, also
-        those of the training set.
+        The mask is bool ``[B]``: the last batch is filled up with samples that do not count.
+        Samples are those of evaluation, without augmentation, also for the training set.
 
         Args:
-          split: "test", "train" or, where a part of the training set is kept out, "held-out".
+          split: "test", "train" or, if a part of the training set is held out, "held-out".
         """

@@ -1,4 +1,4 @@
-"""A data set that lies on the devices."""
+"""The feed of a data set in the memory of the devices."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -13,16 +13,16 @@ from experiments.engine import devices
 from experiments.engine.feeds._feed import Batch, Batches
 
 EVALUATION_BATCH = 8
-"""Training batches in a batch of evaluation."""
+"""The size of an evaluation batch, in training batches."""
 
 
 class OnDevice:
-    """Batches gathered on the devices from whole sets that are spread over them.
+    """Batches gathered on the devices from sets that are split over them.
 
     Args:
-      splits: Sets by name, an array per field each; "train" is the training set.
-      batch_size: Samples per step.
-      mesh: Of axes "data" and "model", see :func:`experiments.engine.devices.make_mesh`.
+      splits: The sets by name, each with an array per field; "train" is the training set.
+      batch_size: The number of samples per step.
+      mesh: A mesh with axes "data" and "model" from :func:`experiments.engine.devices.make_mesh`.
     """
 
     def __init__(self, splits: Mapping[str, Fields], batch_size: int, mesh: Mesh) -> None:
@@ -53,7 +53,7 @@ class OnDevice:
 
     @property
     def samples(self) -> Batch:
-        """The training set, an array per field."""
+        """Return the training set, an array per field."""
         return self._sets["train"]
 
     def order(self, key: jax.Array, epoch: int) -> jax.Array:
@@ -61,8 +61,8 @@ class OnDevice:
         return self._draw_order(np.asarray(key), epoch)
 
     def training(self, key: jax.Array, steps: range) -> Batches:
-        """As in :class:`Feed`."""
-        # What comes before the first batch may already consume the state that has the key.
+        """Return the batches of some steps, as :meth:`Feed.training`."""
+        # The key is copied now, because its state may be consumed before the first batch is made.
         return self._training(np.asarray(key), steps)
 
     def _training(self, key: np.ndarray, steps: range) -> Batches:
@@ -74,7 +74,7 @@ class OnDevice:
             yield self._select(self._sets["train"], order, row)
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
-        """As in :class:`Feed`."""
+        """Yield the batches of a set and their masks, as :meth:`Feed.evaluation`."""
         size, number = self._evaluation_batch_size, self._sizes[split]
         rows = np.arange(number + -number % size).reshape(-1, size)
         for row in range(len(rows)):

@@ -1,4 +1,4 @@
-"""A data set that is read, decoded and augmented while the devices compute."""
+"""The feed of a data set that is read, decoded and augmented while the devices compute."""
 
 import queue
 import threading
@@ -19,20 +19,20 @@ from experiments.engine import devices
 from experiments.engine.feeds._feed import Batch, Batches
 
 AHEAD = 2
-"""Batches that wait on the devices, and those that wait in each worker process."""
+"""The number of batches that wait on the devices, and in each worker process."""
 
 
 class Streamed:
-    """Batches made by worker processes and placed on the devices ahead of their use.
+    """Batches made by worker processes and placed on the devices before they are needed.
 
-    A process of several makes only the rows that its own devices hold.
+    If the run has several processes, each makes only the rows that its own devices hold.
 
     Args:
-      splits: Sets by name; "train" is the training set.
-      batch_size: Samples per step.
-      mesh: Of axes "data" and "model", see :func:`experiments.engine.devices.make_mesh`.
-      workers: Processes that make batches, which end with this one, even if it is killed; 0 makes
-        them in threads of this process.
+      splits: The sets by name; "train" is the training set.
+      batch_size: The number of samples per step.
+      mesh: A mesh with axes "data" and "model" from :func:`experiments.engine.devices.make_mesh`.
+      workers: The number of processes that make batches. They end with this one, even if it is
+        killed. With 0, threads of this process make the batches.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Streamed:
         self._rows = _rows_of_this_process(self._sharding, batch_size)
 
     def training(self, key: jax.Array, steps: range) -> Batches:
-        """As in :class:`Feed`."""
+        """Return the batches of some steps, as :meth:`Feed.training`."""
         train = self._sets["train"]
         seed = int(jax.random.bits(key, dtype=np.uint32))
         batches = (
@@ -62,7 +62,7 @@ class Streamed:
         return self._placed(batches[steps.start : steps.stop])
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
-        """As in :class:`Feed`."""
+        """Yield the batches of a set and their masks, as :meth:`Feed.evaluation`."""
         samples = self._sets[split]
         size, number = self._batch_size, len(samples)
         rows = np.arange(number + -number % size).reshape(-1, size)
@@ -96,11 +96,11 @@ class _TrainingBatch:
 
 
 class _Ahead(Iterator[Batch]):
-    """Batches that a thread places on the devices before they are asked for.
+    """Batches that a thread places on the devices before they are requested.
 
     Args:
-      made: What makes the batches on the host; closed with this.
-      place: Places a batch.
+      made: Makes the batches on the host; it is closed together with this object.
+      place: Places a batch on the devices.
     """
 
     def __init__(self, made: Any, place: Callable[[Fields], Batch]) -> None:
@@ -115,7 +115,7 @@ class _Ahead(Iterator[Batch]):
         if self._closed:
             raise StopIteration
         if isinstance(self._made, Mapped):
-            self._made.check()  # batches may be waiting that were made before a process was killed
+            self._made.check()  # batches made before a process was killed may still be waiting
         batch = self._waiting.get()
         if isinstance(batch, BaseException):
             self.close()
@@ -123,10 +123,10 @@ class _Ahead(Iterator[Batch]):
         return batch
 
     def close(self) -> None:
-        """End what makes the batches."""
+        """Stop making batches."""
         self._closed = True
         self._made.close()
-        while self._thread.is_alive():  # it may wait for room
+        while self._thread.is_alive():  # it may wait for room in the queue
             with suppress(queue.Empty):
                 self._waiting.get(timeout=0.05)
 
@@ -137,11 +137,12 @@ class _Ahead(Iterator[Batch]):
                 if self._closed:
                     return
             self._waiting.put(StopIteration())
-        except Exception as error:  # whoever asks for the next batch is told
+        except Exception as error:  # raised when the next batch is requested
             self._waiting.put(error)
 
 
 def _rows_of_this_process(sharding: jax.sharding.Sharding, batch_size: int) -> np.ndarray:
+    """Return the rows of a batch that the devices of this process hold."""
     rows = np.arange(batch_size)
     own = sharding.addressable_devices_indices_map((batch_size,)).values()
     return np.unique(np.concatenate([rows[index] for index in own]))
