@@ -41,7 +41,7 @@ def test_devices_with_parts_of_the_batch_take_the_step_of_the_whole(report, case
 
 def test_gradients_that_are_summed_already_are_not_averaged_again(report):
     assert "the gradient of 'audio/b' is the same on all devices" in report["refused"]
-    assert "give average_over to value_and_objective_grads" in report["refused"]
+    assert "pass average_over to value_and_objective_grads" in report["refused"]
 
 
 def test_an_update_of_sharded_gradients_exchanges_only_gramians(report):
