@@ -97,11 +97,16 @@ def track_gradients(
                 jnp.stack([jnp.all(jnp.isfinite(mean)) for mean in jax.tree.leaves(means)])
             )
             kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), means, state.means)
-            updates = jax.tree.map(
-                lambda mean, gradient: mean.astype(gradient.dtype), means, updates
-            )
+            updates = jax.tree.map(_in_dtype_of, means, updates)
             return updates, TrackingState(kept, next_step(state.step))
 
         return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
     return per_encoder(tracker, encoders, num_objectives)
+
+
+def _in_dtype_of(mean: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Cast a mean to the dtype of the gradient, unless that would lose the imaginary part."""
+    if jnp.iscomplexobj(mean) and not jnp.iscomplexobj(gradient):
+        return mean
+    return mean.astype(gradient.dtype)

@@ -248,3 +248,15 @@ def test_tensors_of_several_dtypes_keep_them_and_share_a_gramian(way):
         assert grads["net"][name].dtype == row.dtype
         expected = row[0].astype(complex) + 2 * row[1].astype(complex)
         np.testing.assert_allclose(grads["net"][name].astype(complex), expected, rtol=1e-6)
+
+
+def test_tracked_means_of_complex_parameters_stay_complex_for_real_gradients():
+    tx = mmp.track_gradients(rate=0.5)
+    params = jnp.ones(2, jnp.complex64)
+    first = jnp.array([[1 + 2j, 3 - 1j], [2j, 1]], jnp.complex64)
+    second = jnp.array([[4.0, 2.0], [0.0, -2.0]])
+    _, state = tx.update(first, tx.init(params), params)
+    updates, _ = tx.update(second, state, params)
+    expected = np.asarray(first) / 4 + np.asarray(second) / 2
+    np.testing.assert_allclose(updates, expected, rtol=1e-6)
+    assert updates.dtype == jnp.complex64
