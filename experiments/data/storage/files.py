@@ -1,8 +1,9 @@
 """Atomic writing of result files."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 
@@ -33,17 +34,23 @@ def write_together(files: Mapping[Path, str | bytes]) -> None:
     """Write files as :func:`write_whole` does, and rename none before all of them are complete.
 
     Args:
-      files: The content of each file.
+      files: The content of each file. If two paths lead to one file, the last one counts.
 
     Raises:
       OSError: If one cannot be written, such as on a full disk; existing files do not change. The
         error names the file.
     """
-    partials = {path: path.with_name(f"{path.name}.partial") for path in sorted(files)}
+    # One spelling and one order for all processes, which could wait for each other otherwise.
+    spelled = {path.parent.resolve() / path.name: path for path in files}
+    partials = {
+        path: place.with_name(f"{place.name}.partial") for place, path in sorted(spelled.items())
+    }
     with ExitStack() as held:
         for path, partial in partials.items():
             content = files[path]
             with _named(path):
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 descriptor = held.enter_context(_held(partial))
                 with open(descriptor, "wb", closefd=False) as file:
                     file.truncate()
@@ -66,24 +73,29 @@ def _named(path: Path) -> Iterator[None]:
 def _held(partial: Path) -> Iterator[int]:
     """Open and lock a temporary file, and remove it if the block fails; yield its descriptor.
 
-    A file that a killed process left is overwritten.
+    A file that a killed process left is overwritten. A link is not, since it leads to a file of
+    someone else, and a pipe is refused.
     """
     import fcntl  # POSIX only
 
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
-        # O_NOFOLLOW, since a link could lead to a file of someone else.
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(partial, flags, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not _is_there(partial, descriptor):  # its holder has renamed or removed it
                 continue
-            try:
-                yield descriptor
-            except BaseException:
+            if os.fstat(descriptor).st_nlink > 1:
+                partial.unlink()
+                continue
+            yield descriptor
+            return
+        except BaseException:
+            with suppress(BlockingIOError):  # another process holds it
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_there(partial, descriptor):
                     partial.unlink()
-                raise
-            return
+            raise
         finally:
             os.close(descriptor)
 

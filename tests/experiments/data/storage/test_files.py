@@ -1,6 +1,7 @@
 """Result files are written whole or not at all."""
 
 import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -67,6 +68,52 @@ def test_a_file_that_cannot_be_renamed_takes_nothing_of_another_writer(tmp_path,
         write_together({first: "a", second: "b"})
     assert first.with_name("a.partial").read_text() == "another writer's"
     assert not second.with_name("b.partial").exists()
+
+
+def test_two_spellings_of_one_file_are_one_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    write_together({tmp_path / "a": "1", tmp_path / "folder" / ".." / "a": "2"})
+    assert (tmp_path / "a").read_text() == "2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "folder"]
+
+
+def test_a_folder_in_the_place_of_one_file_leaves_the_others(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "z"
+    write_whole(first, "old")
+    second.mkdir()
+    with pytest.raises(IsADirectoryError, match="/z'"):
+        write_together({first: "new", second: "new"})
+    assert first.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
+def test_a_hard_link_beside_a_file_is_not_written_through(tmp_path):
+    path, other = tmp_path / "table.md", tmp_path / "other"
+    other.write_text("other")
+    os.link(other, tmp_path / "table.md.partial")
+    write_whole(path, "table")
+    assert (path.read_text(), other.read_text()) == ("table", "other")
+
+
+def test_a_pipe_beside_a_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "table.md.partial")
+    with pytest.raises(OSError, match=r"table\.md"):
+        write_whole(tmp_path / "table.md", "table")
+    assert not (tmp_path / "table.md").exists()
+
+
+def test_an_interrupt_while_a_file_is_locked_leaves_nothing(tmp_path, monkeypatch):
+    lock = fcntl.flock
+
+    def interrupted(descriptor, how):
+        lock(descriptor, how)
+        if not how & fcntl.LOCK_NB:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "table.md", "table")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_file_leaves_the_one_before(tmp_path, monkeypatch):
