@@ -111,10 +111,9 @@ def _check_gradients(
             continue
         rows = len(encoders[name].objectives)
         if jnp.shape(leaf)[:1] != (rows,) or (shape is not None and leaf.shape[1:] != shape):
-            wanted = "*shape" if shape is None else ", ".join(map(str, shape))
+            wanted = f"({rows}, *shape)" if shape is None else str((rows, *shape))
             raise ValueError(
-                f"{gradient} has shape {jnp.shape(leaf)}, expected ({rows}, {wanted}), "
-                "one row per objective"
+                f"{gradient} has shape {jnp.shape(leaf)}, expected {wanted}, one row per objective"
             )
 
 
@@ -124,9 +123,14 @@ def _check_numbers(gradient: str, leaf: Any, param: Any) -> None:
         hasattr(leaf, "dtype") or isinstance(leaf, float | complex)
     ):
         raise ValueError(f"{gradient} is a {type(leaf).__name__}, expected an array")
-    dtype = jnp.result_type(leaf)
-    if not jnp.issubdtype(dtype, jnp.inexact):
-        raise ValueError(f"{gradient} is of type {dtype}, expected floating-point numbers")
+    try:
+        dtype = jnp.result_type(leaf)
+        is_inexact = jnp.issubdtype(dtype, jnp.inexact)
+    except TypeError:  # a dtype that JAX does not have, such as that of text
+        dtype, is_inexact = leaf.dtype, False
+    if not is_inexact:
+        name = "float0" if dtype == jax.dtypes.float0 else dtype
+        raise ValueError(f"{gradient} is of type {name}, expected floating-point numbers")
     if jnp.iscomplexobj(leaf) and param is not None and not jnp.iscomplexobj(param):
         raise ValueError(
             f"{gradient} is of type {dtype}, but its parameter is of type "

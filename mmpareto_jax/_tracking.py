@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from optax.experimental import aggregating
 
-from mmpareto_jax._encoders import Encoder
+from mmpareto_jax._encoders import Encoder, check_same_paths, quoted
 from mmpareto_jax._gramian import accumulation_dtype, mean_dtype
 from mmpareto_jax._hyper_parameters import as_real, check
 from mmpareto_jax._partition import per_encoder
@@ -86,6 +86,7 @@ def track_gradients(
             **extra: Any,
         ) -> tuple[optax.Updates, TrackingState]:
             del params, extra
+            _check_means(state.means, updates)
             now = rate(state.step) if callable(rate) else rate
 
             def track(mean: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -103,6 +104,27 @@ def track_gradients(
         return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
     return per_encoder(tracker, encoders, num_objectives)
+
+
+def _check_means(means: Any, updates: Any) -> None:
+    """Check that the gradients fit the means, which tell the parameters if none are passed.
+
+    Raises:
+      ValueError: If a gradient is missing or too many, has another shape, or is complex for a real
+        parameter.
+    """
+    check_same_paths(means, updates, "the state", "the tree of gradients")
+    leaves = jax.tree_util.tree_leaves_with_path(updates)
+    for (path, gradient), mean in zip(leaves, jax.tree.leaves(means), strict=True):
+        if gradient.shape != mean.shape:
+            raise ValueError(
+                f"the gradient of {quoted(path)} has shape {gradient.shape}, expected {mean.shape}"
+            )
+        if jnp.iscomplexobj(gradient) and not jnp.iscomplexobj(mean):
+            raise ValueError(
+                f"the gradient of {quoted(path)} is of type {gradient.dtype}, but its parameter is "
+                "real: an update would lose the imaginary part"
+            )
 
 
 def _in_dtype_of(mean: jax.Array, gradient: jax.Array) -> jax.Array:

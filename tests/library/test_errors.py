@@ -35,6 +35,12 @@ def updated(grads, params=PARAMS, tx=None, **extra):
     return tx.update(grads, tx.init(PARAMS), params, **extra)
 
 
+def tracked(grads):
+    tx = mmp.track_gradients(NET)
+    state = tx.init({"net": dict.fromkeys("ab", np.ones(2, "f")), "head": np.ones(1, "f")})
+    return tx.update({"net": grads, "head": np.ones(1, "f")}, state)
+
+
 def accumulated(function, micro_batches=2, size=4, **kwargs):
     return mmp.accumulate(function, micro_batches, **kwargs)(PARAMS, {"x": np.ones(size, "f")})
 
@@ -163,6 +169,42 @@ WRONG = {
     "a complex gradient of a real parameter in no encoder": (
         lambda: updated(GRADS | {"head": np.ones(1, "F")}),
         "the gradient of 'head' is of type complex64, but its parameter is of type float32",
+    ),
+    "a gradient of text in an array": (
+        lambda: updated(GRADS | {"net": np.full((2, 2), "x")}, None),
+        "the gradient of 'net' is of type <U1, expected floating-point",
+    ),
+    "a gradient of a dtype that JAX lacks": (
+        lambda: updated(GRADS | {"head": np.ones(1, object)}, None),
+        "the gradient of 'head' is of type object, expected floating-point",
+    ),
+    "a gradient that JAX gives to integers": (
+        lambda: updated(GRADS | {"net": np.zeros((2, 2), jax.dtypes.float0)}, None),
+        "the gradient of 'net' is of type float0, expected floating-point",
+    ),
+    "a number for the gradients of a number": (
+        lambda: updated(np.float32(1), np.float32(1), mmp.mmpareto()),
+        r"has shape \(\), expected \(2,\), one row",
+    ),
+    "tracked, a gradient is missing": (
+        lambda: tracked({"a": np.ones((2, 2), "f")}),
+        "the state has 'net/b', which the tree of gradients lacks",
+    ),
+    "tracked, a gradient is none": (
+        lambda: tracked({"a": np.ones((2, 2), "f"), "b": None}),
+        "the state has 'net/b', which the tree of gradients lacks",
+    ),
+    "tracked, a gradient too many": (
+        lambda: tracked({name: np.ones((2, 2), "f") for name in "abc"}),
+        "the tree of gradients has 'net/c', which the state lacks",
+    ),
+    "tracked, a gradient of another shape": (
+        lambda: tracked({"a": np.ones((2, 2), "f"), "b": np.ones((2, 5), "f")}),
+        r"the gradient of 'net/b' has shape \(2, 5\), expected \(2, 2\)",
+    ),
+    "tracked, a complex gradient of a real parameter": (
+        lambda: tracked({"a": np.ones((2, 2), "f"), "b": np.ones((2, 2), "F")}),
+        "the gradient of 'net/b' is of type complex64, but its parameter is real",
     ),
     "a struct for a gradient": (
         lambda: updated(GRADS | {"net": jax.ShapeDtypeStruct((2, 2), "f")}),
