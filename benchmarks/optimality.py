@@ -98,13 +98,22 @@ def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> flo
 
 
 def conflict_averse_residual(gramian: Array, weights: Array) -> float:
-    r"""Return the residual of CAGrad: the duality gap, or the violation of the ball.
+    r"""Return how far weights are from the solution of CAGrad: 0 if they solve it exactly.
 
-    The weights minus those of the mean, divided by their sum, give a point w of the simplex with a
-    dual value. The gap is the difference between this value and the smallest inner product of a
-    gradient with the direction, after the direction is pulled into the ball. The violation is the
-    distance of the direction from the ball, times the norm of the combination w. Both are divided
-    by the radius times :math:`\sum_i w_i |g_i|`; the larger counts.
+    CAGrad looks for the direction d in a ball around the mean gradient :math:`g_0`, of radius
+    :math:`r = c |g_0|`, whose smallest inner product with a gradient is largest. Its dual problem
+    is to minimize :math:`\langle g_w, g_0 \rangle + r |g_w|` over combinations
+    :math:`g_w = \sum_i w_i g_i` with weights w of the simplex; both have the same optimal value.
+    The direction of the given weights is :math:`g_0 + \sum_i a_i g_i`, and w is a divided by its
+    sum. The result is the larger of two errors, each divided by :math:`r \sum_i w_i |g_i|`:
+
+    * the duality gap: the dual value of w minus the smallest inner product of d, where a d outside
+      the ball is first moved to the nearest point of the ball;
+    * the violation: the distance of d from the ball, times :math:`|g_w|`.
+
+    Args:
+      gramian: The Gramian of the gradients, ``[K, K]``.
+      weights: The weights that CAGrad gave, ``[K]``.
     """
     count = len(gramian)
     mean = np.full(count, 1 / count)

@@ -25,10 +25,11 @@ class _Chosen:
 
 
 def of(arguments: Sequence[str]) -> Config:
-    """Return the preset of the data set that a command line names, or of the default one.
+    """Return the default configuration for the data set that a command line names.
 
-    The help of ``train`` shows these defaults, so they must be known before the whole line is
-    parsed. Errors in the line are reported when it is parsed.
+    If it names none, the data set is that of :class:`~experiments.config.Config`. The help of
+    ``train`` shows the defaults of the data set, so this reads ``--dataset`` before the whole line
+    is parsed. It ignores every other word; the parser of the whole line reports errors in them.
 
     Args:
       arguments: The words of the command line.

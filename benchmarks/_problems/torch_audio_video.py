@@ -33,7 +33,10 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 without its classifier, averaged over frames ``[B, T, C, H, W]``."""
+    """ResNet-18 without its classifier.
+
+    Maps frames ``[B, T, C, H, W]`` to the mean over T of their representations, ``[B, 512]``.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -46,7 +46,13 @@ def multimodal(modalities: Mapping[str, Scaling], num_classes: int) -> Objective
 
 
 def multitask(heads: Mapping[str, Task]) -> Objectives:
-    """Return the objectives of several tasks on one input, whose losses train a shared encoder."""
+    """Return the objectives of several tasks that share one input and one encoder.
+
+    The encoder is called "shared", and the losses of all tasks train it.
+
+    Args:
+      heads: The task of each head, by the name of the head.
+    """
     return Objectives(heads, {"shared": tuple(heads)})
 
 

@@ -70,13 +70,16 @@ def times_in_turns(
 
 
 def steps_per_second(programs: dict[str, Program]) -> dict[str, list[float]]:
-    """Measure the steps per second of each program; in each round the programs take turns.
+    """Measure how many training steps per second each program takes, in several rounds.
+
+    In each round every program takes :data:`TIMED_STEPS` steps, one program after the other, so
+    that a change of the machine's load meets them all.
 
     Args:
-      programs: The programs, by name.
+      programs: The compiled programs of runs, by name.
 
     Returns:
-      One number per round, by name.
+      By name, a list of :data:`TIMED_ROUNDS` speeds.
     """
     states, batches = {}, {}
     for method, compiled in programs.items():

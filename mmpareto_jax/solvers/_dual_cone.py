@@ -122,7 +122,17 @@ def _refined(
 
 
 def _rows(tableau: jax.Array, coefficients: jax.Array) -> jax.Array:
-    """Combine the rows of each tableau by a batched product, faster than sum or gather."""
+    """Return a linear combination of the rows of each tableau.
+
+    A batched matrix product is faster here than a sum over rows or, for one row, than indexing.
+
+    Args:
+      tableau: One tableau of the active-set method per problem, ``[R, I, J]``.
+      coefficients: The coefficients of the rows, ``[R, I]``.
+
+    Returns:
+      Array ``[R, J]``.
+    """
     return jnp.einsum("rij,ri->rj", tableau, coefficients, precision=jax.lax.Precision.HIGHEST)
 
 

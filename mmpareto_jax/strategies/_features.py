@@ -15,12 +15,15 @@ from mmpareto_jax.strategies._strategy import Decide, Integrated, merge, pullbac
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """A model in two halves, for the strategy "features".
+    """A model in two halves: its encoders, and the losses of what they return.
+
+    :func:`~mmpareto_jax.integrate` takes it in the place of a function of losses for its strategy
+    "features", which computes an encoder's weights from the gradients at the encoder's output.
 
     Attributes:
-      encode: ``encode(params, *args)`` returns a dict with the output of each encoder, any tree of
-        arrays, under the encoder's name. Other entries are passed to ``losses``, and no gradient
-        flows back through them.
+      encode: ``encode(params, *args)`` returns a dict. Under the name of each encoder it has the
+        output of that encoder, which may be any tree of arrays. It may have other entries:
+        ``losses`` gets them too, and no gradient flows back through them.
       losses: ``losses(params, features, *args)`` returns the dict of scalar losses.
     """
 

@@ -21,17 +21,18 @@ class GradNormState(NamedTuple):
 def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
     r"""Learn weights with which all objectives train at a common rate (GradNorm).
 
-    With :math:`G_i = w_i |g_i|`, :math:`\bar G` their mean and :math:`r_i` the inverse training
-    rate :math:`L_i / L_i(0)` over its mean, each call returns the current weights and then takes
-    one step of gradient descent on
+    Let :math:`G_i = w_i |g_i|`, let :math:`\bar G` be their mean over the K objectives, and let
+    :math:`r_i` be the ratio :math:`L_i / L_i(0)` of a loss to its first value, divided by the mean
+    of these ratios. Each call returns the current weights and then takes one step of gradient
+    descent on
 
     .. math:: \sum_i \left| G_i - \bar G r_i^\alpha \right|
 
     with the targets :math:`\bar G r_i^\alpha` held constant. The new weights are clipped at 0 and
-    rescaled to sum to K; if all of them would be zero, the old weights are kept. As published, the
-    descent depends on the scale of the gradients. The paper computes the norms over the last shared
-    layer; here they are over the whole encoder. The paper learns the weights with Adam, and reports
-    that the choice of optimizer makes little difference.
+    rescaled to sum to K; if all of them would be zero, the old weights are kept. As in the paper,
+    the descent depends on the scale of the gradients. The paper computes the norms over the last
+    shared layer; here they are over the whole encoder. The paper learns the weights with Adam, and
+    reports that the choice of optimizer makes little difference.
 
     Args:
       alpha: How strongly the objectives are pulled to a common rate. 1.5 by default, as in the

@@ -78,7 +78,7 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
       ClipError: As for ``decoding.frames``; or if there is no sample, the sampling rate is outside
         ``RATES``, a sample is not finite, or a WAV file is shorter than its header says.
     """
-    with decoding.damage_told():
+    with decoding.reporting_damage():
         sound = np.empty(0, np.float32)
         for run in _runs(decoding.frames(path, "audio", start, end)):
             samples = _resampled([decoded.frame for decoded in run], rate)

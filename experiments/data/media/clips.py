@@ -41,10 +41,11 @@ def check(
       splits: The clips of each split.
       classes: The names of the classes.
       folder: The folder of the clips.
-      layout: Description of the expected files.
+      layout: Description of the expected files, for the error message.
 
     Raises:
-      UserError: If a split has no clip of some class; or if no file of any clip exists.
+      UserError: If a split has no clip of some class, or if the files of all clips are missing.
+        Single missing files are found when the clips are decoded.
 
     Examples:
       >>> clip = Clip("a", "dog", Path("a.wav"), Path("a.flv"))

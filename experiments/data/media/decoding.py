@@ -111,7 +111,10 @@ def in_order(
 
 
 def _alone(function: Callable[[Item], Result], item: Item) -> Result | ClipError:
-    """Return the result for an item, computed in a new process."""
+    """Return ``function(item)``, computed in a new process.
+
+    If the process dies, as of a file that crashes its decoder, the result is a :class:`ClipError`.
+    """
     with closing(Mapped(function, [item], number=1, ahead=1)) as results:
         try:
             return next(results)
@@ -132,7 +135,7 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
     Raises:
       UserError: If the file is a pointer of Git LFS.
       ClipError: If there is no such file; FFmpeg cannot open it; or the block raises an error that
-        ``damage_told`` converts.
+        ``reporting_damage`` converts.
 
     Examples:
       >>> with opened(Path("no.mp4")):
@@ -144,19 +147,19 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
     if not path.exists():
         raise ClipError("missing")
     refuse_pointer(path)
-    with damage_told(), _opened_whatever_its_metadata(path) as container:
+    with reporting_damage(), _opened_whatever_its_metadata(path) as container:
         yield container
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
+def reporting_damage() -> Iterator[None]:
     """Turn decoding errors of FFmpeg and PyAV into ``ClipError("unreadable")``.
 
     Raises:
       ClipError: If the block raised an error that they raise for damaged files or unknown formats.
 
     Examples:
-      >>> with damage_told():
+      >>> with reporting_damage():
       ...     raise ValueError("unknown sample format")
       Traceback (most recent call last):
       ...

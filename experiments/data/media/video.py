@@ -45,7 +45,7 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
     taken: list[bytes] = []
     last: decoding.Decoded | None = None
     wanted = start + 0.5
-    with decoding.damage_told():
+    with decoding.reporting_damage():
         for last in decoding.frames(path, "video", start, end):
             if last.time >= wanted:
                 taken.append(_jpeg(last))

@@ -176,7 +176,7 @@ def evaluation(example: dict[str, Any]) -> dict[str, Any]:
       example: As for ``training``.
 
     Returns:
-      As ``training``.
+      The same fields as ``training`` returns.
 
     Examples:
       >>> from experiments.data.media.images import jpeg

@@ -216,7 +216,7 @@ def evaluation(example: dict[str, Any]) -> dict[str, Any]:
       example: As for ``training``.
 
     Returns:
-      As ``training``.
+      The same fields as ``training`` returns.
     """
     from PIL import Image
 

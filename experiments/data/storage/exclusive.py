@@ -68,7 +68,10 @@ def _held(path: Path, wait: bool) -> IO[str]:
 
 
 def _remove_if_empty(path: Path, made: list[Path]) -> None:
-    """Remove the lock file, and the folders that were made for it, if nothing else is in them."""
+    """Remove a lock file and the folders that were made for it.
+
+    Nothing is removed if no folder was made, or if its folder has another file.
+    """
     with suppress(OSError):
         if made and list(path.parent.iterdir()) == [path]:
             path.unlink()

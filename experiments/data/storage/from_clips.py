@@ -24,7 +24,11 @@ VERSION = "1.1.0"
 
 
 def features(classes: Sequence[str]) -> dict[str, Any]:
-    """Return the TFDS features of a clip with one of several classes."""
+    """Return the TFDS feature specification of a stored clip, by field.
+
+    Args:
+      classes: The names of the classes, in the order of the labels.
+    """
     import tensorflow_datasets as tfds
 
     return {

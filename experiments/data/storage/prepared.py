@@ -82,7 +82,7 @@ def prepare(
                 print(report, file=sys.stderr)
     for path in home.iterdir():
         refuse_pointer(path)
-    with damage_told(home):
+    with reporting_damage(home):
         # Without this file TFDS would make a new set; a damaged one would raise a protobuf error.
         json.loads((home / "dataset_info.json").read_text())
         return open_set()
@@ -124,7 +124,7 @@ def arrays(
       UserError: As for ``prepare``.
     """
     opened = prepare(recipe, prepared_dir, data_dir)
-    with damage_told(opened.data_path):
+    with reporting_damage(opened.data_path):
         return {split: _read_split(opened, split) for split in ("train", "test")}
 
 
@@ -133,7 +133,7 @@ def _home(recipe: Recipe, folder: Path) -> Path:
 
 
 @contextmanager
-def damage_told(home: str | Path) -> Iterator[None]:
+def reporting_damage(home: str | Path) -> Iterator[None]:
     """Turn read errors of a prepared set into a :class:`UserError` that says it is damaged.
 
     Args:

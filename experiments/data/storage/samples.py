@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from experiments.data.storage.fields import Fields
-from experiments.data.storage.prepared import damage_told
+from experiments.data.storage.prepared import reporting_damage
 
 if TYPE_CHECKING:
     from experiments.data.storage.builder import RecipeBuilder
@@ -123,7 +123,7 @@ class _Stored(Sequence[Example]):
     def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        with damage_told(self.home):
+        with reporting_damage(self.home):
             return self.source[index]
 
 
@@ -143,7 +143,7 @@ def _examples(opened: "RecipeBuilder", split: str) -> Sequence[Example]:
     features = opened.info.features
     decoders = {name: Encoded() for name in features if is_image(features[name])}
     home = str(opened.data_path)
-    with damage_told(home):
+    with reporting_damage(home):
         return _Stored(opened.as_data_source(split, decoders=decoders), home)
 
 

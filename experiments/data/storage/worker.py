@@ -215,7 +215,15 @@ def _context() -> Any:
 
 
 def _work(payload: bytes, connection: Connection) -> None:
-    """Send, for each item, whether the function returned, and its result or its error."""
+    """Apply the pickled function to each item that the parent process sends; runs in a worker.
+
+    Sends back ``(True, result)`` for each item, or ``(False, error)`` if the function raised one,
+    in the order of the items. Ends when the parent closes the connection.
+
+    Args:
+      payload: The pickled function.
+      connection: The connection to the parent process.
+    """
     end_with_parent()
     answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 

@@ -48,7 +48,7 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs of the run."""
+        """The number of epochs that the run trains for, from the configuration of its setting."""
         return self.setting.config.optimization.epochs
 
     @property
