@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _report
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 from experiments.markdown import grid
 
@@ -42,6 +43,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-communication"))
     """
     from tqdm import tqdm
 
+    make_folder(output)
     found = [measure(devices) for devices in tqdm(protocol.devices, unit="mesh")]
     table = "\n".join(
         [

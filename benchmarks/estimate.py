@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import _report
+from experiments.data.storage.files import make_folder
 from experiments.markdown import grid
 
 COMMAND = "python -m benchmarks estimate"
@@ -107,6 +108,7 @@ def main(system: System, output: Path = Path("runs", "bench-estimate")) -> None:
       system: The network and what it is trained on.
       output: Folder for the table, as Markdown and JSON.
     """
+    make_folder(output)
     steps = estimate(system)
     table = markdown(system, steps)
     results = {

@@ -21,6 +21,7 @@ import mmpareto_jax as mmp
 from benchmarks import _report
 from experiments import data, models
 from experiments.data import DATASETS, Splits
+from experiments.data.storage.files import make_folder
 from experiments.engine import program
 from experiments.engine.comparison import (
     History,
@@ -58,6 +59,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> N
     """
     from tqdm import tqdm
 
+    make_folder(output)
     arrays = data.load("cg-digits")
     histories: dict[str, list[History]] = {}
     with tqdm(unit="epoch", total=len(COMPARED) * protocol.seeds * protocol.epochs) as progress:

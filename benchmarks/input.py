@@ -16,6 +16,7 @@ from benchmarks import _report, preparation
 from experiments import data
 from experiments.data import Splits
 from experiments.data.miniatures import crema_d
+from experiments.data.storage.files import make_folder
 from experiments.engine import devices, feeds, program
 from experiments.engine.devices import description
 from experiments.engine.feeds import Batch
@@ -57,6 +58,7 @@ def main(
       data_dir: Folder of CREMA-D's archive; by default, clips of its sizes are made.
       output: Folder for the table, as Markdown and JSON.
     """
+    make_folder(output)
     with tempfile.TemporaryDirectory() as room:
         if data_dir is None:
             data_dir = Path(room, "archive")

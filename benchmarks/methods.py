@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import _report
 from experiments import data
+from experiments.data.storage.files import make_folder
 from experiments.engine import program
 from experiments.engine.comparison import Protocol
 from experiments.engine.devices import description
@@ -27,6 +28,7 @@ def main(output: Path = Path("runs", "bench-methods")) -> None:
     Args:
       output: Folder for the table, as Markdown and JSON.
     """
+    make_folder(output)
     splits = data.load("cg-digits")
     configs = {name: replace(Protocol().config(name), diagnose=False) for name in TABLE_1}
     programs = {name: program.build(config, splits) for name, config in configs.items()}

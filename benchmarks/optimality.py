@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import mmpareto_jax as mmp
 from benchmarks import _report
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 
 COMMAND = "python -m benchmarks optimality"
@@ -56,6 +57,7 @@ def main(output: Path = Path("runs", "bench-optimality")) -> None:
     Args:
       output: Folder for the table, as Markdown and JSON.
     """
+    make_folder(output)
     rows = measure()
     table = f"{markdown(rows).rstrip()}\n\n`{COMMAND}` on {description()}.\n"
     results = {

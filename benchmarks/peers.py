@@ -25,6 +25,7 @@ from benchmarks import _report
 from benchmarks._problems import audio_video, training
 from benchmarks._problems.audio_video import ENCODERS
 from benchmarks.strategies import training_program
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 from experiments.engine.timing import Ratio, times_in_turns
 from experiments.errors import UserError
@@ -56,6 +57,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-peers")) -> None
     missing = [name for name in ("torch", "torchjd") if not importlib.util.find_spec(name)]
     if missing:
         raise UserError(f"benchmarks peers needs {missing[0]}: pip install '.[peers]'")
+    make_folder(output)
     steps = step_times(protocol)
     integration = integration_times(protocol.rounds)
     table = "\n".join(

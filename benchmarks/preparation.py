@@ -17,6 +17,7 @@ from experiments.data.miniatures import (
     uci_mfeat,
 )
 from experiments.data.storage import prepared
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 from experiments.errors import UserError
 from experiments.markdown import grid
@@ -84,6 +85,7 @@ def main(
         raise UserError(
             f"{', '.join(unknown)} cannot be measured: choose from {', '.join(FROM_FILES)}"
         )
+    make_folder(output)
     given = {"cg-mnist": mnist_dir, "multi-mnist": mnist_dir, "uci-mfeat": mfeat_dir}
     found = {
         dataset: measure(dataset, protocol, given.get(dataset))

@@ -16,6 +16,7 @@ from flax import nnx
 
 import mmpareto_jax as mmp
 from benchmarks import _report
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 from experiments.engine.timing import Ratio, flops, times_in_turns
 from experiments.models.cg_cnn import cg_cnn
@@ -43,6 +44,7 @@ def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
       output: Folder for the table, as Markdown and JSON.
       rounds: Number of measured rounds; in each, the compared programs take turns.
     """
+    make_folder(output)
     rows: dict[str, float | Ratio] = {**of_the_step(rounds), **of_the_integration(rounds)}
     device = description()
     table = "\n".join(

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import mmpareto_jax as mmp
 from benchmarks import _report
 from benchmarks._problems import audio_video, shared_encoder, training
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 from experiments.engine.timing import Ratio, flops, times_in_turns
 from experiments.markdown import grid
@@ -53,6 +54,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-strategies")) ->
       protocol: What to measure.
       output: Folder for the table, as Markdown and JSON.
     """
+    make_folder(output)
     fusion, times = late_fusion(protocol)
     memory = {layers: deep(layers) for layers in protocol.layers}
     table = "\n".join(

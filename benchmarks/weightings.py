@@ -26,6 +26,7 @@ import numpy as np
 import mmpareto_jax as mmp
 from benchmarks import _report
 from benchmarks._problems import torchjd
+from experiments.data.storage.files import make_folder
 from experiments.engine.devices import description
 from experiments.engine.timing import Ratio, times_in_turns
 
@@ -65,6 +66,7 @@ def main(
       protocol: What to measure.
       output: Folder for the table, as Markdown and JSON.
     """
+    make_folder(output)
     rows = measure(protocol)
     caption = (
         f"`{COMMAND}` on {description()}, {_versions()}: {protocol.rounds} rounds of "

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -53,12 +54,36 @@ def quoted(error: Exception) -> OSError | None:
     return None
 
 
-def of_system(error: OSError, what: str = "") -> BreakError:
-    """Turn an error of the system, such as a full disk, into a :class:`BreakError`.
+def require_folder(path: Path) -> None:
+    """Check that a path leads to a folder, or to a place where one can be made.
+
+    Args:
+      path: The path of a folder that a user named.
+
+    Raises:
+      UserError: If the path or one of its parents is a file.
+
+    Examples:
+      >>> require_folder(Path("/dev/null/runs"))
+      Traceback (most recent call last):
+      ...
+      experiments.errors.UserError: /dev/null is a file, not a folder: name another folder
+    """
+    for place in (*reversed(path.parents), path):
+        if os.path.exists(place) and not os.path.isdir(place):
+            raise UserError(f"{place} is a file, not a folder: name another folder")
+
+
+def of_system(error: OSError, what: str = "") -> UserError:
+    """Turn an error of the system into one that tells the user what to do.
 
     Args:
       error: The error of the system.
       what: The failed action; by default the file that the error names.
+
+    Returns:
+      A :class:`BreakError`, such as for a full disk; but another :class:`UserError` if a file is in
+      the place of a folder, since then the same command fails again.
 
     Examples:
       >>> of_system(OSError(errno.ENOSPC, "No space left on device", "a.json"))
@@ -66,6 +91,13 @@ def of_system(error: OSError, what: str = "") -> BreakError:
     """
     if isinstance(error, BrokenPipeError):
         return BreakError("nobody reads the output any more: files are complete")
+    if isinstance(error.filename, str | os.PathLike):
+        try:
+            require_folder(Path(error.filename).parent)
+            if error.errno == errno.EEXIST:
+                require_folder(Path(error.filename))
+        except UserError as misplaced:
+            return misplaced
     what = what or str(error.filename or "cannot read or write")
     remedies = [words for numbers, words in REMEDIES.items() if error.errno in numbers]
     return BreakError(": ".join([what, error.strerror or str(error), *remedies]))

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._encoders import quoted
+from mmpareto_jax._encoders import dtype_of, quoted
 from mmpareto_jax._gradients import kind
 from mmpareto_jax._gramian import mean_dtype
 from mmpareto_jax._hyper_parameters import check_count
@@ -103,7 +103,6 @@ def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
             )
         values, aux = values
         for path, leaf in jax.tree_util.tree_leaves_with_path(aux):
-            if isinstance(leaf, str):
-                raise ValueError(f"auxiliary output {quoted(path)} is a str, expected an array")
+            dtype_of(leaf, f"auxiliary output {quoted(path)}")
         return (values, grads), aux
     return (values, grads), None

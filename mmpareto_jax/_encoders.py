@@ -97,15 +97,37 @@ def check_parameters(params: Any) -> None:
     if not leaves:
         raise ValueError("there are no parameters: the tree is empty")
     for path, leaf in leaves:
-        where = quoted(path)
-        if isinstance(leaf, jax.ShapeDtypeStruct) or not hasattr(leaf, "dtype"):
-            if not isinstance(leaf, float | complex):
-                raise ValueError(f"parameter {where} is a {type(leaf).__name__}, not an array")
-        elif not jnp.issubdtype(leaf.dtype, jnp.inexact):
+        parameter = f"parameter {quoted(path)}"
+        dtype = dtype_of(leaf, parameter)
+        if not jnp.issubdtype(dtype, jnp.inexact):
             raise ValueError(
-                f"parameter {where} is of type {leaf.dtype}, which has no gradient: pass it to "
-                "the losses as a further argument"
+                f"{parameter} is of type {dtype}, which has no gradient: pass it to the losses as "
+                "a further argument"
             )
+
+
+def dtype_of(leaf: Any, name: str) -> Any:
+    """Return the dtype of an array or of a Python number.
+
+    Args:
+      leaf: A leaf of a tree that a user passed.
+      name: What it is, for the error message.
+
+    Raises:
+      ValueError: If it is neither, such as a text or a ShapeDtypeStruct; or if it is an array that
+        JAX does not take, such as a masked one of NumPy.
+    """
+    if isinstance(leaf, jax.ShapeDtypeStruct) or not (
+        hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float | complex)
+    ):
+        raise ValueError(f"{name} is of type {type(leaf).__name__}, expected an array")
+    try:
+        dtype = jax.typeof(leaf).dtype
+    except TypeError:  # an array of a type that JAX does not have, such as text
+        return leaf.dtype
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return getattr(leaf, "dtype", dtype)
 
 
 def check_same_paths(one: Any, other: Any, name: str, other_name: str) -> None:

@@ -12,6 +12,7 @@ from mmpareto_jax._encoders import (
     check_encoders,
     check_parameters,
     check_same_paths,
+    dtype_of,
     label_parameters,
     quoted,
 )
@@ -103,8 +104,8 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
       its objectives; every other leaf is the sum over all losses.
 
     Raises:
-      ValueError: If an objective has no gradient, a prefix matches nothing or a parameter is
-        claimed twice.
+      ValueError: If an objective has no gradient, a gradient is not an array, the gradients of a
+        parameter differ in shape, a prefix matches nothing or a parameter is claimed twice.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -127,6 +128,9 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
             f"the gradient of {first!r}",
             f"that of {other!r}",
         )
+    for name, tree in grads_by_name.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            dtype_of(leaf, f"the gradient of {name!r} for {quoted(path)}")
     _check_objectives(grads_by_name, encoders)
     names = list(grads_by_name)
     labels = label_parameters(grads_by_name[names[0]], encoders)

@@ -13,6 +13,7 @@ from mmpareto_jax._encoders import (
     Encoder,
     check_encoders,
     check_same_paths,
+    dtype_of,
     label_parameters,
     quoted,
 )
@@ -119,16 +120,8 @@ def _check_gradients(
 
 def _check_numbers(gradient: str, leaf: Any, param: Any) -> None:
     """Raise ``ValueError`` for a gradient whose type does not fit its parameter."""
-    if isinstance(leaf, jax.ShapeDtypeStruct) or not (
-        hasattr(leaf, "dtype") or isinstance(leaf, float | complex)
-    ):
-        raise ValueError(f"{gradient} is a {type(leaf).__name__}, expected an array")
-    try:
-        dtype = jnp.result_type(leaf)
-        is_inexact = jnp.issubdtype(dtype, jnp.inexact)
-    except TypeError:  # a dtype that JAX does not have, such as that of text
-        dtype, is_inexact = leaf.dtype, False
-    if not is_inexact:
+    dtype = dtype_of(leaf, gradient)
+    if not jnp.issubdtype(dtype, jnp.inexact):
         name = "float0" if dtype == jax.dtypes.float0 else dtype
         raise ValueError(f"{gradient} is of type {name}, expected floating-point numbers")
     if jnp.iscomplexobj(leaf) and param is not None and not jnp.iscomplexobj(param):

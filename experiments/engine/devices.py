@@ -34,7 +34,7 @@ def make_mesh(specification: str | None = None) -> Mesh:
     for part in specification.split(",") if specification else ():
         axis, _, size = part.strip().partition("=")
         if axis not in AXES:
-            raise UserError(f"unknown mesh axis {axis!r}: choose from {', '.join(AXES)}")
+            raise UserError(f"unknown mesh axis {axis!r}: choose one of {', '.join(AXES)}")
         if axis in given or not size.isdigit() or int(size) == 0:
             raise UserError(f"cannot read mesh {specification!r}: write it as data=4,model=2")
         given[axis] = int(size)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.config import Config, default_run_dir
 from experiments.engine import interruption
 from experiments.engine.prepare import PREPARED, WORKERS
-from experiments.errors import BreakError, UserError, of_system
+from experiments.errors import BreakError, UserError, of_system, require_folder
 
 if TYPE_CHECKING:
     from experiments.engine.loop import Metrics
@@ -156,7 +156,11 @@ def saved_steps(run_dir: Path) -> list[int]:
     """Return the steps of the checkpoints of a run, sorted.
 
     This does not use Orbax, which takes long to import.
+
+    Raises:
+      UserError: If a file is in the place of the folder.
     """
+    require_folder(run_dir)
     return sorted(int(path.name) for path in run_dir.glob("checkpoints/*") if path.name.isdigit())
 
 
@@ -190,10 +194,11 @@ def _the_way_on_told(run_dir: Path) -> Iterator[None]:
     """Add to an error that comes from outside the run how to continue."""
     try:
         yield
-    except OSError as error:
-        raise BreakError(f"{of_system(error)}; {_the_way_on(run_dir)}") from error
-    except BreakError as error:
-        raise BreakError(f"{error}; {_the_way_on(run_dir)}") from error
+    except (OSError, BreakError) as error:
+        told = of_system(error) if isinstance(error, OSError) else error
+        if not isinstance(told, BreakError):
+            raise told from error
+        raise BreakError(f"{told}; {_the_way_on(run_dir)}") from error
 
 
 def _line(record: dict[str, Any]) -> str:

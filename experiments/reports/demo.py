@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments import data
-from experiments.data.storage.files import write_together
+from experiments.data.storage.files import make_folder, write_together
 from experiments.engine import program
 from experiments.engine.comparison import (
     DIAGNOSED,
@@ -49,6 +49,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
     """
     from tqdm import tqdm
 
+    make_folder(output)
     start = time.perf_counter()
     configs = {method: protocol.config(method) for method in METHODS}
     arrays = data.load("cg-digits")

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments import data
-from experiments.data.storage.files import write_together
+from experiments.data.storage.files import make_folder, write_together
 from experiments.engine import program
 from experiments.engine.comparison import (
     History,
@@ -68,6 +68,7 @@ def main(
 
     start = time.perf_counter()
     names = chosen(methods)
+    make_folder(output)
     arrays = data.load("cg-digits")
     outcomes = {}
     with tqdm(unit="epoch", total=len(names) * protocol.seeds * protocol.epochs) as progress:

@@ -43,3 +43,14 @@ def test_an_unknown_verb_ends_with_status_2():
     )
     assert outcome.returncode == 2
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"peers"}))  # torch may not be installed
+def test_a_file_in_the_place_of_the_output_is_refused_at_once(verb, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("jax.jit", lambda *_, **__: pytest.fail("work began"))
+    monkeypatch.setattr(sys, "argv", ["benchmarks", verb, "--output", str(tmp_path / "file")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    message = f"error: {tmp_path / 'file'} is a file, not a folder: name another folder\n"
+    assert (end.value.code, capsys.readouterr().err) == (2, message)

@@ -55,9 +55,9 @@ BAD_LEAVES = {
     "a key": (jax.random.key(0), r"parameter 'net/table' is of type key<fry>"),
     "a struct": (
         jax.ShapeDtypeStruct((2,), np.float32),
-        "parameter 'net/table' is a ShapeDtypeStruct, not an array",
+        "parameter 'net/table' is of type ShapeDtypeStruct, expected an array",
     ),
-    "a string": ("w", "parameter 'net/table' is a str, not an array"),
+    "a string": ("w", "parameter 'net/table' is of type str, expected an array"),
 }
 
 
@@ -156,11 +156,11 @@ WRONG = {
     ),
     "integer gradients": (
         lambda: updated({"net": np.ones((2, 2), int), "head": np.ones(1, "f")}),
-        "the gradient of 'net' is of type int32, expected floating-point",
+        "the gradient of 'net' is of type int64, expected floating-point",
     ),
     "an integer gradient in no encoder": (
         lambda: updated(GRADS | {"head": np.ones(1, int)}, None),
-        "the gradient of 'head' is of type int32, expected floating-point",
+        "the gradient of 'head' is of type int64, expected floating-point",
     ),
     "a complex gradient of a real parameter": (
         lambda: updated(GRADS | {"net": np.ones((2, 2), "F")}),
@@ -208,11 +208,11 @@ WRONG = {
     ),
     "a struct for a gradient": (
         lambda: updated(GRADS | {"net": jax.ShapeDtypeStruct((2, 2), "f")}),
-        "the gradient of 'net' is a ShapeDtypeStruct, expected an array",
+        "the gradient of 'net' is of type ShapeDtypeStruct, expected an array",
     ),
     "a text for a gradient in no encoder": (
         lambda: updated(GRADS | {"head": "x"}, None),
-        "the gradient of 'head' is a str, expected an array",
+        "the gradient of 'head' is of type str, expected an array",
     ),
     "a gradient is missing": (
         lambda: updated({"net": GRADS["net"]}),
@@ -290,7 +290,26 @@ WRONG = {
     ),
     "a gradient that is no array": (
         lambda: updated(GRADS | {"net": "x"}, None),
-        "the gradient of 'net' is a str, expected an array",
+        "the gradient of 'net' is of type str, expected an array",
+    ),
+    "a gradient that is an integer": (
+        lambda: updated(GRADS | {"net": 3}, None),
+        "the gradient of 'net' is of type int32, expected floating-point numbers",
+    ),
+    "a masked gradient": (
+        lambda: updated(GRADS | {"net": np.ma.masked_array(np.ones((2, 2), "f"), mask=True)}),
+        "the gradient of 'net': numpy masked arrays are not supported",
+    ),
+    "a masked gradient to stack": (
+        lambda: mmp.stack_objectives(
+            {"joint": PARAMS, "audio": PARAMS | {"net": np.ma.masked_array(np.ones(2, "f"))}},
+            NET,
+        ),
+        "the gradient of 'audio' for 'net': numpy masked arrays are not supported",
+    ),
+    "a masked gradient that is tracked": (
+        lambda: tracked({"a": np.ma.masked_array(np.ones((2, 2), "f")), "b": np.ones((2, 2), "f")}),
+        "the gradient of 'net/a': numpy masked arrays are not supported",
     ),
     "a gradient that is one number": (
         lambda: updated(GRADS | {"net": 1.0}, None),
@@ -302,7 +321,7 @@ WRONG = {
     ),
     "accumulate, aux in words": (
         lambda: accumulated(lambda params, batch: ((1.0, {"a": "x"}), params), has_aux=True),
-        "auxiliary output 'a' is a str, expected an array",
+        "auxiliary output 'a' is of type str, expected an array",
     ),
     "a hyper-parameter in words": (
         lambda: mmp.weightings.cagrad("x"),

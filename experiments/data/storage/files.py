@@ -5,17 +5,35 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from experiments.errors import of_system
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, before the work whose results it will hold.
+
+    Raises:
+      UserError: If a file is in its place, or nothing can be written in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise of_system(error, f"cannot write in {folder}") from error
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name and rename it when it is complete.
+    r"""Write a file under a temporary name and rename it when it is complete.
 
     If this fails or is interrupted, an existing file does not change and the temporary one is
     removed. Processes that write a file at the same time take turns.
 
     Args:
       path: The file.
-      content: The whole content; text is written in UTF-8.
+      content: The whole content. Text is written in UTF-8; what UTF-8 cannot express, such as a
+        byte of a file name that is no text, is written as an escape like ``\udcff``.
 
     Raises:
       OSError: If the file cannot be written. The error names the file.
@@ -48,25 +66,33 @@ def write_together(files: Mapping[Path, str | bytes]) -> None:
     with ExitStack() as held:
         for path, partial in partials.items():
             content = files[path]
-            with _named(path):
+            if isinstance(content, str):
+                content = content.encode(errors="backslashreplace")
+            with _named(path, partial):
                 if path.is_dir():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 descriptor = held.enter_context(_held(partial))
                 with open(descriptor, "wb", closefd=False) as file:
                     file.truncate()
-                    file.write(content.encode() if isinstance(content, str) else content)
+                    file.write(content)
         for path, partial in partials.items():
             with _named(path):
                 os.replace(partial, path)
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Put the name of the file into errors of the system."""
+def _named(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Put the name of the file into errors of the system.
+
+    Args:
+      path: The file.
+      partial: Its temporary name. If something there is in the way, the error names that.
+    """
     try:
         yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        in_the_way = partial and error.filename == str(partial) and os.path.lexists(partial)
+        raise OSError(error.errno, error.strerror, str(partial if in_the_way else path)) from error
 
 
 @contextmanager

@@ -33,8 +33,8 @@ def constructor(name: str) -> Callable[..., nnx.Module]:
       >>> constructor("product")
       Traceback (most recent call last):
       ...
-      experiments.errors.UserError: unknown fusion 'product': choose concatenation, sum, gated, film
+      experiments.errors.UserError: unknown fusion 'product': choose one of concatenation, film, ...
     """
     if name not in FUSIONS:
-        raise UserError(f"unknown fusion {name!r}: choose {', '.join(FUSIONS)}")
+        raise UserError(f"unknown fusion {name!r}: choose one of {', '.join(sorted(FUSIONS))}")
     return FUSIONS[name]

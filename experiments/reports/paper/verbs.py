@@ -93,4 +93,4 @@ def _require_known(scope: Scope) -> None:
     if scope.seeds < 1:
         raise UserError(f"seeds must be positive, got {scope.seeds}")
     if unknown := [name for name in scope.methods if name not in METHODS]:
-        raise UserError(f"unknown method {unknown[0]!r}: choose among {', '.join(METHODS)}")
+        raise UserError(f"unknown method {unknown[0]!r}: choose one of {', '.join(METHODS)}")

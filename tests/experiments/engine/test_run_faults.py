@@ -111,7 +111,8 @@ def test_a_run_that_is_not_there_is_refused_and_leaves_nothing(
     arguments = ("--resume",) if verb == "train" else ()
     refused(run_here(verb, "--run-dir", tmp_path / "new", *arguments), "no checkpoint in")
     (tmp_path / "file").write_text("")
-    refused(run_here(verb, "--run-dir", tmp_path / "file", *arguments), "no checkpoint in")
+    not_a_folder = f"error: {tmp_path / 'file'} is a file, not a folder: name another folder"
+    refused(run_here(verb, "--run-dir", tmp_path / "file", *arguments), not_a_folder)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -138,8 +139,32 @@ def test_two_trainings_in_one_folder_are_refused(train, refused, tmp_path):
 def test_a_run_folder_that_cannot_be_is_refused(place, train, refused, tmp_path):
     (tmp_path / "file").write_text("")
     run_dir = tmp_path / "file" if place == "file" else tmp_path / "file" / "run"
-    refused(train(run_dir), "cannot write in", ": name another folder")
+    outcome = train(run_dir)
+    refused(outcome, f"error: {tmp_path / 'file'} is a file, not a folder: name another folder")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_in_the_place_of_prepared_sets_is_refused(run_here, refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = run_here("train", "--prepared-dir", tmp_path / "file", "--run-dir", tmp_path / "run")
+    refused(outcome, f"error: {tmp_path / 'file'} is a file, not a folder: name another folder")
+
+
+@pytest.mark.parametrize("verb", [("report",), ("table", "3"), ("figure", "2")])
+def test_a_file_in_the_place_of_results_is_refused(verb, run_here, refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = run_here(*verb, "--results-dir", tmp_path / "file")
+    refused(outcome, f"error: {tmp_path / 'file'} is a file, not a folder: name another folder")
+
+
+@pytest.mark.parametrize("verb", [("demo",), ("table", "methods")])
+def test_a_file_in_the_place_of_the_output_is_refused_at_once(
+    verb, run_here, refused, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("experiments.engine.program.build", lambda *_: pytest.fail("work began"))
+    (tmp_path / "file").write_text("")
+    outcome = run_here(*verb, "--output", tmp_path / "file")
+    refused(outcome, f"error: {tmp_path / 'file'} is a file, not a folder: name another folder")
 
 
 def test_a_run_that_cannot_begin_leaves_nothing(train, refused, tmp_path):

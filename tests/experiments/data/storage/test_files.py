@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from experiments.data.sets import cg_digits
 from experiments.data.storage import prepared
-from experiments.data.storage.files import write_together, write_whole
-from experiments.errors import BreakError
+from experiments.data.storage.files import make_folder, write_together, write_whole
+from experiments.errors import BreakError, UserError
 from experiments.reports import pictures
 
 ROOT = Path(__file__).parents[4]
@@ -97,7 +97,7 @@ def test_a_hard_link_beside_a_file_is_not_written_through(tmp_path):
 
 def test_a_pipe_beside_a_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "table.md.partial")
-    with pytest.raises(OSError, match=r"table\.md"):
+    with pytest.raises(OSError, match=r"table\.md\.partial"):
         write_whole(tmp_path / "table.md", "table")
     assert not (tmp_path / "table.md").exists()
 
@@ -161,10 +161,38 @@ def test_a_link_beside_a_file_is_not_followed(tmp_path):
     path, other = tmp_path / "table.md", tmp_path / "other"
     other.write_text("other")
     (tmp_path / "table.md.partial").symlink_to(other)
-    with pytest.raises(OSError, match=r"table\.md"):
+    with pytest.raises(OSError, match=r"table\.md\.partial"):
         write_whole(path, "table")
     assert other.read_text() == "other"
     assert not path.exists()
+
+
+def test_what_utf_8_cannot_express_is_escaped(tmp_path):
+    write_whole(tmp_path / "table.md", os.fsdecode(b"of /data/\xff"))
+    assert (tmp_path / "table.md").read_bytes() == rb"of /data/\udcff"
+
+
+@pytest.mark.parametrize("place", [".", "below"])
+def test_a_file_in_the_place_of_a_folder_of_results_is_refused(place, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(UserError, match=f"^{tmp_path}/file is a file, not a folder: name another"):
+        make_folder(tmp_path / "file" / place)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_folder_of_results_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    def denied(dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{dir}/tmp123")
+
+    monkeypatch.setattr("experiments.data.storage.files.TemporaryFile", denied)
+    message = f"^cannot write in {tmp_path}: Permission denied: make it writable"
+    with pytest.raises(BreakError, match=message):
+        make_folder(tmp_path)
+
+
+def test_a_folder_of_results_is_made_and_empty(tmp_path):
+    make_folder(tmp_path / "runs" / "demo")
+    assert list((tmp_path / "runs" / "demo").iterdir()) == []
 
 
 def test_a_picture_that_does_not_fit_leaves_nothing(tmp_path):
