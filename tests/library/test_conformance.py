@@ -4,6 +4,7 @@ For each number of objectives all Gramians go through a weighting in one batch, 
 scaled by 1e-24 and 1e24, permuted, each gradient scaled by itself. The tests read the results.
 """
 
+import inspect
 from functools import cache
 from typing import NamedTuple
 
@@ -27,6 +28,11 @@ COUNTS = (
 
 CASES = 12
 all_weightings = pytest.mark.parametrize("name", WEIGHTINGS)
+PREFERRING = [
+    name
+    for name in WEIGHTINGS
+    if "preference" in inspect.signature(getattr(mmp.weightings, name)).parameters
+]
 all_aggregators = pytest.mark.parametrize("name", [*WEIGHTINGS, *COORDINATEWISE])
 
 
@@ -292,6 +298,13 @@ def test_dtypes_are_kept_without_implicit_promotion(name, dtype):
         assert signature(new) == signature(state)
         assert jax.tree.structure(new) == jax.tree.structure(state)
         assert signature(weights) == ((3,), jnp.dtype(dtype))
+
+
+@pytest.mark.parametrize("name", PREFERRING)
+def test_a_preference_must_have_the_number_of_objectives(name):
+    weighting = getattr(mmp.weightings, name)(preference=[1.0, 2.0])
+    with pytest.raises(ValueError, match=r"preference has shape \(2,\), expected \(3,\)"):
+        weighting.init(3)
 
 
 @all_weightings

@@ -14,6 +14,8 @@ import pytest
 from compiling import quick_jit
 from gramians import FAMILIES, gramian_of
 
+import mmpareto_jax as mmp
+
 COUNTS = (2, 5)  # the program of a method takes seconds to compile
 CASES_EACH = 25
 
@@ -27,6 +29,17 @@ def weights_of(weighting):
         return weighting.update(gramian, weighting.init(len(gramian)))[0]
 
     return weights
+
+
+METHODS = {
+    "dual_proj": weights_of(mmp.weightings.dual_proj()),
+    "upgrad": weights_of(mmp.weightings.upgrad()),
+    "cagrad_0.5": weights_of(mmp.weightings.cagrad(0.5)),
+    "cagrad_1.5": weights_of(mmp.weightings.cagrad(1.5)),
+    "fairgrad_1": weights_of(mmp.weightings.fairgrad(1.0)),
+    "fairgrad_2": weights_of(mmp.weightings.fairgrad(2.0)),
+}
+"""The weights by method and parameter: made once, for a program of `compiled` serves all files."""
 
 
 @cache

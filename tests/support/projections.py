@@ -9,10 +9,7 @@ errors of the products there over to its own: `sum_j |x_j|` times.
 
 import jax.numpy as jnp
 import numpy as np
-from convex import solve
 from gramians import norms_of
-from properties import relative_error
-from torchjd_golden import golden_cases
 
 import mmpareto_jax as mmp
 
@@ -44,23 +41,3 @@ def carried_over(gramian, support):
     cosines = (gramian / np.outer(norms, norms)).astype(np.float64)
     inside = np.linalg.lstsq(cosines[np.ix_(support, support)], cosines[support])[0]
     return 1 + np.where(support, 0, np.abs(inside).sum(axis=0))
-
-
-def assert_golden(weights, method):
-    """Check the updates of TorchJD, which projects with `M / trace(M) + 1e-4 I`, to rounding."""
-    for name, jacobian, expected in golden_cases(method):
-        found = solve(weights, regularized(jacobian @ jacobian.T))
-        assert relative_error(found @ jacobian, expected) < 1e-12, name
-
-
-def regularized(gramian):
-    """The Gramian that TorchJD solves for in the place of a given one."""
-    return gramian / np.trace(gramian) + 1e-4 * np.eye(len(gramian))
-
-
-def assert_takes_a_preference(factory):
-    """Check the projection of the first of three gradients, of twice its length."""
-    gramian = jnp.array([[1.0, -1.0, 0.5], [-1.0, 4.0, 0.0], [0.5, 0.0, 1.0]])
-    weighting = factory([2.0, 0.0, 0.0])
-    weights, _ = weighting.update(gramian, weighting.init(3))
-    np.testing.assert_allclose(weights, [2.0, 0.5, 0.0], atol=1e-6)

@@ -3,7 +3,6 @@
 import convex
 import jax
 import numpy as np
-import pytest
 from compiling import quick_jit
 from gramians import gramian_of
 from stepping import random_steps, run
@@ -63,12 +62,6 @@ def assert_on_the_simplex(weights, tolerance):
     """Check that no weight is negative and that they sum to one, up to a relative error."""
     assert (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(axis=-1, dtype=np.float64), 1.0, rtol=tolerance)
-
-
-def assert_a_preference_has_the_number_of_objectives(factory):
-    """Check that a preference for two is no preference for three."""
-    with pytest.raises(ValueError, match=r"preference has shape \(2,\), expected \(3,\)"):
-        factory(preference=[1.0, 2.0]).init(3)
 
 
 def assert_a_seed_fixes_the_draws(factory):

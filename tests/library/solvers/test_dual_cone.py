@@ -8,14 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compiling import quick_jit
-from convex import cases, counts, run, solve, with_a_zero_gradient
+from convex import cases, run
 from gramians import DEPENDENT, FAMILIES, dtypes, families, gramian_of, norms_of
 from projections import assert_projection, projections
-from properties import (
-    assert_finite_without_gradients,
-    assert_not_finite_where_the_gramian_is_not,
-    assert_vmap_and_scan_equal_a_loop,
-)
 
 import mmpareto_jax as mmp
 
@@ -68,28 +63,6 @@ def test_thirty_two_objectives(family):
         for preference, weights in zip(np.eye(32), projected, strict=True):
             eps = np.finfo("float64").eps
             assert_projection(gramian, preference, weights, eps, dependent=True)
-
-
-@dtypes
-def test_a_zero_gradient_gives_finite_weights(dtype):
-    assert np.isfinite(solve(projections, with_a_zero_gradient(dtype))).all()
-
-
-@dtypes
-@counts
-def test_nothing_but_zero_gradients(count, dtype):
-    assert_finite_without_gradients(projections, count, dtype)
-
-
-@dtypes
-@counts
-def test_a_non_finite_gramian_gives_non_finite_weights(count, dtype):
-    assert_not_finite_where_the_gramian_is_not(projections, count, dtype)
-
-
-@counts
-def test_vmap_and_scan_equal_a_loop(count):
-    assert_vmap_and_scan_equal_a_loop(projections, count, "float64")
 
 
 @pytest.mark.parametrize(

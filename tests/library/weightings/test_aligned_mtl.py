@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 import rivals_reference as reference
 from gramians import dtypes, gramian_of
-from properties import (
-    assert_a_preference_has_the_number_of_objectives,
-    assert_is_the_update_of_torchjd,
-)
+from properties import assert_is_the_update_of_torchjd
 from stepping import close, full_rank, run
 
 import mmpareto_jax as mmp
@@ -51,10 +48,6 @@ def test_aligned_mtl_aligns_the_gradients():
         rows.append(run(weighting, gramian_of(gradients[None]))[0])
     singular = np.linalg.svd(np.stack(rows) @ gradients, compute_uv=False)
     close(singular, np.full(3, np.linalg.svd(gradients, compute_uv=False).min()))
-
-
-def test_a_preference_must_have_the_number_of_objectives():
-    assert_a_preference_has_the_number_of_objectives(mmp.weightings.aligned_mtl)
 
 
 @dtypes

@@ -6,23 +6,16 @@ where there is no conflict.
 
 import numpy as np
 import pytest
-from convex import cases, counts, solve, surrounding_zero, weights_of, with_a_zero_gradient
+from convex import METHODS, cases, counts, solve, surrounding_zero
 from duality_gap import conflict_averse_gap
 from gramians import DEPENDENT, dtypes, families, gramian_of, norms_of
-from properties import (
-    assert_finite_without_gradients,
-    assert_golden_in_float32,
-    assert_not_finite_where_the_gramian_is_not,
-    assert_scales,
-    assert_vmap_and_scan_equal_a_loop,
-    relative_error,
-)
+from properties import assert_golden_in_float32, relative_error
 from torchjd_golden import golden_cases
 
 import mmpareto_jax as mmp
 
 NARROW, WIDE = 0.5, 1.5
-WEIGHTS = {c: weights_of(mmp.weightings.cagrad(c)) for c in (NARROW, WIDE)}
+WEIGHTS = {c: METHODS[f"cagrad_{c}"] for c in (NARROW, WIDE)}
 radii = pytest.mark.parametrize("c", WEIGHTS)
 
 
@@ -66,32 +59,6 @@ def test_golden_in_float32():
 
 
 @dtypes
-@pytest.mark.parametrize("scale", [1e-12, 1e12])
-@radii
-def test_scaled_gradients(c, scale, dtype):
-    assert_scales(WEIGHTS[c], scale, dtype)
-
-
-@dtypes
-@radii
-def test_a_zero_gradient_gives_finite_weights(c, dtype):
-    assert np.isfinite(solve(WEIGHTS[c], with_a_zero_gradient(dtype))).all()
-
-
-@dtypes
-@counts
-@radii
-def test_nothing_but_zero_gradients(c, count, dtype):
-    assert_finite_without_gradients(WEIGHTS[c], count, dtype)
-
-
-@dtypes
-@radii
-def test_one_objective(c, dtype):
-    np.testing.assert_allclose(solve(WEIGHTS[c], np.array([[4.0]], dtype)), 1 + c, rtol=1e-6)
-
-
-@dtypes
 @counts
 @radii
 def test_stationary(c, count, dtype):
@@ -99,19 +66,6 @@ def test_stationary(c, count, dtype):
     assert np.isfinite(weights).all()
     if c == WIDE:
         assert not weights.any()
-
-
-@dtypes
-@counts
-@radii
-def test_a_non_finite_gramian_gives_non_finite_weights(c, count, dtype):
-    assert_not_finite_where_the_gramian_is_not(WEIGHTS[c], count, dtype)
-
-
-@counts
-@radii
-def test_vmap_and_scan_equal_a_loop(c, count):
-    assert_vmap_and_scan_equal_a_loop(WEIGHTS[c], count, "float64")
 
 
 def test_bad_arguments():

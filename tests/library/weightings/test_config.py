@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 import rivals_reference as reference
 from gramians import dtypes, gramian_of
-from properties import (
-    assert_a_preference_has_the_number_of_objectives,
-    assert_is_the_update_of_torchjd,
-)
+from properties import assert_is_the_update_of_torchjd
 from stepping import close, full_rank, run
 
 import mmpareto_jax as mmp
@@ -31,10 +28,6 @@ def test_config_has_cosines_in_proportion_to_its_preference():
     close(update, np.stack([reference.config(g, preference) for g in gradients]))
     projections = np.einsum("tkp,tp->tk", gradients, update) / np.linalg.norm(gradients, axis=2)
     close(projections[:, 1:] / projections[:, :1], np.tile([2.0, 4.0], (6, 1)))
-
-
-def test_a_preference_must_have_the_number_of_objectives():
-    assert_a_preference_has_the_number_of_objectives(mmp.weightings.config)
 
 
 @dtypes

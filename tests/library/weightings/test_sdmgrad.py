@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 import rivals_reference as reference
-from properties import (
-    assert_a_preference_has_the_number_of_objectives,
-    assert_float32_stays_near_float64,
-)
+from properties import assert_float32_stays_near_float64
 from stepping import close, in_float64, random_steps, run
 
 import mmpareto_jax as mmp
@@ -47,10 +44,6 @@ def test_sdmgrad_is_drawn_to_its_preference():
     preference = np.array([0.7, 0.0, 0.3])
     found = in_float64(mmp.weightings.sdmgrad(preference=preference, **options), steps)
     close(found, reference.sdmgrad(steps, preference=preference, **options), rtol=1e-8)
-
-
-def test_a_preference_must_have_the_number_of_objectives():
-    assert_a_preference_has_the_number_of_objectives(mmp.weightings.sdmgrad)
 
 
 def test_a_float32_run_stays_near_the_float64_one():
