@@ -77,6 +77,27 @@ JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
 """The columns of a data set of several modalities."""
 
 
+def blocks_of(
+    titles: Mapping[str, str],
+    columns: tuple[Column, ...],
+    methods: tuple[str, ...],
+    published: Mapping[str, Sequence[Sequence[float | None]]],
+) -> tuple[Block, ...]:
+    """Return the blocks of data sets with the same columns and rows.
+
+    Args:
+      titles: The title of each data set, by its setting.
+      columns: The scores.
+      methods: The rows.
+      published: The paper's numbers, by method as in its table: of each data set in the order of
+        ``titles``, in the order of the columns.
+    """
+    return tuple(
+        Block(title, setting, columns, methods, {name: row[i] for name, row in published.items()})
+        for i, (setting, title) in enumerate(titles.items())
+    )
+
+
 def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
     """Return the exhibit of a table with a part for each data set of which something was run.
 
