@@ -9,13 +9,17 @@ CVPR 2019; the variance 0.03 and the pairing with the gray image: Fan et al., "P
 modal rebalance for multimodal learning", CVPR 2023.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.data._dataset import Scaling
+from experiments.config import Config, Optimization
+from experiments.data._dataset import DataSet, Scaling, multimodal
 from experiments.data.media.scaling import unit
+from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 
 VERSION = "1.1.0"
@@ -103,6 +107,42 @@ def colored_and_gray(
         "color": colored,
         "label": labels.astype(np.int32),
     }
+
+
+def dataset(
+    name: str,
+    description: str,
+    arrays: Callable[[str | Path | None], dict[str, Fields]],
+    *,
+    side: int,
+    optimization: Optimization = Config.optimization,
+) -> DataSet:
+    """Return the description of a set of colored-and-gray digits, whose files are not required.
+
+    Args:
+      name: As in :class:`DataSet`.
+      description: As in :class:`~experiments.data.storage.recipe.Recipe`.
+      arrays: As in :class:`DataSet`; a function of a module, so that it can be pickled.
+      side: Height and width of the images, in pixels.
+      optimization: As in :class:`DataSet`.
+    """
+    return DataSet(
+        name=name,
+        kind="images",
+        modalities=MODALITIES,
+        objectives=multimodal(MODALITIES, len(MEAN_COLORS)),
+        recipe=from_arrays.recipe(
+            name.replace("-", "_"),
+            description,
+            functools.partial(features, side=side),
+            arrays,
+            version=VERSION,
+        ),
+        arrays=arrays,
+        needs_files=False,
+        model="cg-cnn",
+        optimization=optimization,
+    )
 
 
 def features(side: int) -> dict[str, Any]:

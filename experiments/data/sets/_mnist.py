@@ -47,6 +47,24 @@ SHA256 = {
 }
 
 
+def read_for(dataset: str, data_dir: str | Path | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Read MNIST for a data set that is made from it.
+
+    Args:
+      dataset: The name of the data set.
+      data_dir: As for ``read``, whose splits are returned; None if the user named no folder.
+
+    Raises:
+      UserError: If no folder is named; as for ``read``.
+    """
+    if data_dir is None:
+        raise UserError(
+            f"{dataset} is made from the MNIST files: name their folder with --data-dir "
+            "(files that it lacks are downloaded)"
+        )
+    return read(data_dir)
+
+
 def read(data_dir: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Read MNIST, and download the files that the folder lacks.
 

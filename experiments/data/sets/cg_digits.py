@@ -4,13 +4,9 @@ Source: the test part of Alpaydin and Kaynak, "Optical recognition of handwritte
 Machine Learning Repository, 1998; ``_colored_gray`` describes the coloring.
 """
 
-import functools
-
 import numpy as np
 
-from experiments.data._dataset import DataSet, multimodal
-from experiments.data.sets._colored_gray import MODALITIES, VERSION, colored_and_gray, features
-from experiments.data.storage import from_arrays
+from experiments.data.sets._colored_gray import colored_and_gray, dataset
 from experiments.data.storage.fields import Fields
 
 TEST_SIZE = 500
@@ -56,19 +52,9 @@ def _arrays(data_dir: object) -> dict[str, Fields]:
     return arrays()
 
 
-DATASET = DataSet(
-    name="cg-digits",
-    kind="images",
-    modalities=MODALITIES,
-    objectives=multimodal(MODALITIES, num_classes=10),
-    recipe=from_arrays.recipe(
-        "cg_digits",
-        "Gray digits, each with a copy in a color that depends on the class.",
-        functools.partial(features, side=8),
-        _arrays,
-        version=VERSION,
-    ),
-    arrays=_arrays,
-    needs_files=False,
-    model="cg-cnn",
+DATASET = dataset(
+    "cg-digits",
+    "Gray digits, each with a copy in a color that depends on the class.",
+    _arrays,
+    side=8,
 )

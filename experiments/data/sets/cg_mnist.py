@@ -1,17 +1,13 @@
 """Colored-and-gray MNIST, made from the files of MNIST."""
 
-import functools
 from pathlib import Path
 
 import numpy as np
 
 from experiments.config import PAPER
-from experiments.data._dataset import DataSet, multimodal
 from experiments.data.sets import _mnist as mnist
-from experiments.data.sets._colored_gray import MODALITIES, VERSION, colored_and_gray, features
-from experiments.data.storage import from_arrays
+from experiments.data.sets._colored_gray import colored_and_gray, dataset
 from experiments.data.storage.fields import Fields
-from experiments.errors import UserError
 
 SEED = 0
 """Seed of the colors."""
@@ -30,12 +26,7 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
     Raises:
       UserError: If no folder is named, or the files cannot be read or downloaded.
     """
-    if data_dir is None:
-        raise UserError(
-            "cg-mnist is made from the MNIST files: name their folder with --data-dir "
-            "(files that it lacks are downloaded)"
-        )
-    splits = mnist.read(data_dir)
+    splits = mnist.read_for("cg-mnist", data_dir)
     rng = np.random.default_rng(SEED)
     return {
         "train": colored_and_gray(*splits["train"], correlation=1, rng=rng),
@@ -43,20 +34,10 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
     }
 
 
-DATASET = DataSet(
-    name="cg-mnist",
-    kind="images",
-    modalities=MODALITIES,
-    objectives=multimodal(MODALITIES, num_classes=10),
-    recipe=from_arrays.recipe(
-        "cg_mnist",
-        "Gray MNIST images, each with a copy in a color that depends on the class.",
-        functools.partial(features, side=28),
-        arrays,
-        version=VERSION,
-    ),
-    arrays=arrays,
-    needs_files=False,
-    model="cg-cnn",
+DATASET = dataset(
+    "cg-mnist",
+    "Gray MNIST images, each with a copy in a color that depends on the class.",
+    arrays,
+    side=28,
     optimization=PAPER,
 )

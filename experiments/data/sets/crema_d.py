@@ -6,7 +6,6 @@ on Affective Computing, 2014. The samples are those of the released code of MMPa
 """
 
 import csv
-import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from experiments.data.media.clips import Clip, check
 from experiments.data.media.scaling import as_stored, imagenet
 from experiments.data.storage import from_clips
 from experiments.data.storage.lfs import refuse_pointer
-from experiments.data.storage.recipe import Examples, Recipe
+from experiments.data.storage.recipe import Examples
 from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
 
@@ -185,12 +184,11 @@ DATASET = DataSet(
     kind="frames",
     modalities=_MODALITIES,
     objectives=multimodal(_MODALITIES, len(CLASSES)),
-    recipe=Recipe(
+    recipe=from_clips.recipe(
         "crema_d",
         "Actors who speak a sentence in one of six emotions, in sound and pictures.",
-        functools.partial(from_clips.features, CLASSES),
+        CLASSES,
         _examples,
-        from_clips.VERSION,
     ),
     transforms=Transforms(training, evaluation),
     model="resnet18",

@@ -6,7 +6,6 @@ the released code of OGM-GE (Peng et al., CVPR 2022), on which MMPareto builds.
 """
 
 import csv
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from experiments.data.media.clips import Clip, check
 from experiments.data.media.scaling import as_stored, imagenet
 from experiments.data.storage import from_clips
 from experiments.data.storage.lfs import refuse_pointer
-from experiments.data.storage.recipe import Examples, Recipe
+from experiments.data.storage.recipe import Examples
 from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
 
@@ -254,12 +253,11 @@ DATASET = DataSet(
     kind="frames",
     modalities=_MODALITIES,
     objectives=multimodal(_MODALITIES, len(CLASSES)),
-    recipe=Recipe(
+    recipe=from_clips.recipe(
         "kinetics_sounds",
         "Human actions of 31 classes that can be seen and heard, ten seconds each.",
-        functools.partial(from_clips.features, CLASSES),
+        CLASSES,
         _examples,
-        from_clips.VERSION,
     ),
     transforms=Transforms(training, evaluation),
     model="resnet18",

@@ -19,7 +19,6 @@ from experiments.data.media.scaling import unit
 from experiments.data.sets import _mnist as mnist
 from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
-from experiments.errors import UserError
 from experiments.tasks import Classification
 
 SEED = 0
@@ -40,12 +39,7 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
     Raises:
       UserError: If no folder is named, or the files cannot be read or downloaded.
     """
-    if data_dir is None:
-        raise UserError(
-            "multi-mnist is made from the MNIST files: name their folder with --data-dir "
-            "(files that it lacks are downloaded)"
-        )
-    splits = mnist.read(data_dir)
+    splits = mnist.read_for("multi-mnist", data_dir)
     rng = np.random.default_rng(SEED)
     return {split: side_by_side(*splits[split], rng) for split in ("train", "test")}
 

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.data.media import decoding, video
 from experiments.data.media.clips import Clip, ClipError
 from experiments.data.storage.fields import Fields
-from experiments.data.storage.recipe import Example, Examples
+from experiments.data.storage.recipe import Example, Examples, Recipe
 from experiments.data.storage.samples import Transforms
 from experiments.errors import UserError
 
@@ -21,6 +21,23 @@ AnyClip = TypeVar("AnyClip", bound=Clip)
 
 VERSION = "1.1.0"
 """The version of sets of clips. In 1.0.0, pictures could be rotated and recordings uncut."""
+
+
+def recipe(
+    name: str,
+    description: str,
+    classes: Sequence[str],
+    examples: Callable[["RecipeBuilder"], Mapping[str, Examples]],
+) -> Recipe:
+    """Return the recipe of a set of clips.
+
+    Args:
+      name: As in :class:`Recipe`.
+      description: As in :class:`Recipe`.
+      classes: The names of the classes, in the order of the labels.
+      examples: As in :class:`Recipe`; it calls the function ``examples`` of this module.
+    """
+    return Recipe(name, description, functools.partial(features, classes), examples, VERSION)
 
 
 def features(classes: Sequence[str]) -> dict[str, Any]:

@@ -7,15 +7,7 @@ import pytest
 
 from experiments import data
 from experiments.__main__ import main
-from experiments.data.miniatures import (
-    cmu_mosi,
-    crema_d,
-    kinetics_sounds,
-    mnist,
-    modelnet40,
-    nyuv2,
-    uci_mfeat,
-)
+from experiments.data import miniatures
 from experiments.errors import UserError
 from experiments.models.pretrained import state_dict
 
@@ -38,10 +30,10 @@ def replaced(folder, pattern):
 @pytest.mark.parametrize(
     ("name", "miniature", "pattern"),
     [
-        ("cg-mnist", mnist, "train-images*"),
-        ("multi-mnist", mnist, "train-images*"),
-        ("cmu-mosi", cmu_mosi, "*.pkl"),
-        ("uci-mfeat", uci_mfeat, "mfeat-zer"),
+        ("cg-mnist", miniatures.mnist, "train-images*"),
+        ("multi-mnist", miniatures.mnist, "train-images*"),
+        ("cmu-mosi", miniatures.cmu_mosi, "*.pkl"),
+        ("uci-mfeat", miniatures.uci_mfeat, "mfeat-zer"),
     ],
 )
 def test_a_file_of_a_set_in_memory(tmp_path, name, miniature, pattern):
@@ -56,10 +48,10 @@ def test_a_file_of_a_set_in_memory(tmp_path, name, miniature, pattern):
 def folders(tmp_path_factory):
     """The folders of miniatures that are written once, by name."""
     home = tmp_path_factory.mktemp("miniatures")
-    crema_d.write(home / "crema-d", actors=(1001, 1005), seconds=0.5, lists=True)
-    kinetics_sounds.write(home / "kinetics-sounds", splits=("train", "test"), seconds=1)
-    modelnet40.write(home / "modelnet40", counts={"train": 1, "test": 1}, side=8)
-    nyuv2.write(home / "nyuv2", counts={"train": 1, "val": 1})
+    miniatures.crema_d.write(home / "crema-d", actors=(1001, 1005), seconds=0.5, lists=True)
+    miniatures.kinetics_sounds.write(home / "kinetics-sounds", splits=("train", "test"), seconds=1)
+    miniatures.modelnet40.write(home / "modelnet40", counts={"train": 1, "test": 1}, side=8)
+    miniatures.nyuv2.write(home / "nyuv2", counts={"train": 1, "val": 1})
     return home
 
 
@@ -101,7 +93,7 @@ def test_weights(tmp_path):
 
 
 def test_the_command_line_says_so_in_one_line(tmp_path, monkeypatch, capsys):
-    cmu_mosi.write(tmp_path / "files")
+    miniatures.cmu_mosi.write(tmp_path / "files")
     path = replaced(tmp_path / "files", "*.pkl")
     command = ["experiments", "prepare", "--dataset", "cmu-mosi"]
     folders = ["--data-dir", tmp_path / "files", "--prepared-dir", tmp_path / "prepared"]
