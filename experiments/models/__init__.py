@@ -4,7 +4,7 @@ A model maps a dict of inputs by modality to a dict of outputs by head. An encod
 parameters under ``encoders/NAME``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from experiments.models.cg_cnn import cg_cnn
 from experiments.models.lenet import lenet
 from experiments.models.mbt import mbt, mbt_small
 from experiments.models.mlp import mlp
+from experiments.models.network import Outputs, Shapes
 from experiments.models.pretrained.resnet18 import load_resnet18
 from experiments.models.pretrained.vit import load_vit
 from experiments.models.resnet18 import resnet18
@@ -25,8 +26,6 @@ from experiments.models.segnet import segnet, segnet_small
 from experiments.models.sequence_transformer import sequence_transformer
 
 __all__ = ["MODELS", "Model", "Shapes", "build", "named"]
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def named(config: Config) -> Model:
     return model
 
 
-def build(config: Config, shapes: Shapes, outputs: Mapping[str, int], seed: int) -> nnx.Module:
+def build(config: Config, shapes: Shapes, outputs: Outputs, seed: int) -> nnx.Module:
     """Return the network of a configuration, with its initial parameters.
 
     Args:

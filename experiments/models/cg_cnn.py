@@ -1,12 +1,11 @@
 """The network for colored-and-gray images: four convolutions per modality, late fusion."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from experiments.models.late_fusion import LateFusion
+from experiments.models.network import Outputs, Shapes
 
 FEATURES = 512
 """Size of a representation, as in the source."""
@@ -47,11 +46,7 @@ class ConvEncoder(nnx.Module):
 
 
 def cg_cnn(
-    shapes: Mapping[str, tuple[int, ...]],
-    outputs: Mapping[str, int],
-    *,
-    fusion: str = "concatenation",
-    rngs: nnx.Rngs,
+    shapes: Shapes, outputs: Outputs, *, fusion: str = "concatenation", rngs: nnx.Rngs
 ) -> LateFusion:
     """Make the late fusion of a :class:`ConvEncoder` of 512 features for each modality.
 

@@ -7,7 +7,7 @@ from flax import nnx
 
 from experiments.errors import UserError
 from experiments.models import fusion as fusions
-from experiments.models.network import Network
+from experiments.models.network import Network, Outputs
 
 
 class LateFusion(Network):
@@ -42,7 +42,7 @@ class LateFusion(Network):
         self,
         encoders: Mapping[str, nnx.Module],
         features: int,
-        outputs: Mapping[str, int],
+        outputs: Outputs,
         *,
         fusion: str = "concatenation",
         rngs: nnx.Rngs,

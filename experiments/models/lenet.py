@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
-from experiments.models.network import Network
+from experiments.models.network import Network, Outputs, Shapes
 
 FEATURES = 50
 
@@ -74,13 +74,7 @@ class LeNet(Network):
       channels, and a whole batch shares one draw.
     """
 
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        outputs: Mapping[str, int],
-        *,
-        rngs: nnx.Rngs,
-    ) -> None:
+    def __init__(self, shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> None:
         if len(shapes) != 1:
             raise UserError(f"lenet takes one input, not {len(shapes)}: {', '.join(shapes)}")
         ((self.modality, shape),) = shapes.items()
@@ -104,9 +98,7 @@ class LeNet(Network):
         return {name: self.heads[name](features, rngs=rngs) for name in self.outputs}
 
 
-def lenet(
-    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
-) -> LeNet:
+def lenet(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> LeNet:
     """Make a :class:`LeNet`.
 
     Examples:

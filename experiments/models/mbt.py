@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
-from experiments.models.network import Network
+from experiments.models.network import Network, Outputs, Shapes
 from experiments.models.vit import BASE, Size, TransformerLayer, VisionTransformer
 
 
@@ -45,8 +45,8 @@ class BottleneckTransformer(Network):
 
     def __init__(
         self,
-        shapes: Mapping[str, tuple[int, ...]],
-        outputs: Mapping[str, int],
+        shapes: Shapes,
+        outputs: Outputs,
         *,
         size: Size = BASE,
         single_layers: int = 6,
@@ -127,16 +127,12 @@ def exchange(
     )
 
 
-def mbt(
-    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
-) -> BottleneckTransformer:
+def mbt(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> BottleneckTransformer:
     """Make the :class:`BottleneckTransformer` of the MMPareto paper, with ViT-B/16's sizes."""
     return BottleneckTransformer(shapes, outputs, rngs=rngs)
 
 
-def mbt_small(
-    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
-) -> BottleneckTransformer:
+def mbt_small(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> BottleneckTransformer:
     """Make a :class:`BottleneckTransformer` with ViT-Ti/16's sizes: width 192, 3 heads."""
     size = Size(width=192, heads=3, mlp=768)
     return BottleneckTransformer(shapes, outputs, size=size, rngs=rngs)

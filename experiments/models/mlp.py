@@ -1,12 +1,11 @@
 """Dense encoders, each of one vector of features, with late fusion."""
 
-from collections.abc import Mapping
-
 import jax
 from flax import nnx
 
 from experiments.errors import UserError
 from experiments.models.late_fusion import LateFusion
+from experiments.models.network import Outputs, Shapes
 
 HIDDEN = 256
 REPRESENTATION = 128
@@ -30,11 +29,7 @@ class MLP(nnx.Module):
 
 
 def mlp(
-    shapes: Mapping[str, tuple[int, ...]],
-    outputs: Mapping[str, int],
-    *,
-    fusion: str = "concatenation",
-    rngs: nnx.Rngs,
+    shapes: Shapes, outputs: Outputs, *, fusion: str = "concatenation", rngs: nnx.Rngs
 ) -> LateFusion:
     """Make the late fusion of an :class:`MLP` for each view.
 
@@ -45,8 +40,8 @@ def mlp(
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If a shape has another rank, ``outputs`` has other heads, or no fusion has that
-        name.
+      UserError: If a shape is not ``(features,)``, ``outputs`` has other heads, or no fusion has
+        that name.
 
     Examples:
       >>> shapes = {"fourier": (76,), "pixels": (240,)}

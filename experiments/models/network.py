@@ -6,6 +6,12 @@ from collections.abc import Mapping
 import jax
 from flax import nnx
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of one sample of each input, by modality."""
+
+Outputs = Mapping[str, int]
+"""The number of outputs of each head, by its name."""
+
 
 class Network(nnx.Module):
     """Encoders under ``encoders/NAME`` and heads under ``heads/NAME``."""

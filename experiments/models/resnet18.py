@@ -1,12 +1,11 @@
 """ResNet-18 for each modality, with late fusion."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from experiments.models.late_fusion import LateFusion
+from experiments.models.network import Outputs, Shapes
 
 WIDTHS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
@@ -101,11 +100,7 @@ class ResNet18(nnx.Module):
 
 
 def resnet18(
-    shapes: Mapping[str, tuple[int, ...]],
-    outputs: Mapping[str, int],
-    *,
-    fusion: str = "concatenation",
-    rngs: nnx.Rngs,
+    shapes: Shapes, outputs: Outputs, *, fusion: str = "concatenation", rngs: nnx.Rngs
 ) -> LateFusion:
     """Make the late fusion of a :class:`ResNet18` for each of any number of modalities.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
-from experiments.models.network import Network
+from experiments.models.network import Network, Outputs, Shapes
 
 MULTIPLES = (1, 2, 4, 8, 8)  # channels of each stage over the width, as in VGG-16
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # convolutions of each stage, as in VGG-16
@@ -124,12 +124,7 @@ class SegNet(Network):
     """
 
     def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        outputs: Mapping[str, int],
-        *,
-        width: int = 64,
-        rngs: nnx.Rngs,
+        self, shapes: Shapes, outputs: Outputs, *, width: int = 64, rngs: nnx.Rngs
     ) -> None:
         if len(shapes) != 1:
             raise UserError(f"segnet takes one input, not {len(shapes)}: {', '.join(shapes)}")
@@ -202,16 +197,12 @@ def max_unpool(x: jax.Array, place: jax.Array) -> jax.Array:
     return jnp.reshape(windows, (batch, 2 * height, 2 * width, channels))
 
 
-def segnet(
-    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
-) -> SegNet:
+def segnet(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> SegNet:
     """Make the published :class:`SegNet`."""
     return SegNet(shapes, outputs, rngs=rngs)
 
 
-def segnet_small(
-    shapes: Mapping[str, tuple[int, ...]], outputs: Mapping[str, int], *, rngs: nnx.Rngs
-) -> SegNet:
+def segnet_small(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> SegNet:
     """Make a :class:`SegNet` with an eighth of the channels, 8 in the first stage."""
     return SegNet(shapes, outputs, width=8, rngs=rngs)
 

@@ -1,13 +1,12 @@
 """Small transformers for sequences of features, such as CMU-MOSI's, with late fusion."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from experiments.errors import UserError
 from experiments.models.late_fusion import LateFusion
+from experiments.models.network import Outputs, Shapes
 from experiments.models.vit import Size, TransformerLayer
 
 SIZE = Size(width=64, heads=4, mlp=256)
@@ -67,11 +66,7 @@ def sinusoids(steps: int, width: int) -> jax.Array:
 
 
 def sequence_transformer(
-    shapes: Mapping[str, tuple[int, ...]],
-    outputs: Mapping[str, int],
-    *,
-    fusion: str = "concatenation",
-    rngs: nnx.Rngs,
+    shapes: Shapes, outputs: Outputs, *, fusion: str = "concatenation", rngs: nnx.Rngs
 ) -> LateFusion:
     """Make the late fusion of a :class:`SequenceTransformer` for each modality.
 
@@ -84,8 +79,8 @@ def sequence_transformer(
       rngs: Random numbers for the initial parameters.
 
     Raises:
-      UserError: If a shape has another rank, ``outputs`` has other heads, or no fusion has that
-        name.
+      UserError: If a shape is not ``(T, features)``, ``outputs`` has other heads, or no fusion has
+        that name.
 
     Examples:
       >>> shapes = {"text": (50, 300), "audio": (50, 74), "video": (50, 35)}

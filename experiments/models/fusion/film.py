@@ -16,7 +16,7 @@ class Film(nnx.Module):
     the chain for more is our extension.
 
     Args:
-      modalities: Number of modalities.
+      modalities: Number of modalities, all but the first of which are modulated.
       features: Size of each representation.
       num_classes: Number of classes.
       rngs: Random numbers for the initial parameters.

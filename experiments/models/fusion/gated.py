@@ -14,7 +14,7 @@ class Gated(nnx.Module):
     form, where the first gates the second; the chain for more is our extension.
 
     Args:
-      modalities: Number of modalities.
+      modalities: Number of modalities, all but the first of which are gated.
       features: Size of each representation.
       num_classes: Number of classes.
       rngs: Random numbers for the initial parameters.

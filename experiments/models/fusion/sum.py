@@ -10,7 +10,7 @@ class Sum(nnx.Module):
     """The sum of a linear map of each representation to logits: ``sum_m (W_m x_m + b_m)``.
 
     Args:
-      modalities: Number of modalities.
+      modalities: Number of modalities, each with its own map.
       features: Size of each representation.
       num_classes: Number of classes.
       rngs: Random numbers for the initial parameters.
