@@ -1,9 +1,1 @@
-from fixtures import (  # noqa: F401
-    digits,
-    few_steps,
-    linear,
-    quick,
-    refused,
-    run_here,
-    write_files,
-)
+from fixtures import *  # noqa: F403

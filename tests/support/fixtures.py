@@ -18,6 +18,8 @@ from experiments.data.miniatures import WRITERS, mnist
 from experiments.data.sets import _mnist as mnist_files
 from experiments.models.network import Network
 
+__all__ = ["digits", "few_steps", "linear", "quick", "refused", "run_here", "write_files"]
+
 
 @pytest.fixture(scope="session")
 def digits():

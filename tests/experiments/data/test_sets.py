@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,14 @@ def test_a_run_on_streamed_data_resumes_to_the_same_parameters(files, tmp_path):
     for ours, theirs in zip(*records, strict=True):
         assert ours["loss"] == theirs["loss"]
         assert ours["scores"] == theirs["scores"]
+
+
+@pytest.mark.parametrize("dataset", ["modelnet40", "nyuv2"])
+def test_the_transforms_travel_to_processes_without_tfds(dataset):
+    training = DATASETS[dataset].transforms.training
+    assert pickle.loads(pickle.dumps(training)) is training
+    code = (
+        "import sys; sys.modules['tensorflow_datasets'] = None\n"
+        f"from experiments.data.sets.{dataset} import evaluation, training\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -148,21 +148,6 @@ def test_it_measures_every_few_epochs_alone(linear):
     assert [bool(method.splits(epoch)) for epoch in range(7)] == [1, 0, 0, 1, 0, 0, 1]
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ("every=0", "every must be a positive whole number"),
-        ("every=1.5", "every must be a positive whole number"),
-        ("held_out=0", "held_out must be a share"),
-        ("held_out=1.0", "held_out must be a share"),
-        ("least_overfitting=0", "least_overfitting must be positive"),
-    ],
-)
-def test_options_out_of_range_are_errors(option, message):
-    with pytest.raises(UserError, match=message):
-        methods.build(Config(method="g-blending", options=(option,)))
-
-
 def test_tasks_without_a_joint_loss_are_an_error():
     heads = ("left", "right")
     problem = Problem(heads, {"shared": heads}, {}, {"shared": (4,)}, 4, 2)

@@ -158,20 +158,6 @@ def test_the_unimodal_heads_stay(linear, digits):
     chex.assert_trees_all_equal(end.params["heads"]["gray"], before["heads"]["gray"])
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ("threshold=-0.1", "threshold must not be negative"),
-        ("window=0", "window must be a positive whole number"),
-        ("window=2.5", "window must be a positive whole number"),
-        ("warm_up_epochs=-1", "warm_up_epochs must be a whole number"),
-    ],
-)
-def test_options_out_of_range_are_errors(option, message):
-    with pytest.raises(UserError, match=message):
-        methods.build(Config(method="greedy", options=(option,)))
-
-
 def test_three_modalities_are_an_error():
     three = problem(("audio", "text", "vision"))
     with pytest.raises(UserError, match=r"two modalities, .* has 3 \(audio, text, vision\)"):

@@ -60,6 +60,25 @@ def test_an_unknown_method_is_an_error_that_names_those_there_are():
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("method", "option", "message"),
+    [
+        ("g-blending", "every=0", "every must be a positive whole number"),
+        ("g-blending", "every=1.5", "every must be a positive whole number"),
+        ("g-blending", "held_out=0", "held_out must be a share"),
+        ("g-blending", "held_out=1.0", "held_out must be a share"),
+        ("g-blending", "least_overfitting=0", "least_overfitting must be positive"),
+        ("greedy", "threshold=-0.1", "threshold must not be negative"),
+        ("greedy", "window=0", "window must be a positive whole number"),
+        ("greedy", "window=2.5", "window must be a positive whole number"),
+        ("greedy", "warm_up_epochs=-1", "warm_up_epochs must be a whole number"),
+    ],
+)
+def test_options_out_of_range_are_errors(method, option, message):
+    with pytest.raises(UserError, match=message):
+        methods.build(Config(method=method, options=(option,)))
+
+
 def test_a_weighting_is_given_the_losses_of_its_encoder_in_order(linear, digits, monkeypatch):
     weighting = mmp.Weighting(
         init=lambda num_objectives: (), update=lambda gramian, state, losses: (losses, state)

@@ -8,6 +8,8 @@ from experiments.errors import UserError
 from experiments.models.cg_cnn import ConvEncoder, cg_cnn
 from experiments.models.fusion import FUSIONS
 from experiments.models.late_fusion import LateFusion
+from experiments.models.mlp import mlp
+from experiments.models.sequence_transformer import sequence_transformer
 
 FEATURES = 5
 CLASSES = 3
@@ -117,6 +119,33 @@ def test_joint_loss_reaches_every_encoder_and_the_fusion_inside_jit(fusion):
     unimodal = [gradients["heads"].pop(name) for name in MODALITIES]
     assert all(jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradients))
     assert not any(jnp.any(leaf != 0) for leaf in jax.tree.leaves(unimodal))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        pytest.param(
+            mlp,
+            {"fou": (76,), "fac": (216,), "kar": (64,), "pix": (240,), "zer": (47,), "mor": (6,)},
+            id="six views",
+        ),
+        pytest.param(
+            sequence_transformer,
+            {"text": (50, 300), "audio": (20, 74), "video": (50, 35)},
+            id="three modalities of different lengths",
+        ),
+    ],
+)
+def test_any_fusion_of_more_than_two(make, shapes, fusion):
+    outputs = dict.fromkeys(["joint", *shapes], CLASSES)
+
+    def predict(samples):
+        return make(shapes, outputs, fusion=fusion, rngs=nnx.Rngs(0))(samples)
+
+    samples = {name: np.zeros((2, *shape), np.float32) for name, shape in shapes.items()}
+    found = {name: x.shape for name, x in jax.eval_shape(predict, samples).items()}
+    assert found == dict.fromkeys(outputs, (2, CLASSES))
 
 
 def test_unimodal_heads_are_linear_in_one_modality():

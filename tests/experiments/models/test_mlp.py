@@ -30,16 +30,6 @@ def test_number_of_parameters():
     assert sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param))) == encoders + heads
 
 
-@pytest.mark.parametrize("fusion", ["concatenation", "sum", "gated", "film"])
-def test_any_fusion_of_six_views(fusion):
-    def predict(views):
-        return mlp(VIEWS, OUTPUTS, fusion=fusion, rngs=nnx.Rngs(0))(views)
-
-    views = {name: np.zeros((3, *shape), np.float32) for name, shape in VIEWS.items()}
-    outputs = jax.eval_shape(predict, views)
-    assert {name: x.shape for name, x in outputs.items()} == dict.fromkeys(OUTPUTS, (3, 10))
-
-
 def test_a_head_sees_its_view_and_the_joint_head_all():
     shapes = {"mor": (6,), "zer": (47,)}
     model = mlp(shapes, dict.fromkeys(["joint", *shapes], 10), rngs=nnx.Rngs(0))

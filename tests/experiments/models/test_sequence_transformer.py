@@ -97,18 +97,6 @@ def test_number_of_parameters():
     assert sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param))) == encoders + heads
 
 
-@pytest.mark.parametrize("fusion", ["concatenation", "sum", "gated", "film"])
-def test_any_fusion_of_three_modalities_of_different_lengths(fusion):
-    shapes = {**SHAPES, "audio": (20, 74)}
-
-    def predict(inputs):
-        return sequence_transformer(shapes, OUTPUTS, fusion=fusion, rngs=nnx.Rngs(0))(inputs)
-
-    inputs = {name: np.zeros((3, *shape), np.float32) for name, shape in shapes.items()}
-    outputs = jax.eval_shape(predict, inputs)
-    assert {name: x.shape for name, x in outputs.items()} == dict.fromkeys(OUTPUTS, (3, 2))
-
-
 def test_a_shape_of_another_rank_is_an_error():
     with pytest.raises(UserError, match=r"text has shape \(300,\)"):
         sequence_transformer({"text": (300,)}, {"joint": 2, "text": 2}, rngs=nnx.Rngs(0))

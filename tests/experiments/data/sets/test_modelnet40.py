@@ -1,38 +1,28 @@
 import io
-import pickle
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
+from prepared_sets import prepare
 
 from experiments.data.miniatures import modelnet40 as miniature
 from experiments.data.sets import modelnet40
 from experiments.data.storage import prepared
 from experiments.errors import UserError
 
+DATASET = modelnet40.DATASET
+
 SIX_VIEWS = range(0, 12, 2)
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def archive(tmp_path_factory):
     """A miniature of six views, quicker to write and read than one of twelve."""
     folder = tmp_path_factory.mktemp("modelnet40")
     miniature.write(folder, views=SIX_VIEWS, side=16)
     return folder
-
-
-@pytest.fixture
-def folder(written, tmp_path):
-    return shutil.copytree(written, tmp_path / "files")
-
-
-def prepare(files, room):
-    return prepared.prepare(modelnet40.DATASET.recipe, room, files)
 
 
 def examples(opened, split):
@@ -75,8 +65,8 @@ def test_front_and_back_are_half_a_turn_apart(tmp_path, spelling, views, front, 
         assert item.back == file(tmp_path, name, 5, back, "test", spelling)
 
 
-def test_what_is_prepared_are_the_files(written, tmp_path):
-    opened = prepare(written, tmp_path)
+def test_what_is_prepared_are_the_files(archive, tmp_path):
+    opened = prepare(DATASET, tmp_path, archive)
     assert opened.info.features["label"].names == list(miniature.CLASSES)
     for split, count in miniature.COUNTS.items():
         read = examples(opened, split)
@@ -84,26 +74,26 @@ def test_what_is_prepared_are_the_files(written, tmp_path):
         for place, example in enumerate(read):
             name = miniature.CLASSES[example["label"]]
             number = place % count + 1 + (2 if split == "test" else 0)
-            assert example["front"] == file(written, name, number, 0, split).read_bytes()
-            assert example["back"] == file(written, name, number, 6, split).read_bytes()
+            assert example["front"] == file(archive, name, number, 0, split).read_bytes()
+            assert example["back"] == file(archive, name, number, 6, split).read_bytes()
     assert prepared.skipped(opened) == ""
 
 
-def test_the_same_at_every_preparation(written, tmp_path):
-    first, second = (examples(prepare(written, tmp_path / name), "train") for name in "ab")
+def test_the_same_at_every_preparation(archive, tmp_path):
+    first, second = (examples(prepare(DATASET, tmp_path / name, archive), "train") for name in "ab")
     assert first == second
 
 
 def test_objects_without_a_view_or_with_a_damaged_one_are_left_out_and_counted(
-    folder, tmp_path, capsys
+    files, tmp_path, capsys
 ):
-    file(folder, "airplane", 1, 0).unlink()
-    file(folder, "bed", 2, 6).unlink()
-    file(folder, "car", 1, 2).unlink()  # is not used
-    back = file(folder, "vase", 2, 6)
+    file(files, "airplane", 1, 0).unlink()
+    file(files, "bed", 2, 6).unlink()
+    file(files, "car", 1, 2).unlink()  # is not used
+    back = file(files, "vase", 2, 6)
     back.write_bytes(back.read_bytes()[:-30])
-    file(folder, "sofa", 1, 0).write_bytes(b"")
-    opened = prepare(folder, tmp_path / "prepared")
+    file(files, "sofa", 1, 0).write_bytes(b"")
+    opened = prepare(DATASET, tmp_path / "prepared", files)
     labels = np.bincount([example["label"] for example in examples(opened, "train")])
     short = {miniature.CLASSES[label] for label in np.flatnonzero(labels == 1)}
     assert short == {"airplane", "bed", "vase", "sofa"}
@@ -118,50 +108,50 @@ def test_objects_without_a_view_or_with_a_damaged_one_are_left_out_and_counted(
     }  # fmt: skip
 
 
-def refusal(folder, tmp_path):
+def refusal(files, tmp_path):
     with pytest.raises(UserError) as error:
-        prepare(folder, tmp_path / "prepared")
+        prepare(DATASET, tmp_path / "prepared", files)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_a_class_of_which_nothing_is_left(folder, tmp_path):
-    file(folder, "door", 3, 6, "test").write_bytes(b"no image")
-    assert "no test object of door" in refusal(folder, tmp_path)
+def test_a_class_of_which_nothing_is_left(files, tmp_path):
+    file(files, "door", 3, 6, "test").write_bytes(b"no image")
+    assert "no test object of door" in refusal(files, tmp_path)
 
 
-def test_missing_and_unknown_classes_are_named(folder, tmp_path):
-    (folder / "bed").rename(folder / "beds")
-    (folder / "xbox").rename(folder / ".xbox")
-    assert "lacks the classes bed, xbox" in refusal(folder, tmp_path)
-    shutil.copytree(folder / "beds", folder / "bed")
-    (folder / ".xbox").rename(folder / "xbox")
-    assert "has the folders beds, which are no classes" in refusal(folder, tmp_path)
+def test_missing_and_unknown_classes_are_named(files, tmp_path):
+    (files / "bed").rename(files / "beds")
+    (files / "xbox").rename(files / ".xbox")
+    assert "lacks the classes bed, xbox" in refusal(files, tmp_path)
+    shutil.copytree(files / "beds", files / "bed")
+    (files / ".xbox").rename(files / "xbox")
+    assert "has the folders beds, which are no classes" in refusal(files, tmp_path)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_class_without_images(folder, tmp_path, split):
-    shutil.rmtree(folder / "tent" / split)
-    assert f"tent/{split} has no image" in refusal(folder, tmp_path)
-    (folder / "tent" / split).mkdir()
-    (folder / "tent" / split / "README.txt").touch()
-    assert f"tent/{split} has no image" in refusal(folder, tmp_path)
+def test_a_class_without_images(files, tmp_path, split):
+    shutil.rmtree(files / "tent" / split)
+    assert f"tent/{split} has no image" in refusal(files, tmp_path)
+    (files / "tent" / split).mkdir()
+    (files / "tent" / split / "README.txt").touch()
+    assert f"tent/{split} has no image" in refusal(files, tmp_path)
 
 
-def test_an_image_with_another_name(folder, tmp_path):
-    (folder / "tent" / "train" / "tent.png").touch()
-    assert "tent.png is not called" in refusal(folder, tmp_path)
+def test_an_image_with_another_name(files, tmp_path):
+    (files / "tent" / "train" / "tent.png").touch()
+    assert "tent.png is not called" in refusal(files, tmp_path)
 
 
 @pytest.mark.parametrize("view", [12, 1, 25])
-def test_views_that_are_not_around_the_object(folder, tmp_path, view):
-    file(folder, "tent", 1, view).touch()
-    assert "must be 12 around the object" in refusal(folder, tmp_path)
+def test_views_that_are_not_around_the_object(files, tmp_path, view):
+    file(files, "tent", 1, view).touch()
+    assert "must be 12 around the object" in refusal(files, tmp_path)
 
 
 def test_no_folder(tmp_path):
     with pytest.raises(UserError, match="--data-dir"):
-        prepared.prepare(modelnet40.DATASET.recipe, tmp_path)
+        prepare(DATASET, tmp_path, None)
     assert "is no folder" in refusal(tmp_path / "missing", tmp_path)
 
 
@@ -213,21 +203,12 @@ def test_the_generator_determines_the_sample():
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_the_transforms_travel_to_processes_without_tfds():
-    assert pickle.loads(pickle.dumps(modelnet40.training)) is modelnet40.training
-    code = (
-        "import sys; sys.modules['tensorflow_datasets'] = None\n"
-        "from experiments.data.sets.modelnet40 import evaluation, training\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[4])
-
-
 def test_an_object_with_a_view_without_a_white_is_left_out_with_the_reason(tmp_path):
     files = tmp_path / "files"
     miniature.write(files, counts={"train": 2, "test": 1}, side=8)
     path = sorted((files / "sofa" / "train").glob("*v001.png"))[0]
     Image.fromarray(np.zeros((8, 8), np.float32)).save(path, "TIFF")
-    opened = prepared.prepare(modelnet40.DATASET.recipe, tmp_path / "prepared", files)
+    opened = prepare(DATASET, tmp_path / "prepared", files)
     (entry,) = opened.info.metadata["skipped"]
     assert entry["sample"].startswith("sofa/")
     assert entry["reason"] == "with a view in the color mode F, which has no white"

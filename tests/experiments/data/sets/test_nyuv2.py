@@ -3,35 +3,19 @@ import itertools
 import os
 import pickle
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
+from prepared_sets import prepare
 
 from experiments.data.miniatures import nyuv2 as miniature
 from experiments.data.sets import nyuv2
 from experiments.data.storage import prepared
 from experiments.errors import UserError
 
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("nyuv2")
-    miniature.write(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(written, tmp_path):
-    return shutil.copytree(written, tmp_path / "files")
-
-
-def prepare(files, room):
-    return prepared.prepare(nyuv2.DATASET.recipe, room, files)
+DATASET = nyuv2.DATASET
 
 
 def examples(opened, split):
@@ -47,7 +31,7 @@ def assert_equal(got, wanted):
 @pytest.mark.parametrize("test", ["val", "test"])
 def test_what_is_prepared_are_the_files(tmp_path, test):
     miniature.write(tmp_path / "files", test=test)
-    opened = prepare(tmp_path / "files", tmp_path / "prepared")
+    opened = prepare(DATASET, tmp_path / "prepared", tmp_path / "files")
     for split, original in (("train", "train"), ("test", "val")):
         read = examples(opened, split)
         assert len(read) == miniature.COUNTS[original]
@@ -72,17 +56,17 @@ def test_images_of_eight_bits_are_kept_exactly(tmp_path):
         np.testing.assert_array_equal(nyuv2.read(scene.files)["image"], pixels, strict=True)
 
 
-def test_scenes_are_in_the_order_of_their_numbers(folder):
+def test_scenes_are_in_the_order_of_their_numbers(files):
     for field in nyuv2.FIELDS:
-        shutil.copy(folder / "train" / field / "0.npy", folder / "train" / field / "10.npy")
-    assert [scene.number for scene in nyuv2.scenes(folder, "train")] == [0, 1, 2, 10]
+        shutil.copy(files / "train" / field / "0.npy", files / "train" / field / "10.npy")
+    assert [scene.number for scene in nyuv2.scenes(files, "train")] == [0, 1, 2, 10]
 
 
-def test_scenes_without_a_file_are_left_out_and_counted(folder, tmp_path, capsys):
-    (folder / "train" / "label" / "0.npy").unlink()
-    (folder / "train" / "image" / "2.npy").unlink()
-    (folder / "val" / "depth" / "1.npy").unlink()
-    opened = prepare(folder, tmp_path / "prepared")
+def test_scenes_without_a_file_are_left_out_and_counted(files, tmp_path, capsys):
+    (files / "train" / "label" / "0.npy").unlink()
+    (files / "train" / "image" / "2.npy").unlink()
+    (files / "val" / "depth" / "1.npy").unlink()
+    opened = prepare(DATASET, tmp_path / "prepared", files)
     assert [len(examples(opened, split)) for split in ("train", "test")] == [1, 1]
     report = capsys.readouterr().err
     assert "left out 3 of 5 samples" in report
@@ -90,9 +74,9 @@ def test_scenes_without_a_file_are_left_out_and_counted(folder, tmp_path, capsys
         assert reason in report
 
 
-def refusal(folder, tmp_path):
+def refusal(files, tmp_path):
     with pytest.raises(UserError) as error:
-        prepare(folder, tmp_path / "prepared")
+        prepare(DATASET, tmp_path / "prepared", files)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -129,11 +113,11 @@ FIELD = np.zeros((288, 384), np.float32)
         ("depth", FIELD[..., None] + np.inf, "depths"),
     ],
 )
-def test_other_shapes_and_values_are_refused(folder, tmp_path, monkeypatch, field, array, reason):
+def test_other_shapes_and_values_are_refused(files, tmp_path, monkeypatch, field, array, reason):
     monkeypatch.chdir(tmp_path)
-    np.save(folder / "train" / field / "1.npy", array, allow_pickle=True)
+    np.save(files / "train" / field / "1.npy", array, allow_pickle=True)
     with pytest.raises(UserError, match=reason) as error:
-        prepare(folder, tmp_path / "prepared")
+        prepare(DATASET, tmp_path / "prepared", files)
     assert f"train/{field}/1.npy cannot be used" in str(error.value)
     assert not (tmp_path / "ran").exists()
 
@@ -149,17 +133,17 @@ def test_other_shapes_and_values_are_refused(folder, tmp_path, monkeypatch, fiel
         lambda whole: pickle.dumps(Hidden()),
     ],
 )
-def test_damaged_files_are_named(folder, tmp_path, monkeypatch, damage):
+def test_damaged_files_are_named(files, tmp_path, monkeypatch, damage):
     monkeypatch.chdir(tmp_path)
-    path = folder / "val" / "depth" / "0.npy"
+    path = files / "val" / "depth" / "0.npy"
     path.write_bytes(damage(path.read_bytes()))
-    assert "val/depth/0.npy cannot be used" in refusal(folder, tmp_path)
+    assert "val/depth/0.npy cannot be used" in refusal(files, tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Reading `.npy`")
-def test_any_byte_of_a_header_changed_gives_the_scene_or_a_refusal(folder):
-    scene = next(nyuv2.scenes(folder, "train"))
+def test_any_byte_of_a_header_changed_gives_the_scene_or_a_refusal(files):
+    scene = next(nyuv2.scenes(files, "train"))
     whole = scene.files["label"].read_bytes()
     assert whole.index(b"\n") == 127
     rng = np.random.default_rng(0)
@@ -171,30 +155,30 @@ def test_any_byte_of_a_header_changed_gives_the_scene_or_a_refusal(folder):
             assert "label/0.npy cannot be used" in str(error)  # noqa: PT017
 
 
-def test_unknown_layouts(folder, tmp_path):
-    shutil.copytree(folder / "val", folder / "test")
-    assert "has both val and test" in refusal(folder, tmp_path)
-    shutil.rmtree(folder / "val")
-    shutil.rmtree(folder / "test")
-    assert "has no folder val or test" in refusal(folder, tmp_path)
+def test_unknown_layouts(files, tmp_path):
+    shutil.copytree(files / "val", files / "test")
+    assert "has both val and test" in refusal(files, tmp_path)
+    shutil.rmtree(files / "val")
+    shutil.rmtree(files / "test")
+    assert "has no folder val or test" in refusal(files, tmp_path)
 
 
-def test_a_missing_field_and_a_file_with_another_name(folder, tmp_path):
-    (folder / "train" / "label" / "x.npy").touch()
-    assert "x.npy is not called NUMBER.npy" in refusal(folder, tmp_path)
-    shutil.rmtree(folder / "train" / "label")
-    assert "train/label is missing" in refusal(folder, tmp_path)
+def test_a_missing_field_and_a_file_with_another_name(files, tmp_path):
+    (files / "train" / "label" / "x.npy").touch()
+    assert "x.npy is not called NUMBER.npy" in refusal(files, tmp_path)
+    shutil.rmtree(files / "train" / "label")
+    assert "train/label is missing" in refusal(files, tmp_path)
 
 
-def test_a_split_of_which_nothing_is_left(folder, tmp_path):
-    for path in (folder / "val" / "depth").iterdir():
+def test_a_split_of_which_nothing_is_left(files, tmp_path):
+    for path in (files / "val" / "depth").iterdir():
         path.unlink()
-    assert "no test scene" in refusal(folder, tmp_path)
+    assert "no test scene" in refusal(files, tmp_path)
 
 
 def test_no_folder(tmp_path):
     with pytest.raises(UserError, match="--data-dir"):
-        prepared.prepare(nyuv2.DATASET.recipe, tmp_path)
+        prepare(DATASET, tmp_path, None)
     assert "has no folder train" in refusal(tmp_path / "missing", tmp_path)
 
 
@@ -302,12 +286,3 @@ def test_crops_reach_every_border():
 def test_the_generator_determines_the_sample():
     first, second = (nyuv2.training(example(), np.random.default_rng(4)) for _ in range(2))
     assert_equal(first, second)
-
-
-def test_the_transforms_travel_to_processes_without_tfds():
-    assert pickle.loads(pickle.dumps(nyuv2.training)) is nyuv2.training
-    code = (
-        "import sys; sys.modules['tensorflow_datasets'] = None\n"
-        "from experiments.data.sets.nyuv2 import evaluation, training\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[4])
