@@ -34,9 +34,14 @@ def cagrad(c: float = 0.5) -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
-      >>> weighting = mmp.weightings.cagrad()
-      >>> print(weighting.update(jnp.diag(jnp.array([4.0, 4.0])), weighting.init(2))[0])
-      [0.75 0.75]
+      >>> gramian = jnp.array([[1.0, -2.0], [-2.0, 16.0]])
+      >>> for c in (0.0, 0.5, 1.0):
+      ...     weighting = mmp.weightings.cagrad(c)
+      ...     weights, _ = weighting.update(gramian, weighting.init(2))
+      ...     print(f"radius {c}: worst improvement {jnp.min(gramian @ weights):.2f}")
+      radius 0.0: worst improvement -0.50
+      radius 0.5: worst improvement 0.40
+      radius 1.0: worst improvement 1.30
 
     References:
       Liu et al., `Conflict-averse gradient descent for multi-task learning

@@ -25,7 +25,7 @@ def config(preference: PerObjective | None = None) -> Weighting:
         by default, as in the paper and the released code.
 
     Returns:
-      A :class:`~mmpareto_jax.Weighting` without state.
+      A :class:`~mmpareto_jax.Weighting` without state, whose weights may be negative.
 
     Raises:
       ValueError: From ``init``, if ``preference`` does not have K entries.
@@ -33,9 +33,11 @@ def config(preference: PerObjective | None = None) -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
+      >>> gramian, norms = jnp.array([[1.0, -2.0], [-2.0, 16.0]]), jnp.array([1.0, 4.0])
       >>> weighting = mmp.weightings.config()
-      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 4.0])), weighting.init(2))[0].round(2))
-      [1.5  0.75]
+      >>> weights, _ = weighting.update(gramian, weighting.init(2))
+      >>> print(weights.round(3), (gramian @ weights / norms).round(3))  # equal projections
+      [2.5   0.625] [1.25 1.25]
 
     References:
       Liu et al., `ConFIG <https://arxiv.org/abs/2408.11104>`_, 2024, Eq. 2.

@@ -14,7 +14,7 @@ def dual_proj(preference: PerObjective | None = None) -> Weighting:
       preference: The weights u, as for :func:`~mmpareto_jax.weightings.upgrad`.
 
     Returns:
-      A :class:`~mmpareto_jax.Weighting` without state.
+      A :class:`~mmpareto_jax.Weighting` without state, whose weights are at least u.
 
     Raises:
       ValueError: From ``init``, if ``preference`` does not have K entries.
@@ -22,10 +22,11 @@ def dual_proj(preference: PerObjective | None = None) -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
-      >>> weighting = mmp.weightings.dual_proj()
       >>> gramian = jnp.array([[1.0, -2.0], [-2.0, 16.0]])
-      >>> print(weighting.update(gramian, weighting.init(2))[0])
-      [1.  0.5]
+      >>> weighting = mmp.weightings.dual_proj(preference=[1.0, 1.0])
+      >>> weights, _ = weighting.update(gramian, weighting.init(2))
+      >>> print(weights, gramian @ weights)  # the sum would have the products -1 and 14
+      [2. 1.] [ 0. 12.]
 
     References:
       Lopez-Paz & Ranzato, `Gradient episodic memory for continual learning

@@ -33,9 +33,11 @@ def fairgrad(alpha: float = 1.0) -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
+      >>> gramian = jnp.array([[1.0, -2.0], [-2.0, 16.0]])
       >>> weighting = mmp.weightings.fairgrad()
-      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 4.0])), weighting.init(2))[0])
-      [1.  0.5]
+      >>> weights, _ = weighting.update(gramian, weighting.init(2))
+      >>> print(weights.round(2), (weights * (gramian @ weights)).round(2))
+      [1.41 0.35] [1. 1.]
 
     References:
       Ban & Ji, `Fair resource allocation in multi-task learning

@@ -46,8 +46,8 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
         of the released code have 0.01 and 1e-5.
 
     Returns:
-      A :class:`~mmpareto_jax.Weighting` with the logits, Adam's moments and the last losses as its
-      state. It needs ``losses=``.
+      A :class:`~mmpareto_jax.Weighting` that needs ``losses=``. Its state is the logits, Adam's
+      moments and the last losses.
 
     Raises:
       ValueError: From ``update``, without losses.

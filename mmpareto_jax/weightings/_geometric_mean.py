@@ -29,8 +29,9 @@ def geometric_mean() -> Weighting:
       >>> import mmpareto_jax as mmp
       >>> weighting = mmp.weightings.geometric_mean()
       >>> losses = jnp.array([1.0, 4.0])
-      >>> print(weighting.update(jnp.eye(2), weighting.init(2), losses=losses)[0].round(3))
-      [1.   0.25]
+      >>> weights, _ = weighting.update(jnp.eye(2), weighting.init(2), losses=losses)
+      >>> print(weights.round(3), (weights * losses).round(3))
+      [1.   0.25] [1. 1.]
 
     References:
       Chennupati et al., `MultiNet++ <https://arxiv.org/abs/1904.08492>`_, 2019, Eq. 3.

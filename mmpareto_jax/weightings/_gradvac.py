@@ -51,10 +51,11 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
-      >>> weighting = mmp.weightings.gradvac()
-      >>> conflicting = jnp.array([[1.0, -1.0], [-1.0, 2.0]])
-      >>> print(weighting.update(conflicting, weighting.init(2))[0])
-      [2.  1.5]
+      >>> weighting = mmp.weightings.gradvac(beta=0.5)
+      >>> similar, orthogonal = jnp.array([[1.0, 0.6], [0.6, 1.0]]), jnp.eye(2)
+      >>> _, state = weighting.update(similar, weighting.init(2))  # the running mean becomes 0.3
+      >>> print(weighting.update(orthogonal, state)[0].round(2))
+      [1.31 1.31]
 
     References:
       Wang et al., `Gradient vaccine <https://arxiv.org/abs/2010.05874>`_, 2021, Algorithm 1.

@@ -24,9 +24,14 @@ def imtl_g() -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
+      >>> gradients = jnp.array([[1.0, 0.0], [-1.8, 2.4]])
       >>> weighting = mmp.weightings.imtl_g()
-      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 9.0])), weighting.init(2))[0].round(2))
-      [0.75 0.25]
+      >>> weights, _ = weighting.update(gradients @ gradients.T, weighting.init(2))
+      >>> for gradient in gradients:
+      ...     projection = gradient @ (weights @ gradients) / jnp.linalg.norm(gradient)
+      ...     print(f"{projection:.2f}")
+      0.30
+      0.30
 
     References:
       Liu et al., `Towards impartial multi-task learning

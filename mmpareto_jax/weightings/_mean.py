@@ -18,9 +18,10 @@ def mean() -> Weighting:
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
-      >>> weighting = mmp.weightings.mean()
-      >>> print(weighting.update(jnp.eye(4), weighting.init(4))[0])
-      [0.25 0.25 0.25 0.25]
+      >>> aggregator = mmp.aggregate(mmp.weightings.mean(), num_objectives=2)
+      >>> params, gradients = jnp.zeros(3), jnp.array([[1.0, 2.0, 3.0], [3.0, 4.0, 9.0]])
+      >>> print(aggregator.update(gradients, aggregator.init(params), params)[0])
+      [2. 3. 6.]
 
     References:
       Caruana, `Multitask learning <https://doi.org/10.1023/A:1007379606734>`_, 1997.

@@ -24,8 +24,10 @@ def min_norm() -> Weighting:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
       >>> weighting = mmp.weightings.min_norm()
-      >>> print(weighting.update(jnp.diag(jnp.array([1.0, 3.0])), weighting.init(2))[0])
-      [1.5 0.5]
+      >>> gramian = jnp.diag(jnp.array([1.0, 3.0]))
+      >>> weights, _ = weighting.update(gramian, weighting.init(2))
+      >>> print(weights, gramian @ weights)  # the same descent on both objectives
+      [1.5 0.5] [1.5 1.5]
 
     References:
       Sener & Koltun, `Multi-task learning as multi-objective optimization
