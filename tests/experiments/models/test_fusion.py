@@ -186,5 +186,7 @@ def test_other_heads_are_refused():
 
 
 def test_unknown_fusion_is_refused():
-    with pytest.raises(UserError, match="unknown fusion 'product': choose one of concatenation, film"):
+    with pytest.raises(
+        UserError, match="unknown fusion 'product': choose one of concatenation, film"
+    ):
         late_fusion(fusion="product")
