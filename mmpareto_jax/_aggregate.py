@@ -48,8 +48,9 @@ def aggregate(
     ``optax.masked`` on an aggregator; use ``encoders`` instead.
 
     If a gradient is not finite, the update of its encoder, and of no other, is not finite, and the
-    state of the weighting does not change. The same holds for a loss that is not finite or outside
-    the domain of the method.
+    state of the weighting does not change. If a loss is not finite or outside the domain of the
+    method, the state does not change either, and the update is not finite if the method computes
+    its weights from that loss.
 
     Args:
       weighting: How the Gramian becomes weights; see :mod:`~mmpareto_jax.weightings`.

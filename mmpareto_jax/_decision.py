@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._encoders import Encoder
+from mmpareto_jax._encoders import Encoder, dtype_of
 from mmpareto_jax._gramian import accumulation_dtype
 from mmpareto_jax.weightings import Weighting
 
@@ -95,11 +95,14 @@ def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> 
         for name in encoder.objectives:
             if losses[name] is None:
                 raise ValueError(f"losses[{name!r}] must be a real scalar, got None")
+            dtype_of(losses[name], f"losses[{name!r}]")
             if jnp.shape(losses[name]) != ():
                 raise ValueError(
                     f"losses[{name!r}] must be a real scalar, got shape {jnp.shape(losses[name])}"
                 )
         losses = jnp.stack([jnp.asarray(losses[name]) for name in encoder.objectives])
+    elif not isinstance(losses, Sequence) or isinstance(losses, str):
+        dtype_of(losses, "losses")
     losses = jnp.asarray(losses)
     if not jnp.issubdtype(losses.dtype, jnp.floating):
         raise ValueError(f"losses must be real floating-point numbers, got {losses.dtype}")

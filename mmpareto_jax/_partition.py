@@ -47,7 +47,8 @@ def per_encoder(
 
     Raises:
       ValueError: From ``init`` and ``update``, if a prefix matches nothing, a parameter is claimed
-        twice, or a gradient lacks its leading axis of objectives.
+        twice, a leaf is not an array, or a gradient lacks its leading axis of objectives. ``init``
+        takes a tree without leaves, which ``optax.tree_map_params`` passes.
     """
     if encoders is None:
         check_count("num_objectives", num_objectives, 1)
@@ -60,6 +61,9 @@ def per_encoder(
     }
 
     def init(params: optax.Params) -> AggregateState:
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+            if not isinstance(leaf, jax.ShapeDtypeStruct):
+                dtype_of(leaf, f"parameter {quoted(path)}")
         # optax.tree_map_params calls init with a tree that has no leaves.
         labels = label_parameters(params, encoders) if jax.tree.leaves(params) else params
         partition = optax.partition(transforms, labels).init(params)

@@ -36,8 +36,8 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
 
     Losses must be positive; subtract their lower bounds first. A loss of zero counts as the
     smallest normal number and takes all the weight, as in the limit. A negative loss makes the
-    weights NaN and does not change the state. The released code also clips the norm of the update
-    to 1 (use ``optax.clip_by_global_norm`` after the aggregator).
+    weights NaN, for which an aggregator keeps the old state. The released code also clips the norm
+    of the update to 1 (use ``optax.clip_by_global_norm`` after the aggregator).
 
     Args:
       learning_rate: Learning rate of Adam. 0.025 by default, as in the paper.

@@ -15,8 +15,8 @@ def geometric_mean() -> Weighting:
 
     A change of the units of a loss changes the update only by a common factor. Losses must be
     positive, since the geometric mean has no gradient at zero and is not defined for negative
-    losses. Otherwise the weights are NaN, so that ``optax.apply_if_finite`` after the aggregator
-    skips the step.
+    losses; a loss below the smallest normal number counts as zero. Otherwise the weights are NaN,
+    so that ``optax.apply_if_finite`` after the aggregator skips the step.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state. It needs ``losses=``.

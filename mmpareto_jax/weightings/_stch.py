@@ -70,7 +70,9 @@ def stch(
         lowest = jnp.zeros_like(losses) if ideal is None else ideal
         shares, lowest = (as_real(values, gramian.dtype) for values in (shares, lowest))
         terms = shares * (losses - lowest)
+        # A processor may take a smaller mu for zero.
+        smoothing = jnp.maximum(as_real(mu, gramian.dtype), jnp.finfo(gramian.dtype).tiny)
         # Subtract the largest before the division, which could overflow.
-        return shares * jax.nn.softmax((terms - jnp.max(terms)) / as_real(mu, gramian.dtype)), state
+        return shares * jax.nn.softmax((terms - jnp.max(terms)) / smoothing), state
 
     return Weighting(init, update)

@@ -280,6 +280,22 @@ WRONG = {
         lambda: updated(GRADS, losses={"joint": np.ones((2, 2)), "audio": 1.0}),
         r"losses\['joint'\] must be a real scalar, got shape \(2, 2\)",
     ),
+    "a loss that is a text": (
+        lambda: updated(GRADS, losses={"joint": 1.0, "audio": "x"}),
+        r"losses\['audio'\] is of type str, expected an array",
+    ),
+    "losses that are a text": (
+        lambda: updated(GRADS, losses="xy"),
+        "losses is of type str, expected an array",
+    ),
+    "a parameter that is a text": (
+        lambda: mmp.mmpareto(NET).init(PARAMS | {"head": "x"}),
+        "parameter 'head' is of type str, expected an array",
+    ),
+    "a parameter that is a function": (
+        lambda: mmp.track_gradients(NET).init(PARAMS | {"net": len}),
+        "parameter 'net' is of type builtin_function_or_method, expected an array",
+    ),
     "no loss": (
         lambda: updated(GRADS, losses={"joint": 1.0, "audio": None}),
         r"losses\['audio'\] must be a real scalar, got None",
