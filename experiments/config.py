@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ class Optimization:
     """Passes over the training set."""
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, "learning_rate must be positive", self.learning_rate)
+        rate, decay = self.learning_rate, self.weight_decay
+        _require(0 < rate < math.inf, "learning_rate must be positive and finite", rate)
         _require(0 <= self.momentum < 1, "momentum must be in [0, 1)", self.momentum)
-        _require(self.weight_decay >= 0, "weight_decay must not be negative", self.weight_decay)
+        _require(0 <= decay < math.inf, "weight_decay must be finite and at least 0", decay)
         _require(self.batch_size > 0, "batch_size must be positive", self.batch_size)
         _require(self.epochs > 0, "epochs must be positive", self.epochs)
 
@@ -67,7 +69,8 @@ class Config:
     optimization: Optimization = Optimization()
 
     def __post_init__(self) -> None:
-        _require(0 < self.gamma < float("inf"), "gamma must be positive and finite", self.gamma)
+        _require(0 < self.gamma < math.inf, "gamma must be positive and finite", self.gamma)
+        _require(0 <= self.seed < 2**32, "seed must be at least 0 and below 2**32", self.seed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the configuration as plain JSON values."""
