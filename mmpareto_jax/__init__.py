@@ -1,4 +1,4 @@
-"""MMPareto and other gradient-integration methods as optax gradient transformations.
+"""MMPareto and other methods that combine the gradients of several losses, for optax.
 
 ``Encoder`` says which parameters several losses share, ``value_and_objective_grads`` gives their
 gradients, one row per loss, and ``mmpareto`` (or ``aggregate`` with another weighting) combines

@@ -1,4 +1,4 @@
-"""Gradient accumulation for a batch that is too large for one pass."""
+"""Gradient accumulation: losses and gradients averaged over the parts of a large batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from mmpareto_jax._hyper_parameters import check_count
 def accumulate(
     value_and_grads: Callable[..., Any], micro_batches: int, *, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """Average losses and gradients over micro-batches, so that they are integrated once.
+    """Average losses and gradients over micro-batches, so that gradients are combined only once.
 
     The weights for an averaged gradient are not the average of the micro-batches' weights, so the
     gradients of each objective must be averaged first. Wrap
@@ -86,7 +86,18 @@ def accumulate(
 
 
 def _split_off_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
-    """Return ``(values, grads)`` and the auxiliary output, or None if there is none."""
+    """Split what a user's ``value_and_grads`` returned into gradients and auxiliary output.
+
+    Args:
+      output: ``((values, aux), grads)`` if ``has_aux``, otherwise ``(values, grads)``.
+      has_aux: Whether there is auxiliary output.
+
+    Returns:
+      The pair ``((values, grads), aux)``, with None for ``aux`` if ``has_aux`` is False.
+
+    Raises:
+      ValueError: If ``output`` has another structure, or a leaf of ``aux`` is not an array.
+    """
     if not isinstance(output, tuple) or len(output) != 2:
         raise ValueError(f"value_and_grads must return (values, grads), got {kind(output)}")
     values, grads = output

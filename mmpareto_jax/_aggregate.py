@@ -1,4 +1,4 @@
-"""Make optax aggregators from weightings."""
+"""Optax aggregators, which combine the stacked gradients of each encoder by a weighting."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -114,13 +114,15 @@ def mmpareto(
 
     Args:
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
-      gamma: The norm of the update relative to that of the uniform baseline: a positive number or
-        an optax schedule. 1.5 by default, as in the paper.
+      gamma: The norm of the update relative to that of the sum: a positive number or an optax
+        schedule of the step count, which starts at 0. 1.5 by default, as in the paper.
       rescale: "encoder" for the paper's rule, the default; "leaf" for the rule of the released
         code, which rescales each parameter tensor separately, by at least ``gamma``.
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
-      axis_name: As in :func:`aggregate`.
-      average_over: As in :func:`aggregate`.
+      axis_name: Mapped axis, or axes, over which the parameters are sharded; see
+        :func:`aggregate`. None by default.
+      average_over: Mapped axis, or axes, of devices over which the gradients are averaged here; see
+        :func:`aggregate`. None by default.
 
     Returns:
       An ``optax.experimental.aggregating.Aggregator``; see :func:`aggregate` for how to chain it.
@@ -164,7 +166,7 @@ def _per_encoder(
     average_over: AxisName | None,
     tensor_weights: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
 ) -> aggregating.Aggregator:
-    """Combine each encoder's gradients with the weights of its Gramian.
+    """Return an aggregator that combines each encoder's gradients with weights from their Gramian.
 
     Args:
       weighting: How an encoder's Gramian becomes weights.

@@ -16,11 +16,12 @@ from mmpareto_jax._gramian import accumulation_dtype
 from mmpareto_jax._partition import per_encoder
 
 Rule = Callable[[jax.Array, jax.Array], jax.Array]
-"""Function from K gradients ``[K, *shape]``, at least float32, and a random key to one gradient."""
+"""Function from K gradients ``[K, *shape]``, real and at least float32, and a random key to one
+gradient ``[*shape]``."""
 
 
 class CoordinatewiseState(NamedTuple):
-    """State of one encoder: the random key for the next step."""
+    """State of one encoder in a coordinate-wise aggregator: the random key for its next step."""
 
     key: jax.Array  # [2] uint32
 
@@ -31,10 +32,14 @@ def coordinatewise(
     num_objectives: int,
     seed: int = 0,
 ) -> aggregating.Aggregator:
-    """Apply a rule to every tensor of every encoder.
+    """Return an aggregator that applies a rule to every tensor of every encoder.
+
+    The rule gets the real and the imaginary part of a complex tensor one after the other. A
+    coordinate at which any of the K gradients is not finite becomes NaN.
 
     Args:
-      make: Function from the number of objectives of an encoder to its rule.
+      make: Function from the number K of objectives of an encoder to its :data:`Rule`, a function
+        from gradients ``[K, *shape]`` and a random key to one gradient ``[*shape]``.
       encoders: Encoders by name, or None for one encoder of all parameters.
       num_objectives: The number of objectives where ``encoders`` is None.
       seed: Seed of the keys that are passed to the rule, one for each tensor and step.

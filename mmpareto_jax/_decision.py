@@ -1,4 +1,4 @@
-"""From one encoder's Gramian to the weights of its objectives."""
+"""Compute the weights of one encoder's objectives from its Gramian, and keep them as its state."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,11 +13,18 @@ from mmpareto_jax.weightings import Weighting
 
 
 class EncoderState(NamedTuple):
-    """The Gramian and the weights of one encoder's last step, and the state of its weighting."""
+    """The Gramian and the weights of one encoder's last step, and the state of its weighting.
 
-    gramian: jax.Array  # [K, K] float32, or float64 for float64 parameters; zero at the start
-    weights: jax.Array  # [K], same dtype
-    weighting: Any  # the weighting's own state
+    Attributes:
+      gramian: ``[K, K]``, inner products of the objectives' gradients, float32, or float64 for
+        float64 parameters; zero before the first step.
+      weights: ``[K]`` in the same dtype, the weights of the gradients; zero before the first step.
+      weighting: The state that the weighting itself keeps, of any structure.
+    """
+
+    gramian: jax.Array
+    weights: jax.Array
+    weighting: Any
 
 
 def check_weighting(weighting: Any) -> None:
@@ -32,7 +39,13 @@ def check_weighting(weighting: Any) -> None:
 
 
 def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any]) -> EncoderState:
-    """Return the state, before the first step, of an encoder with these parameters."""
+    """Return the state of an encoder before the first step, with Gramian and weights zero.
+
+    Args:
+      encoder: The encoder, for the number of its objectives.
+      weighting: The weighting, whose ``init`` gives its part of the state.
+      leaves: The encoder's parameters, for the dtype of the Gramian.
+    """
     num_objectives = len(encoder.objectives)
     dtype = accumulation_dtype(leaves)
     return EncoderState(
@@ -60,10 +73,11 @@ def decide(
       **extra: Keyword arguments for the weighting; ``losses`` is put in the encoder's order.
 
     Returns:
-      The new state, which contains the weights.
+      The new state, which contains ``gramian`` and the weights, ``[K]``, finite or not.
 
     Raises:
-      ValueError: If ``losses`` lacks an objective, or is not an array of shape ``[K]``.
+      ValueError: If ``losses`` lacks an objective, or is not an array of shape ``[K]``, or if the
+        weighting returns weights of another shape.
     """
     gramian = gramian.astype(state.gramian.dtype)
     if extra.get("losses") is not None:
@@ -84,7 +98,16 @@ def _all_finite(arrays: Any) -> jax.Array:
 
 
 def _in_order(losses: Mapping[str, jax.Array] | jax.Array, encoder: Encoder) -> jax.Array:
-    """Return the losses of the encoder's objectives, ``[K]``, in the order of its gradients."""
+    """Return the losses of the encoder's objectives, ``[K]``, in the order of its gradients.
+
+    Args:
+      losses: Scalar losses by name, which may include those of other encoders, or an array of shape
+        ``[K]`` that is in this order already.
+      encoder: The encoder, whose ``objectives`` are the names in order.
+
+    Raises:
+      ValueError: If an objective has no loss, or the losses are not real floating-point scalars.
+    """
     if isinstance(losses, Mapping):
         missing = [name for name in encoder.objectives if name not in losses]
         if missing:

@@ -1,4 +1,4 @@
-"""Encoders: which parameters belong together, and which losses train them."""
+"""Encoders: which parameters belong together, and which losses (their objectives) train them."""
 
 import collections
 import dataclasses
@@ -85,14 +85,21 @@ def check_encoders(encoders: Any) -> None:
 
 
 def quoted(path: jax.tree_util.KeyPath) -> str:
-    """Return the path of a leaf in quotes, for an error message: ``'net/kernel'``."""
+    """Return the path of a leaf in quotes, for an error message: ``'net/kernel'``.
+
+    The path of a tree that is itself a leaf is empty; it becomes ``(the whole tree)``.
+    """
     if not path:
         return "(the whole tree)"
     return repr(jax.tree_util.keystr(path, simple=True, separator="/"))
 
 
 def check_parameters(params: Any) -> None:
-    """Raise ``ValueError`` for an empty tree and for a leaf that no gradient can train."""
+    """Raise ``ValueError`` for an empty tree, or for a leaf that is not floating-point or complex.
+
+    Args:
+      params: The tree of parameters that a user passed.
+    """
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
         raise ValueError("there are no parameters: the tree is empty")
@@ -111,11 +118,14 @@ def dtype_of(leaf: Any, name: str) -> Any:
 
     Args:
       leaf: A leaf of a tree that a user passed.
-      name: What it is, for the error message.
+      name: How the error message calls the leaf, such as ``parameter 'net/kernel'``.
+
+    Returns:
+      The dtype of the array, or the one that JAX gives to the number.
 
     Raises:
-      ValueError: If it is neither, such as a text or a ShapeDtypeStruct; or if it is an array that
-        JAX does not take, such as a masked one of NumPy.
+      ValueError: If the leaf is neither, such as a text or a ShapeDtypeStruct; or if it is an array
+        that JAX does not take, such as a masked one of NumPy.
     """
     if isinstance(leaf, jax.ShapeDtypeStruct) or not (
         hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float | complex)
@@ -131,7 +141,14 @@ def dtype_of(leaf: Any, name: str) -> Any:
 
 
 def check_same_paths(one: Any, other: Any, name: str, other_name: str) -> None:
-    """Raise ``ValueError`` if one of two trees has a leaf that the other lacks, and name it."""
+    """Raise ``ValueError`` if one of two trees has a leaf at a path that the other tree lacks.
+
+    Args:
+      one: The first tree.
+      other: The second tree.
+      name: How the error message calls the first tree.
+      other_name: How the error message calls the second tree.
+    """
     paths = [
         {quoted(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)}
         for tree in (one, other)

@@ -1,4 +1,8 @@
-"""GradDrop: gradient sign dropout."""
+"""GradDrop: for each coordinate draw one sign at random, and drop gradients of the other sign.
+
+The more the objectives agree on a sign at a coordinate, the likelier it is drawn. The gradients
+with this sign are summed.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,7 +41,8 @@ def grad_drop(
       encoders: Encoders by name. By default all parameters are one encoder, called "all".
       leak: :math:`\ell`, the share of a dropped entry that is added all the same: one number in
         [0, 1], or one for each objective. 0 by default, as in the paper's main experiments.
-      seed: Seed of U.
+      seed: Seed of the random numbers U, which are drawn anew at each step for each coordinate. 0
+        by default.
       num_objectives: The number of objectives where ``encoders`` is None. 2 by default.
 
     Returns:

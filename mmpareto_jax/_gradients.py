@@ -1,4 +1,4 @@
-"""Per-objective gradients of several losses."""
+"""Gradients of several losses, which for the parameters of an encoder stay apart as rows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -151,7 +151,15 @@ def stack_objectives(grads_by_name: Mapping[str, Any], encoders: Mapping[str, En
 def checked_losses(
     output: Any, encoders: Mapping[str, Encoder], has_aux: bool
 ) -> tuple[dict[str, jax.Array], Any]:
-    """Return the losses by name and the auxiliary output, or None if there is none.
+    """Check what a user's function of losses returned, and split off the auxiliary output.
+
+    Args:
+      output: A dict of scalar losses by name, or a pair of it and auxiliary output if ``has_aux``.
+      encoders: Encoders by name, each of whose objectives must be the name of a loss.
+      has_aux: Whether there is auxiliary output.
+
+    Returns:
+      The losses by name, and the auxiliary output, None if ``has_aux`` is False.
 
     Raises:
       ValueError: If the output is not a dict of real scalars with every objective, or, with
@@ -180,7 +188,12 @@ def checked_losses(
 
 
 def kind(output: Any) -> str:
-    """Describe the type of what a user's function returned, for an error message."""
+    """Describe the type of what a user's function returned, for an error message.
+
+    Examples:
+      >>> kind({}), kind((1, 2))
+      ('a dict', 'a tuple of 2')
+    """
     size = f" of {len(output)}" if isinstance(output, tuple | list) else ""
     return f"a {type(output).__name__}{size}"
 

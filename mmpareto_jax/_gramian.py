@@ -11,13 +11,20 @@ import jax.numpy as jnp
 
 
 def accumulation_dtype(leaves: Sequence[jax.Array]) -> jnp.dtype:
-    """Return the real dtype, at least float32, in which inner products of leaves are summed."""
+    """Return the real dtype in which inner products of the given leaves are summed.
+
+    It is float64 if any leaf is float64 or complex128, otherwise float32.
+    """
     wide = any(jnp.result_type(leaf) in (jnp.float64, jnp.complex128) for leaf in leaves)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
 
 
 def mean_dtype(leaf: jax.Array) -> jnp.dtype:
-    """Return the dtype of a mean of leaves: at least float32, complex for complex leaves."""
+    """Return the dtype in which several leaves like this one are averaged.
+
+    It is float64 for a float64 leaf, float32 for other real leaves, and the leaf's own dtype if
+    that is complex.
+    """
     dtype = jnp.result_type(leaf)
     return dtype if jnp.issubdtype(dtype, jnp.complexfloating) else accumulation_dtype([leaf])
 

@@ -40,6 +40,11 @@ def check(name: str, value: Any, wanted: str, valid: Callable[[float], bool]) ->
 def check_count(name: str, value: Any, least: int) -> None:
     """Raise ``ValueError`` for anything but an untraced integer of at least ``least``.
 
+    Args:
+      name: The name of the hyper-parameter.
+      value: What the user passed.
+      least: The smallest integer that is allowed.
+
     Raises:
       ValueError: If ``value`` is too small, not an integer, or traced.
 

@@ -1,4 +1,4 @@
-"""One integrated gradient from several losses."""
+"""One combined gradient from several losses, by one of three strategies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -23,18 +23,23 @@ from mmpareto_jax.weightings import Weighting
 
 
 class IntegrateState(NamedTuple):
-    """State of an :class:`Integrator`; read it with :func:`~mmpareto_jax.diagnostics`."""
+    """State of an :class:`Integrator`; read it with :func:`~mmpareto_jax.diagnostics`.
+
+    Attributes:
+      encoders: The state of each encoder, by name.
+    """
 
     encoders: dict[str, EncoderState]
 
 
 class Integrator(NamedTuple):
-    """A pair of pure functions that compute one integrated gradient of several losses.
+    """A pair of pure functions that compute one combined gradient of several losses.
 
     Attributes:
       init: ``init(params) -> state``.
       value_and_grad: ``value_and_grad(params, state, *args, **kwargs) -> (values, grads, state)``,
-        or ``((values, aux), grads, state)``, with ``grads`` shaped like ``params``.
+        or ``((values, aux), grads, state)`` with ``has_aux=True``. ``values`` is the dict of losses
+        and ``grads`` is shaped like ``params``; further arguments are passed to the losses.
     """
 
     init: Callable[[Any], IntegrateState]
@@ -51,10 +56,11 @@ def integrate(
     axis_name: AxisName | None = None,
     average_over: AxisName | None = None,
 ) -> Integrator:
-    """Turn several losses into one integrated gradient.
+    """Turn several losses into functions that compute one combined gradient ("integrate" them).
 
-    The result is an ordinary gradient, without an axis of objectives, for any optimizer. The losses
-    are passed to the weighting. The strategies differ in cost:
+    That is an ordinary gradient, without an axis of objectives, for any optimizer: combined by the
+    weighting for parameters of an encoder, the gradient of the sum of the losses for others. The
+    losses are passed to the weighting. The strategies differ in cost:
 
     ============  =======  ========================================  =========================
     strategy      exact    backward passes                           memory for gradients

@@ -22,7 +22,11 @@ from mmpareto_jax._hyper_parameters import check_count
 
 
 class AggregateState(NamedTuple):
-    """State of an aggregator; read it with :func:`~mmpareto_jax.diagnostics`."""
+    """State of an aggregator; read it with :func:`~mmpareto_jax.diagnostics`.
+
+    Attributes:
+      partition: The state of ``optax.partition``, which holds each encoder's state by name.
+    """
 
     partition: optax.transforms.PartitionState
 
@@ -33,7 +37,7 @@ def per_encoder(
     num_objectives: int,
     plain: optax.GradientTransformation | None = None,
 ) -> aggregating.Aggregator:
-    """Apply a separate aggregator to the stacked gradients of each encoder.
+    """Return an aggregator that applies one of its own to the stacked gradients of each encoder.
 
     Args:
       make: Function from an encoder to its aggregator, which gets only that encoder's leaves.
@@ -95,6 +99,12 @@ def _check_gradients(
 ) -> None:
     """Check that leaves of an encoder have one row per objective, and other leaves one gradient.
 
+    Args:
+      encoders: Encoders by name.
+      labels: The name of each leaf's encoder, a tree with the structure of ``updates``.
+      updates: The gradients: leaves ``[K, *shape]`` in an encoder, otherwise ``[*shape]``.
+      params: The parameters, or None if they are unknown; then ``shape`` may be any.
+
     Raises:
       ValueError: If a gradient is not a floating-point array, has another shape, or is complex for
         a real parameter.
@@ -123,7 +133,13 @@ def _check_gradients(
 
 
 def _check_numbers(gradient: str, leaf: Any, param: Any) -> None:
-    """Raise ``ValueError`` for a gradient whose type does not fit its parameter."""
+    """Raise ``ValueError`` for a gradient whose type does not fit its parameter.
+
+    Args:
+      gradient: How the error message calls the gradient.
+      leaf: The gradient, which must be of floating-point or complex type.
+      param: Its parameter, which must be complex if the gradient is; None if it is unknown.
+    """
     dtype = dtype_of(leaf, gradient)
     if not jnp.issubdtype(dtype, jnp.inexact):
         name = "float0" if dtype == jax.dtypes.float0 else dtype

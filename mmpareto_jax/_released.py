@@ -17,8 +17,13 @@ from mmpareto_jax.weightings._mmpareto import summing_to_count, with_gamma
 def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
     r"""Return the weighting :math:`\gamma K \alpha`, to be rescaled for each tensor.
 
-    A gradient that is zero in the whole encoder is left out, as in
+    Here :math:`\alpha` is :math:`1 / K` for each of K objectives if all their inner products are
+    positive, otherwise the min-norm weights; at a Pareto stationary point without such agreement
+    the weights are zero. A gradient that is zero in the whole encoder is left out, as in
     :func:`~mmpareto_jax.weightings.mmpareto`.
+
+    Args:
+      gamma: A positive number, or an optax schedule of the step count.
     """
 
     def weights(gramian: jax.Array, gamma: jax.Array) -> jax.Array:
@@ -32,7 +37,18 @@ def released_direction(gamma: optax.ScalarOrSchedule) -> Weighting:
 
 
 def rescale_tensor(weights: jax.Array, gramian: jax.Array) -> jax.Array:
-    """Rescale the encoder's weights for one tensor, given the Gramian of that tensor."""
+    """Rescale the encoder's weights for one tensor, by a factor of at least 1.
+
+    The factor is that of the module's rule, ``max(1, |sum_i g_i| / |sum_i K alpha_i g_i|)``. It is
+    1 if the combination of this tensor's gradients is zero to working precision.
+
+    Args:
+      weights: The weights of :func:`released_direction` for the encoder, ``[K]``.
+      gramian: Inner products of this tensor's gradients, ``[K, K]``.
+
+    Returns:
+      The weights of this tensor, ``[K]``.
+    """
     total = jnp.sum(weights)
     direction = weights * weights.shape[0] / jnp.where(total == 0, 1, total)
     uniform_norm = root(quadratic_form(gramian, jnp.ones_like(weights)))

@@ -16,6 +16,7 @@ import optax
 from mmpareto_jax._encoders import quoted
 
 AxisName = str | tuple[str, ...]
+"""Name of a mapped axis of devices, of ``shard_map`` or ``pmap``, or a tuple of such names."""
 
 
 def axis_names(axis_name: AxisName | None) -> tuple[str, ...]:
@@ -26,7 +27,12 @@ def axis_names(axis_name: AxisName | None) -> tuple[str, ...]:
 
 
 def check_disjoint(axis_name: AxisName | None, average_over: AxisName | None) -> None:
-    """Raise ``ValueError`` for an axis of both sharded parameters and data parallelism."""
+    """Raise ``ValueError`` if an axis is named in both arguments.
+
+    Args:
+      axis_name: Axes over which the parameters are sharded.
+      average_over: Axes of data parallelism, over which the parameters are replicated.
+    """
     both = set(axis_names(axis_name)) & set(axis_names(average_over))
     if both:
         raise ValueError(
@@ -36,7 +42,13 @@ def check_disjoint(axis_name: AxisName | None, average_over: AxisName | None) ->
 
 
 def apart(tree: Any, axis_name: AxisName | None) -> Any:
-    """Mark values as varying over devices, so that their gradients are not summed over devices."""
+    """Mark values as varying over devices, so that their gradients are not summed over devices.
+
+    Args:
+      tree: The values, a tree of arrays; none of them changes.
+      axis_name: The mapped axes of the devices; with None, ``tree`` itself is returned, and so it
+        is where JAX does not track which values vary.
+    """
     axes = tuple(axis for axis in axis_names(axis_name) if _is_tracked(axis))
     if not axes:
         return tree
@@ -48,7 +60,13 @@ def _apart(leaf: jax.Array, axes: tuple[str, ...]) -> jax.Array:
 
 
 def _is_tracked(axis: str) -> bool:
-    """Return whether JAX tracks here which values vary over the axis."""
+    """Return whether JAX tracks here which values vary over the axis.
+
+    It does in ``shard_map`` by default, and does not in ``pmap`` and with ``check_vma=False``.
+
+    Raises:
+      ValueError: If ``axis`` is not a mapped axis here.
+    """
     try:
         index = jax.lax.axis_index(axis)
     except NameError:
@@ -66,6 +84,9 @@ def own_axes(leaf: Any, axis_name: AxisName | None, *, untracked: bool) -> tuple
       leaf: The value.
       axis_name: The axes to consider.
       untracked: Whether a value counts as each device's own where JAX does not track it.
+
+    Returns:
+      Those axes of ``axis_name`` along which the value differs from device to device.
     """
     return tuple(
         axis
@@ -81,7 +102,17 @@ def own_axes(leaf: Any, axis_name: AxisName | None, *, untracked: bool) -> tuple
 def sum_over_shards(
     gramian: jax.Array, gradient: jax.Array, axis_name: AxisName | None, *, untracked: bool = True
 ) -> jax.Array:
-    """Sum the Gramians of a gradient's shards over the devices that hold the shards."""
+    """Sum the Gramians of a gradient's shards over the devices that hold the shards.
+
+    Args:
+      gramian: Inner products on this device's shard, ``[K, K]``.
+      gradient: The shard, ``[K, *shape]``, which tells the axes over which it varies.
+      axis_name: The mapped axes to consider; None for one device.
+      untracked: As in :func:`own_axes`: whether to sum where JAX does not track what varies.
+
+    Returns:
+      The sum, ``[K, K]``; ``gramian`` itself if the gradient is the same on all devices.
+    """
     axes = own_axes(gradient, axis_name, untracked=untracked)
     return jax.lax.psum(gramian, axes) if axes else gramian
 
@@ -117,12 +148,17 @@ def average_gradients(
 
 
 def average_values(values: Any, axis_name: AxisName | None) -> Any:
-    """Return a tree of values averaged over devices."""
+    """Return a tree of values averaged over the devices of the axes; unchanged for None."""
     return values if axis_name is None else jax.lax.pmean(values, axis_name)
 
 
 def check_local(grads: Any, axis_name: AxisName | None) -> None:
-    """Raise ``ValueError`` for a gradient that JAX has already summed over the devices."""
+    """Raise ``ValueError`` for a gradient that JAX has already summed over the devices.
+
+    Args:
+      grads: The gradients, each device's own.
+      axis_name: The mapped axes of the devices; with None, nothing is checked.
+    """
     for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
         for axis in axis_names(axis_name):
             if not own_axes(leaf, axis, untracked=True):
@@ -153,7 +189,17 @@ def reduce_scatter(stack: jax.Array, axis_name: AxisName | None) -> jax.Array:
 
 
 def all_gather(shard: jax.Array, shape: tuple[int, ...], axis_name: AxisName | None) -> jax.Array:
-    """Gather the shards ``[ceil(P / n)]`` of all devices into a tensor of the given shape."""
+    """Gather the shards of all devices into one tensor, which is the same on all devices.
+
+    Args:
+      shard: This device's shard, ``[ceil(P / n)]`` with P the number of entries of ``shape``; the
+        last shard is padded.
+      shape: The shape of the tensor.
+      axis_name: The mapped axes of n devices; None for one device.
+
+    Returns:
+      Array of shape ``shape``. For one device, ``shard`` itself.
+    """
     if axis_name is None:
         return shard
     whole = jax.lax.all_gather(shard, axis_name, tiled=True, to="invarying")
@@ -161,7 +207,13 @@ def all_gather(shard: jax.Array, shape: tuple[int, ...], axis_name: AxisName | N
 
 
 def average(axis_name: AxisName | None) -> optax.GradientTransformation:
-    """Return a transformation that averages complete gradients over devices."""
+    """Return an optax transformation that averages gradients over devices.
+
+    Its ``update`` raises ``ValueError`` for a gradient that JAX has already summed over them.
+
+    Args:
+      axis_name: The mapped axes of the devices; with None, gradients pass unchanged.
+    """
 
     def update(updates: optax.Updates, state: Any, params: optax.Params | None = None) -> Any:
         del params

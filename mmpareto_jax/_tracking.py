@@ -1,4 +1,4 @@
-"""Running means of the objectives' gradients."""
+"""Running means over the steps of each objective's gradient, as in MoCo."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,10 +16,16 @@ from mmpareto_jax.weightings._weighting import next_step
 
 
 class TrackingState(NamedTuple):
-    """State of one encoder."""
+    """State of :func:`track_gradients` for one encoder.
 
-    means: optax.Updates  # leaves [K, *shape], of the parameters' dtype, at least float32
-    step: jax.Array  # () int32
+    Attributes:
+      means: The running means of the gradients, a tree like the encoder's parameters with leaves
+        ``[K, *shape]``, of the parameters' dtype, at least float32.
+      step: ``()`` int32, the number of steps taken.
+    """
+
+    means: optax.Updates
+    step: jax.Array
 
 
 def track_gradients(
@@ -107,7 +113,11 @@ def track_gradients(
 
 
 def _check_means(means: Any, updates: Any) -> None:
-    """Check that the gradients fit the means, which tell the parameters if none are passed.
+    """Check that the gradients fit the means, which have the shapes of the parameters.
+
+    Args:
+      means: The running means, with leaves ``[K, *shape]``.
+      updates: The gradients, which must have the same paths and shapes.
 
     Raises:
       ValueError: If a gradient is missing or too many, has another shape, or is complex for a real
@@ -128,7 +138,7 @@ def _check_means(means: Any, updates: Any) -> None:
 
 
 def _in_dtype_of(mean: jax.Array, gradient: jax.Array) -> jax.Array:
-    """Cast a mean to the dtype of the gradient, unless that would lose the imaginary part."""
+    """Cast a mean to the dtype of the gradient, except a complex mean of a real gradient."""
     if jnp.iscomplexobj(mean) and not jnp.iscomplexobj(gradient):
         return mean
     return mean.astype(gradient.dtype)

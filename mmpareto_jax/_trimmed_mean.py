@@ -1,4 +1,4 @@
-"""The coordinate-wise trimmed mean."""
+"""The trimmed mean of the gradients: at each coordinate, the mean without the extremes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -75,6 +75,10 @@ def _trimmed(fraction: Any, num_objectives: int) -> jax.Array:
 
     The fraction itself is rounded, so a product that is a whole number to working precision counts
     as that number: a fraction of 0.29 leaves out 29 of 100 entries.
+
+    Args:
+      fraction: A number in [0, 1/2), which may be traced.
+      num_objectives: The number K of entries; at least one of them is always kept.
     """
     given = jnp.real(fraction) if isinstance(fraction, jax.Array) else jnp.asarray(float(fraction))
     precision = float(jnp.finfo(given.dtype).eps)

@@ -1,4 +1,7 @@
-"""An active-set method that finds the objectives with positive weight."""
+"""An active-set method that finds the support of a minimizer over a simplex of weights.
+
+The support of weights is the set of objectives with positive weight, as a mask ``[K]`` bool.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,6 +12,9 @@ import jax.numpy as jnp
 
 class Optimum(NamedTuple):
     """The minimizer over the affine hull of a support, with its optimality conditions.
+
+    The support is a set of objectives. Weights of its affine hull are zero outside it and satisfy
+    the simplex's equation (such as: they sum to one), and may be negative.
 
     Attributes:
       point: ``[K]``, zero outside the support; if ``bounded`` is False, a direction along which the
@@ -53,8 +59,8 @@ def optimal_support(
 
     Args:
       optimum_over: Function from a support ``[K]`` bool to the minimizer over its affine hull.
-      start: A feasible point of shape ``[K]``.
-      excluded: Objectives that must not enter, ``[K]`` bool.
+      start: The weights to start from, ``[K]``, a point of the simplex.
+      excluded: Objectives that must not enter the support, ``[K]`` bool.
 
     Returns:
       The objectives with positive weight, ``[K]`` bool.
@@ -66,7 +72,11 @@ def optimal_support(
     eps = jnp.finfo(start.dtype).eps
 
     def enter(state: _State, optimum: Optimum) -> _State:
-        """Given a feasible optimum over the support, finish or add the worst objective."""
+        """Move to an optimum inside the simplex, and finish or add an objective to the support.
+
+        The one that most violates the optimality conditions is added. If there is none, or the
+        optimum is worse than the best so far, the search is finished.
+        """
         margin = 4 * eps * optimum.size
         progress = optimum.value < state.value - margin
         no_worse = optimum.value <= state.value + margin
@@ -84,7 +94,11 @@ def optimal_support(
         )
 
     def leave(state: _State, optimum: Optimum) -> _State:
-        """Go towards an optimum outside the simplex, or along a direction, up to the boundary."""
+        """Go towards an optimum outside the simplex up to the boundary, and shrink the support.
+
+        If the optimum is unbounded, go along its direction. The objectives whose weights become
+        zero at the boundary leave the support. Without a boundary, the search is finished.
+        """
         bounded = optimum.bounded
         direction = jnp.where(bounded, optimum.point - state.point, optimum.point)
         outside = state.support & jnp.where(bounded, optimum.point <= 0, optimum.point < 0)

@@ -1,4 +1,4 @@
-"""The alpha-fair bargaining point of the gradients."""
+"""The alpha-fair weights of the gradients, with which FairGrad and Nash-MTL combine them."""
 
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ def alpha_fair_weights(gramian: jax.Array, alpha: float) -> jax.Array:
 
 
 def check_alpha(alpha: float) -> None:
-    """Raise ``ValueError`` unless the fairness is positive and finite."""
+    """Raise ``ValueError`` unless alpha is positive and finite; accept a traced number."""
     check("alpha", alpha, "positive and finite", lambda alpha: 0 < alpha < float("inf"))
 
 
@@ -84,11 +84,34 @@ class _Iterate(NamedTuple):
 def _newton(
     cosines: jax.Array, norms: jax.Array, nearest: jax.Array, power: jax.Array
 ) -> jax.Array:
-    """Solve ``p (C p) = w^(1 - power)``, where ``p = w norms``, by damped Newton steps."""
+    """Solve ``p (C p) = w^(1 - power)``, where ``p = w norms``, by damped Newton steps.
+
+    The products and powers are elementwise, and ``C p`` is a matrix product.
+
+    Args:
+      cosines: The matrix C of the gradients' cosines, ``[K, K]``. If the gradients are
+        Pareto stationary, there is no solution and the result means nothing.
+      norms: Norms of the gradients, ``[K]``, positive.
+      nearest: The min-norm weights of C, ``[K]``, near which the iteration starts.
+      power: ``()``, one over the fairness alpha.
+
+    Returns:
+      The weights w, ``[K]``, positive.
+    """
     eps = jnp.finfo(cosines.dtype).eps
 
     def step(point: jax.Array, cosines: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return the undamped Newton step, relative to the point, and the fraction to take."""
+        """Return the undamped Newton step and the fraction of it to take.
+
+        Args:
+          point: The current ``p``, ``[K]``, positive.
+          cosines: The matrix C of the gradients' cosines, ``[K, K]``.
+          norms: Norms of the gradients, ``[K]``.
+
+        Returns:
+          The step, ``[K]``, as relative changes of the entries of ``point``, and the fraction,
+          ``()``; the next point is ``point * (1 + fraction * step)``.
+        """
         barrier = (point / norms) ** (1 - power)
         scaled = cosines * point[:, None] * point[None, :]
         residual = barrier - jnp.sum(scaled, axis=1)
@@ -108,7 +131,7 @@ def _newton(
         return change, jnp.where(shrink == 0, 1, fraction)
 
     def to_best_scale(point: jax.Array) -> jax.Array:
-        """Return the multiple of the point that minimizes the objective."""
+        """Return the multiple of the point, ``[K]``, that minimizes the convex objective."""
         squared = jnp.sum(point * jnp.sum(cosines * point[None, :], axis=1))
         ratio = jnp.sum((point / norms) ** (1 - power)) / jnp.where(squared > 0, squared, 1)
         return jnp.where(squared > 0, point * ratio ** (1 / (1 + power)), point)

@@ -1,4 +1,4 @@
-"""The conflict-averse combination of the gradients."""
+"""The weights of CAGrad: the best worst-case direction in a ball around the mean gradient."""
 
 from typing import NamedTuple
 
@@ -103,7 +103,17 @@ def conflict_averse_weights(gramian: jax.Array, c: float) -> jax.Array:
 
 
 def _worst(gramian: jax.Array, weights: jax.Array, norms: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return bounds on the smallest product of a combination and a nonzero gradient."""
+    """Bound the smallest inner product of a combination of gradients with a nonzero gradient.
+
+    Args:
+      gramian: The gradients' Gramian, ``[K, K]``.
+      weights: Weights of the combination, ``[K]``.
+      norms: Norms of the gradients, ``[K]``; gradients of norm zero do not count.
+
+    Returns:
+      A lower and an upper bound, ``()`` each: the smallest inner product minus and plus its
+      rounding error.
+    """
     products = jnp.sum(gramian * weights[None, :], axis=1)
     rounding = 8 * jnp.finfo(gramian.dtype).eps * norms * jnp.sum(jnp.abs(weights) * norms)
     lowest, highest = (
@@ -113,26 +123,45 @@ def _worst(gramian: jax.Array, weights: jax.Array, norms: jax.Array) -> tuple[ja
 
 
 def check_radius(c: float) -> None:
-    """Raise ``ValueError`` unless the radius is finite and at least 0."""
+    """Raise ``ValueError`` unless the radius c is finite and at least 0; accept a traced one."""
     check("c", c, "finite and at least 0", lambda c: 0 <= c < float("inf"))
 
 
 class _Problem(NamedTuple):
-    """Minimize ``target . p + radius sqrt(p' cosines p)`` with ``p >= 0`` and ``unit . p = 1``."""
+    """The dual problem of CAGrad, in units of the gradients' norms.
 
-    cosines: jax.Array  # [K, K]
-    target: jax.Array  # [K], the products of the normalized gradients with the mean
-    unit: jax.Array  # [K], the smallest norm divided by each norm
-    radius: jax.Array  # ()
+    It is to minimize ``target . p + radius sqrt(p' cosines p)`` over ``p >= 0`` with
+    ``unit . p = 1``. The unknown p, ``[K]``, is each weight times the norm of its gradient, up to a
+    common factor.
+
+    Attributes:
+      cosines: ``[K, K]``, the cosines of the gradients.
+      target: ``[K]``, the inner products of the normalized gradients with the mean gradient.
+      unit: ``[K]``, the smallest norm of a gradient divided by each norm.
+      radius: ``()``, the radius of the ball, c times the norm of the mean gradient.
+    """
+
+    cosines: jax.Array
+    target: jax.Array
+    unit: jax.Array
+    radius: jax.Array
 
 
 def _optimum_over(support: jax.Array, problem: _Problem) -> tuple[jax.Array, jax.Array]:
-    """Minimize over the affine hull of the support; also return the ratio of norm to radius.
+    """Minimize over the affine hull of a support: p may be negative there, and is zero elsewhere.
 
     With ``p0`` the min-norm point of the hull and ``p1`` the response to the target, the minimizer
     is ``p0 + ratio p1``, where ``ratio^2 (radius^2 - |p1|^2) = |p0|^2``. If the bracket is not
     positive, there is no minimizer: the ratio is infinite and the descent direction ``p1`` is
     returned.
+
+    Args:
+      support: The objectives whose weights may be nonzero, ``[K]`` bool.
+      problem: The function to minimize.
+
+    Returns:
+      The minimizer p, ``[K]``, and ``ratio``, ``()``: the norm ``sqrt(p' cosines p)`` over the
+      radius.
     """
     cosines, target, unit, radius = problem
     count = len(target)
@@ -160,7 +189,13 @@ def _optimum_over(support: jax.Array, problem: _Problem) -> tuple[jax.Array, jax
 
 
 def _support(problem: _Problem, start: jax.Array, zero: jax.Array) -> jax.Array:
-    """Return the objectives with positive weight."""
+    """Return the objectives with positive weight in the minimizer, ``[K]`` bool.
+
+    Args:
+      problem: The function to minimize.
+      start: The p from which the search starts, ``[K]``, at least zero, up to a factor.
+      zero: The objectives whose gradient is zero, ``[K]`` bool, which get no weight.
+    """
     cosines, target, unit, radius = problem
     eps = jnp.finfo(cosines.dtype).eps
 

@@ -1,4 +1,4 @@
-"""The projection of a combination of the gradients onto their dual cone."""
+"""The projection of a combination of gradients onto the directions that harm no objective."""
 
 from typing import NamedTuple
 
@@ -66,7 +66,15 @@ def dual_cone_weights(gramian: jax.Array, preference: jax.Array) -> jax.Array:
 
 
 def _project_pair(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
-    """Solve one or two objectives in closed form; see :func:`dual_cone_weights`."""
+    """Compute :func:`dual_cone_weights` of one or two objectives in closed form.
+
+    Args:
+      gramian: The Gramian, ``[K, K]`` with K at most 2.
+      preferences: R vectors of weights to project, ``[R, K]``.
+
+    Returns:
+      The weights of the projections, ``[R, K]``.
+    """
     squares = jnp.diagonal(gramian)
     zero = squares == 0
     # The weight that each objective needs so that the other, at its preference, does not harm it.
@@ -87,7 +95,15 @@ class _ActiveSet(NamedTuple):
 
 
 def _project(gramian: jax.Array, preferences: jax.Array) -> jax.Array:
-    """Solve R preferences at once by Lawson and Hanson's method; see :func:`dual_cone_weights`."""
+    """Compute :func:`dual_cone_weights` of any K objectives by Lawson and Hanson's method.
+
+    Args:
+      gramian: The Gramian, ``[K, K]``.
+      preferences: R vectors of weights to project, ``[R, K]``, solved at once.
+
+    Returns:
+      The weights of the projections, ``[R, K]``.
+    """
     norms = root(jnp.diagonal(gramian))
     zero = norms == 0
     safe = jnp.where(zero, 1, norms)
@@ -116,7 +132,18 @@ def _times(cosines: jax.Array, points: jax.Array) -> jax.Array:
 def _refined(
     point: jax.Array, support: jax.Array, tableau: jax.Array, cosines: jax.Array, wanted: jax.Array
 ) -> jax.Array:
-    """Take one Newton step to the optimum over the support, whose inverse the tableau holds."""
+    """Take one Newton step towards the minimizer over each support.
+
+    Args:
+      point: The points p, ``[R, K]``, zero outside the supports.
+      support: The objectives with positive weight, ``[R, K]`` bool.
+      tableau: The cosines pivoted on the supports, ``[R, K, K]``: on a support, their inverse.
+      cosines: The cosines of the gradients, ``[K, K]``.
+      wanted: The preferences in units of the norms, ``[R, K]``; ``p + wanted`` is the combination.
+
+    Returns:
+      The new points, ``[R, K]``, zero outside the supports; entries may be negative.
+    """
     slopes = jnp.where(support, _times(cosines, point + wanted), 0)
     return jnp.where(support, point - _rows(tableau, slopes), 0)
 
@@ -142,6 +169,15 @@ def _pivoted(
     """Pivot each active tableau on one index, which is a rank-one change.
 
     The entries between the support and the rest are antisymmetric, the others symmetric.
+
+    Args:
+      tableau: The tableaus, ``[R, K, K]``.
+      support: The objectives on which they are pivoted already, ``[R, K]`` bool.
+      index: The objective that enters or leaves each support, ``[R]`` int.
+      active: Whether to change each tableau, ``[R]`` bool.
+
+    Returns:
+      The new tableaus, ``[R, K, K]``.
     """
     chosen = jnp.arange(tableau.shape[-1])[None, :] == index[:, None]
     row = _rows(tableau, chosen.astype(tableau.dtype))
@@ -153,7 +189,16 @@ def _pivoted(
 
 
 def _nonnegative(cosines: jax.Array, wanted: jax.Array, zero: jax.Array) -> _ActiveSet:
-    """Minimize ``(p + wanted)' cosines (p + wanted)`` over ``p >= 0``."""
+    """Minimize ``(p + wanted)' cosines (p + wanted)`` over ``p >= 0`` by an active-set method.
+
+    Args:
+      cosines: The cosines of the gradients, ``[K, K]``.
+      wanted: The preferences in units of the norms, ``[R, K]``: R problems, solved at once.
+      zero: The objectives whose gradient is zero, ``[K]`` bool; their p stays zero.
+
+    Returns:
+      The last state, with the minimizers in ``best``, ``[R, K]``.
+    """
     count = cosines.shape[0]
     eps = jnp.finfo(cosines.dtype).eps
 

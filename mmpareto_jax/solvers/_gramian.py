@@ -1,11 +1,11 @@
-"""Functions of a Gramian that several solvers use."""
+"""Functions of a Gramian ``[K, K]``, the inner products of K gradients, that solvers share."""
 
 import jax
 import jax.numpy as jnp
 
 
 def check_square(gramian: jax.Array) -> None:
-    """Raise ``ValueError`` for anything but a square matrix."""
+    """Raise ``ValueError`` unless the Gramian is a square matrix; its values are not checked."""
     if gramian.ndim != 2 or gramian.shape[0] != gramian.shape[1]:
         raise ValueError(f"a Gramian is a square matrix, got shape {gramian.shape}")
 
@@ -42,7 +42,7 @@ def is_stationary(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
 
 
 def root(square: jax.Array) -> jax.Array:
-    """Return the square root, with derivative zero at zero."""
+    """Return the square roots of an array of any shape, with derivative zero at zero."""
     zero = square == 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
@@ -72,7 +72,10 @@ def quadratic_form(gramian: jax.Array, weights: jax.Array) -> jax.Array:
 
 
 def normalized(gramian: jax.Array) -> jax.Array:
-    """Divide a Gramian by its largest diagonal entry, so that products of entries stay in range."""
+    """Divide a Gramian by its largest diagonal entry, so that products of entries stay in range.
+
+    A Gramian with a zero diagonal, of gradients that are all zero, stays as it is.
+    """
     largest = jnp.max(jnp.diagonal(gramian))
     # Divide twice by the root, since the reciprocal of a very large entry would underflow.
     inverse = 1 / jnp.sqrt(jnp.where(largest == 0, 1, largest))

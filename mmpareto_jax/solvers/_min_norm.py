@@ -81,7 +81,7 @@ def nearest_of_nonzero(gramian: jax.Array) -> jax.Array:
 
 
 def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
-    """Solve two objectives in closed form; see :func:`min_norm_weights`."""
+    """Return :func:`min_norm_weights` of two objectives, ``[2]``, by the closed form."""
     # Scale away from the ends of the range by a power of two, which does not round. Differences of
     # nearby entries are exact, so nearly parallel gradients lose no digits here.
     gramian = gramian * jnp.where(jnp.max(gramian) > 1, 0.25, 4.0)
@@ -96,7 +96,7 @@ def _nearest_on_segment(gramian: jax.Array) -> jax.Array:
 
 
 def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
-    """Solve three or more objectives by Wolfe's method; see :func:`min_norm_weights`."""
+    """Return :func:`min_norm_weights` of K objectives, ``[K]``, by Wolfe's active-set method."""
     eps = jnp.finfo(gramian.dtype).eps
     gramian = normalized(gramian)
     zero = jnp.diagonal(gramian) == 0
@@ -114,7 +114,20 @@ def _nearest_on_simplex(gramian: jax.Array) -> jax.Array:
 
 
 def _optimum_over(support: jax.Array, cosines: jax.Array, inverse_norms: jax.Array) -> jax.Array:
-    """Minimize over the affine hull of the support, by one bordered linear system."""
+    """Minimize the norm of combinations over the affine hull of a support.
+
+    With p each weight times the norm of its gradient, up to a common factor, this minimizes
+    ``p' cosines p`` over p with ``inverse_norms . p = 1`` that are zero outside the support and may
+    be negative, by one bordered linear system.
+
+    Args:
+      support: The objectives whose weights may be nonzero, ``[K]`` bool.
+      cosines: The cosines of the gradients, ``[K, K]``.
+      inverse_norms: The smallest norm of a gradient divided by each norm, ``[K]``.
+
+    Returns:
+      The minimizer p, ``[K]``, zero outside the support.
+    """
     num_objectives = cosines.shape[0]
     both = support[:, None] & support[None, :]
     normalization = jnp.where(support, inverse_norms, 0)
@@ -132,7 +145,13 @@ def _optimum_over(support: jax.Array, cosines: jax.Array, inverse_norms: jax.Arr
 
 
 def _support(cosines: jax.Array, inverse_norms: jax.Array, zero: jax.Array) -> jax.Array:
-    """Return the objectives with positive weight."""
+    """Return the objectives with positive weight in the min-norm point, ``[K]`` bool.
+
+    Args:
+      cosines: The cosines of the gradients, ``[K, K]``.
+      inverse_norms: The smallest norm of a gradient divided by each norm, ``[K]``.
+      zero: The objectives whose gradient is zero, ``[K]`` bool, which are left out.
+    """
     eps = jnp.finfo(cosines.dtype).eps
     shortest = jnp.arange(len(zero)) == jnp.argmax(inverse_norms)
 

@@ -20,16 +20,21 @@ class Spectrum(NamedTuple):
     rank: jax.Array
 
     def apply(self, factors: jax.Array, vector: jax.Array) -> jax.Array:
-        r"""Return :math:`V \operatorname{diag}(f) V^\top x`, ``[K]``, by elementwise sums."""
+        r"""Return :math:`V \operatorname{diag}(f) V^\top x`, ``[K]``, with V the eigenvectors.
+
+        Args:
+          factors: The factor f of each eigenvector, ``[K]``.
+          vector: The vector x, ``[K]``.
+        """
         coefficients = jnp.sum(self.vectors * vector[:, None], axis=0)
         return jnp.sum(self.vectors * (factors * coefficients)[None, :], axis=1)
 
     def pseudo_solve(self, vector: jax.Array) -> jax.Array:
-        """Return the product of the pseudo-inverse and a vector, ``[K]``."""
+        """Return the product, ``[K]``, of the matrix's pseudo-inverse and a vector ``[K]``."""
         return self.apply(self.powers(-1), vector)
 
     def powers(self, exponent: float) -> jax.Array:
-        """Return the eigenvalues raised to a power, ``[K]``; zero stays zero."""
+        """Return the eigenvalues raised to a power, ``[K]``; zero stays zero, for any exponent."""
         kept = self.values > 0
         return jnp.where(kept, jnp.where(kept, self.values, 1) ** exponent, 0)
 

@@ -1,4 +1,4 @@
-"""Strategies to compute one integrated gradient from several losses, one per file."""
+"""Strategies to compute one combined gradient from several losses, one per file."""
 
 from mmpareto_jax.strategies._features import Features, features
 from mmpareto_jax.strategies._gramian import gramian

@@ -1,4 +1,4 @@
-"""The strategy "features": the Gramian at the features, one backward pass through encoders."""
+"""The strategy "features": weights from the gradients with respect to the encoders' outputs."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -40,6 +40,9 @@ def features(
 ) -> Callable[[Any], Integrated]:
     r"""Choose the weights by the gradients at the features, and run one backward pass.
 
+    The features are the outputs of the encoders. One backward pass per loss goes back to them; the
+    combined gradients then go back through the encoders once.
+
     **This is an approximation.** The Gramian is that of the losses' gradients with respect to the
     encoder's output z, not to its parameters :math:`\theta`. Since
     :math:`|\sum_i w_i \nabla_\theta L_i| \le |\partial z / \partial \theta| |\sum_i w_i \nabla_z
@@ -51,7 +54,8 @@ def features(
       encode: Function from parameters to features by encoder.
       losses: Function from parameters and features to the losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: Function from an encoder's gradients to its new state.
+      decide: Function from an encoder's name, its gradients ``[K, *shape]`` at the features and the
+        losses by name to its new state, which contains the weights.
       average_over: Mapped axes of data parallelism; each device has the features of its own
         samples.
 

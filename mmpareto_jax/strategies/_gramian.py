@@ -24,7 +24,15 @@ def gramian(
     A second pass computes the gradient of the weighted losses. This takes one more backward pass
     per encoder, and memory for one gradient.
 
-    Arguments and result are those of :func:`~mmpareto_jax.strategies.stacked`.
+    Args:
+      losses: Function from parameters to the losses by name and auxiliary output.
+      encoders: Encoders by name.
+      decide: Function from an encoder's name, its gradients ``[K, *shape]`` and the losses by name
+        to its new state, which contains the weights.
+      average_over: Mapped axes of data parallelism; None for one device.
+
+    Returns:
+      A function from parameters to :class:`Integrated`.
     """
 
     def integrated(params: Any) -> Integrated:

@@ -1,4 +1,4 @@
-"""The strategy "stacked": K gradients at once, with the fewest operations."""
+"""The strategy "stacked": all K gradients of an encoder are in memory, then combined."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def stacked(
     decide: Decide,
     average_over: AxisName | None,
 ) -> Callable[[Any], Integrated]:
-    """Stack the objectives' gradients, as :func:`~mmpareto_jax.value_and_objective_grads` does.
+    """Stack the objectives' gradients, and combine them by the weights of their Gramian.
 
     This is exact. It takes one backward pass per loss through the part that the loss depends on.
     Until they are combined, the gradients of an encoder take K times the memory of its parameters.
@@ -26,8 +26,9 @@ def stacked(
     Args:
       losses: Function from parameters to the losses by name and auxiliary output.
       encoders: Encoders by name.
-      decide: Function from an encoder's gradients to its new state.
-      average_over: Mapped axes of data parallelism.
+      decide: Function from an encoder's name, its gradients ``[K, *shape]`` and the losses by name
+        to its new state, which contains the weights.
+      average_over: Mapped axes of data parallelism; None for one device.
 
     Returns:
       A function from parameters to :class:`Integrated`.

@@ -14,12 +14,12 @@ which contains the weights."""
 
 
 class Integrated(NamedTuple):
-    """The result of a strategy.
+    """What a strategy computes from the losses in one step.
 
     Attributes:
       values: The losses by name.
-      aux: The auxiliary output of the losses.
-      grads: The integrated gradient, shaped like the parameters.
+      aux: The auxiliary output of the losses, or None if there is none.
+      grads: The combined gradient, shaped like the parameters.
       states: The new state of each encoder, by name.
     """
 
@@ -40,6 +40,17 @@ def pullback(
 
     On the devices of ``average_over``, each device differentiates its own losses with respect to
     its own primals.
+
+    Args:
+      pushforward: The derivative of the losses, from ``jax.linearize``: a function from tangents of
+        the primals to tangents of all losses by name.
+      primals: The trees with respect to which the losses are differentiated.
+      values: All losses by name, for their dtypes.
+      names: The names of the N losses, in the order of the weights.
+      average_over: Mapped axes of data parallelism; None for one device.
+
+    Returns:
+      A function whose result has one gradient for each tree of ``primals``.
     """
 
     def forward(*tangents: Any) -> list[jax.Array]:
@@ -56,11 +67,25 @@ def pullback(
 
 
 def select(labels: Sequence[str], name: str, leaves: Sequence[Any]) -> list[Any]:
-    """Return the leaves of one encoder."""
+    """Return the leaves with one label.
+
+    Args:
+      labels: The name of each leaf's encoder, or :data:`PLAIN` for a leaf in no encoder.
+      name: The label to select.
+      leaves: The leaves, in the order of ``labels``.
+    """
     return [leaf for label, leaf in zip(labels, leaves, strict=True) if label == name]
 
 
 def merge(labels: Sequence[str], parts: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """Return the leaves of all encoders in the order of the labels."""
+    """Put the leaves of all encoders back into one list, the inverse of :func:`select`.
+
+    Args:
+      labels: The name of each leaf's encoder, or :data:`PLAIN` for a leaf in no encoder.
+      parts: For each label, its leaves in their order.
+
+    Returns:
+      All leaves, in the order of ``labels``.
+    """
     remaining = {name: iter(leaves) for name, leaves in parts.items()}
     return [next(remaining[label]) for label in labels]
