@@ -1,4 +1,4 @@
-"""Aligned-MTL: independent component alignment."""
+"""Aligned-MTL: weights that make the gradients orthogonal and equally long before their sum."""
 
 from typing import Literal
 
@@ -15,7 +15,8 @@ def aligned_mtl(
 ) -> Weighting:
     r"""Make the gradients orthogonal and of equal length before they are combined.
 
-    With :math:`M = V \operatorname{diag}(\lambda) V^\top`, for the eigenvalues that are not zero,
+    With the Gramian :math:`M = V \operatorname{diag}(\lambda) V^\top`, for the eigenvalues that are
+    not zero,
 
     .. math:: w = \sqrt{\sigma}\, V \operatorname{diag}(\lambda)^{-1/2} V^\top p .
 

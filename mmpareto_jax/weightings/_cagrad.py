@@ -1,4 +1,4 @@
-"""CAGrad: conflict-averse gradient descent."""
+"""CAGrad, conflict-averse gradient descent: the best worst-case direction near the mean."""
 
 import jax
 
@@ -12,9 +12,9 @@ def cagrad(c: float = 0.5) -> Weighting:
 
     Of the directions in the ball of radius :math:`c |g_0|` around the mean gradient :math:`g_0`,
     the update is the one whose smallest inner product with a gradient is largest; its weights are
-    :math:`1 / K + c |g_0| w_i / |g_w|`. As in the paper, the update is not rescaled. The released
-    code and LibMTL divide it by :math:`1 + c^2`; the released code also multiplies it by K, to
-    match a sum of losses.
+    :math:`1 / K + c |g_0| w_i / |g_w|`, where w sums to one and :math:`g_w = \sum_i w_i g_i`. As in
+    the paper, the update is not rescaled. The released code and LibMTL divide it by :math:`1 +
+    c^2`; the released code also multiplies it by K, to match a sum of losses.
 
     At a Pareto stationary point where no direction in the ball helps every objective, the weights
     are zero. A zero gradient counts in the mean but not in the smallest inner product. See

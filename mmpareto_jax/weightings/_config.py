@@ -1,4 +1,4 @@
-"""ConFIG: conflict-free inverse gradients."""
+"""ConFIG, conflict-free inverse gradients: a direction with equal cosines to all gradients."""
 
 import jax
 import jax.numpy as jnp

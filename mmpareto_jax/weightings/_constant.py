@@ -1,4 +1,4 @@
-"""Constant weights."""
+"""Constant weights that the user chooses, one for each objective."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ def constant(weights: PerObjective) -> Weighting:
     r"""Give each objective a fixed weight that the user chooses (linear scalarization).
 
     Args:
-      weights: The weights, of shape ``[K]``, in the order of the encoder's objectives.
+      weights: The weights, of shape ``[K]``, in the order of the encoder's objectives. They are
+        used as they are, not normalized.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

@@ -1,4 +1,4 @@
-"""DualProj: projection onto the dual cone of the gradients."""
+"""DualProj: the mean gradient, projected onto the directions that harm no objective."""
 
 from mmpareto_jax.solvers import dual_cone_weights
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference
@@ -7,11 +7,13 @@ from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_pre
 def dual_proj(preference: PerObjective | None = None) -> Weighting:
     r"""Project the preferred combination onto the directions that harm no objective (DualProj).
 
-    The update is the vector nearest to :math:`G^\top u` that has no negative inner product with
-    any gradient. This is the projection of gradient episodic memory (GEM), for all objectives.
+    The update is the vector nearest to :math:`G^\top u = \sum_i u_i g_i` that has no negative inner
+    product with any gradient :math:`g_i`. This is the projection of gradient episodic memory (GEM),
+    for all objectives.
 
     Args:
-      preference: The weights u, as for :func:`~mmpareto_jax.weightings.upgrad`.
+      preference: The weights u of the preferred combination, ``[K]``. :math:`1 / K` each by
+        default, the mean gradient.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state, whose weights are at least u.

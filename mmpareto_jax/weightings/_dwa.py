@@ -1,4 +1,4 @@
-"""Dynamic weight average."""
+"""Dynamic weight average (DWA): more weight for the losses that fall more slowly."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,21 @@ from mmpareto_jax.weightings._weighting import Weighting, require_losses
 
 
 class DWAState(NamedTuple):
-    """State of :func:`dwa`."""
+    """State of :func:`dwa`: the mean losses of the last two periods, zero until they are known.
 
-    total: jax.Array  # [K], sum of the losses of this period so far, over its length
-    last: jax.Array  # [K], mean losses of the last period
-    before: jax.Array  # [K], mean losses of the period before it
-    steps: jax.Array  # () int32, steps in this period so far
-    periods: jax.Array  # () int32, periods completed, up to two
+    Attributes:
+      total: ``[K]``, the sum of the losses of this period so far, divided by the period's length.
+      last: ``[K]``, mean losses of the last period.
+      before: ``[K]``, mean losses of the period before the last.
+      steps: ``()`` int32, the number of steps in this period so far.
+      periods: ``()`` int32, the number of periods completed, at most two.
+    """
+
+    total: jax.Array
+    last: jax.Array
+    before: jax.Array
+    steps: jax.Array
+    periods: jax.Array
 
 
 def dwa(temperature: float = 2.0, period: int = 1) -> Weighting:

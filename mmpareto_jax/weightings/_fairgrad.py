@@ -1,4 +1,4 @@
-"""FairGrad: fair resource allocation among objectives."""
+"""FairGrad: weights that share the improvement fairly among the objectives."""
 
 import jax
 
@@ -10,11 +10,13 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 def fairgrad(alpha: float = 1.0) -> Weighting:
     r"""Use the direction whose gains are alpha-fair (FairGrad).
 
-    The weights solve :math:`(M w)_i = w_i^{-1 / \alpha}` and are not rescaled, as in the paper. For
-    gradients s times as long, the update is :math:`s^{(1 - \alpha) / (1 + \alpha)}` times as long.
-    All weights are zero at a Pareto stationary point, where the equation has no solution; the
-    weight of a zero gradient is zero. The released code multiplies the update by K, to match a sum
-    of losses, and clips its norm to 1 (use ``optax.clip_by_global_norm`` after the aggregator).
+    The gain of an objective is the inner product of its gradient and the update, :math:`(M w)_i`
+    with the Gramian M. The weights solve :math:`(M w)_i = w_i^{-1 / \alpha}` and are not rescaled,
+    as in the paper. For gradients s times as long, the update is :math:`s^{(1 - \alpha) / (1 +
+    \alpha)}` times as long. All weights are zero at a Pareto stationary point, where the equation
+    has no solution; the weight of a zero gradient is zero. The released code multiplies the update
+    by K, to match a sum of losses, and clips its norm to 1 (use ``optax.clip_by_global_norm`` after
+    the aggregator).
 
     Args:
       alpha: The fairness, a positive number. 1 is proportional fairness; as alpha grows, the result

@@ -1,4 +1,4 @@
-"""FAMO: fast adaptive multitask optimization."""
+"""FAMO, fast adaptive multitask optimization: weights learned from how fast losses fall."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,13 +11,21 @@ from mmpareto_jax.weightings._weighting import Weighting, log_losses, next_step
 
 
 class FAMOState(NamedTuple):
-    """State of :func:`famo`."""
+    """State of :func:`famo`: the learned logits, what Adam keeps, and the last losses.
 
-    logits: jax.Array  # [K]
-    mean: jax.Array  # [K], Adam's running mean of the slope of the logits
-    square: jax.Array  # [K], Adam's running mean of its square
-    log_losses: jax.Array  # [K], logarithms of the losses of the last step
-    step: jax.Array  # () int32
+    Attributes:
+      logits: ``[K]``, zero at the start.
+      mean: ``[K]``, Adam's running mean of the gradient with respect to the logits.
+      square: ``[K]``, Adam's running mean of the square of that gradient.
+      log_losses: ``[K]``, logarithms of the losses of the last step.
+      step: ``()`` int32, the number of steps taken.
+    """
+
+    logits: jax.Array
+    mean: jax.Array
+    square: jax.Array
+    log_losses: jax.Array
+    step: jax.Array
 
 
 def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
@@ -26,9 +34,9 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     .. math::
       w_i = \frac{z_i / L_i}{\sum_j z_j / L_j}, \qquad z = \operatorname{softmax}(\xi) .
 
-    The logits :math:`\xi` take one step of Adam with the gradient :math:`(\partial z / \partial
-    \xi)^\top \delta`, where :math:`\delta_i` is the decrease of :math:`\log L_i` in the last step:
-    the losses that fell most lose weight.
+    The weights sum to one. The logits :math:`\xi`, zero at the start, take one step of Adam with
+    the gradient :math:`(\partial z / \partial \xi)^\top \delta`, where :math:`\delta_i` is the
+    decrease of :math:`\log L_i` in the last step: the losses that fell most lose weight.
 
     **Limitations:** The published method evaluates the losses once more on the same batch after
     each step. Here :math:`\delta` compares the losses of successive calls, which saves that forward
@@ -95,5 +103,10 @@ _MEAN_DECAY, _SQUARE_DECAY = 0.9, 0.999  # the defaults of Adam
 
 
 def _seen(decay: float, steps: jax.Array) -> jax.Array:
-    """Return ``1 - decay ** steps``, the bias correction of a running mean that starts at zero."""
+    """Return ``1 - decay ** steps``, the bias correction of a running mean that starts at zero.
+
+    Args:
+      decay: The share of the old value in the running mean, in (0, 1).
+      steps: ``()``, the number of steps taken, as a floating-point number of at least 1.
+    """
     return -jnp.expm1(steps * math.log(decay))

@@ -1,4 +1,4 @@
-"""The geometric mean of the losses."""
+"""The weights with which the combined gradient is that of the geometric mean of the losses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GradNorm: gradient normalization."""
+"""GradNorm, gradient normalization: weights learned so that losses fall at a common rate."""
 
 from typing import Any, NamedTuple
 
@@ -11,11 +11,17 @@ from mmpareto_jax.weightings._weighting import Weighting, next_step, require_los
 
 
 class GradNormState(NamedTuple):
-    """State of :func:`gradnorm`."""
+    """State of :func:`gradnorm`: the learned weights, and what they are learned from.
 
-    weights: jax.Array  # [K], with sum K
-    initial_losses: jax.Array  # [K], losses of the first step
-    step: jax.Array  # () int32
+    Attributes:
+      weights: ``[K]``, of sum K, the weights of the next step; all 1 at the start.
+      initial_losses: ``[K]``, the losses of the first step; all 1 before it.
+      step: ``()`` int32, the number of steps taken.
+    """
+
+    weights: jax.Array
+    initial_losses: jax.Array
+    step: jax.Array
 
 
 def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:

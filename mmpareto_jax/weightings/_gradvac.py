@@ -1,4 +1,4 @@
-"""GradVac: gradient vaccine."""
+"""GradVac, gradient vaccine: gradients turned towards each other, then summed."""
 
 from typing import Any, NamedTuple
 
@@ -12,18 +12,25 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 class GradVacState(NamedTuple):
-    """State of :func:`gradvac`."""
+    """State of :func:`gradvac`: the running means of the cosines, and a random key.
 
-    targets: jax.Array  # [K, K], the target cosines of pairs of gradients
-    key: jax.Array  # [2] uint32, random key for the orders of the next step
+    Attributes:
+      targets: ``[K, K]``, the running means of the cosines of gradient i, after it was turned, and
+        gradient j; zero at the start. The next gradients are turned until they reach them.
+      key: ``[2]`` uint32, the random key for the orders of the next step.
+    """
+
+    targets: jax.Array
+    key: jax.Array
 
 
 def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
     r"""Turn each gradient until its cosines reach their running means, and sum them (GradVac).
 
-    This works as :func:`~mmpareto_jax.weightings.pcgrad`, but if the cosine :math:`\phi` of
-    :math:`g_i'` and :math:`g_j` is below its running mean :math:`\hat\phi_{ij}`, the gradient
-    becomes
+    This works as :func:`~mmpareto_jax.weightings.pcgrad`: each gradient :math:`g_i` is compared
+    with the others in a random order of its own, and changed to :math:`g_i'`. But if the cosine
+    :math:`\phi` of :math:`g_i'` and :math:`g_j` is below its running mean :math:`\hat\phi_{ij}`,
+    the gradient becomes
 
     .. math::
       g_i' + \frac{|g_i'| (\hat\phi_{ij} \sqrt{1 - \phi^2} - \phi \sqrt{1 - \hat\phi_{ij}^2})}
@@ -40,7 +47,7 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
     Args:
       beta: Weight of the new cosine in the running mean, in [0, 1]. 0.01 by default, as in the
         paper; in LibMTL and TorchJD it is 0.5.
-      seed: As for :func:`~mmpareto_jax.weightings.pcgrad`.
+      seed: Seed of the random orders, 0 by default. All encoders draw the same orders.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the running means and a random key.
@@ -81,7 +88,17 @@ def gradvac(beta: float = 0.01, seed: int = 0) -> Weighting:
         def meet(
             step: int, turned: tuple[jax.Array, jax.Array, jax.Array]
         ) -> tuple[jax.Array, jax.Array, jax.Array]:
-            """Turn each g_i' = sum_k C_ik g_k by its next gradient; <g_i', g_k> is (C M)_ik."""
+            """Turn each gradient towards the next one in its order.
+
+            Args:
+              step: The place in the orders, from 0 to K - 1.
+              turned: The coefficients C of the turned gradients g_i' = sum_k C_ik g_k, their inner
+                products (C M)_ik = <g_i', g_k>, and the running means of the cosines, each
+                ``[K, K]``.
+
+            Returns:
+              The same three arrays after the turn.
+            """
             coefficients, products, targets = turned
             others = orders[:, step]
             own = root(jnp.clip(jnp.sum(coefficients * products, axis=1), 0))

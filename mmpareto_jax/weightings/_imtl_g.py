@@ -1,4 +1,4 @@
-"""IMTL-G: impartial multi-task learning by gradients."""
+"""IMTL-G, impartial multi-task learning: equal projections onto all gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +10,14 @@ from mmpareto_jax.weightings._weighting import Weighting, stateless
 def imtl_g() -> Weighting:
     r"""Use the combination with equal projections onto all gradients (IMTL-G).
 
-    .. math:: v = M^+ (|g_1|, \dots, |g_K|)^\top, \qquad w = v / \textstyle\sum_i v_i .
+    .. math:: v = M^+ (|g_1|, \dots, |g_K|)^\top, \qquad w = v / \textstyle\sum_i v_i ,
 
-    For linearly independent gradients the update's inner product with every unit gradient is the
-    same. The pseudo-inverse extends this to dependent ones (Quinton & Rey 2024). Weights may be
-    negative. The sum of v may be negative too: the update then worsens every objective, by the same
-    projection. A change of scale of a single gradient can cause this. If the sum of v vanishes, as
-    for opposite gradients, the weights are zero.
+    with :math:`M^+` the pseudo-inverse of the Gramian M. For linearly independent gradients the
+    update's inner product with every unit gradient is the same. The pseudo-inverse extends this to
+    dependent ones (Quinton & Rey 2024). Weights may be negative. The sum of v may be negative too:
+    the update then worsens every objective, by the same projection. A change of scale of a single
+    gradient can cause this. If the sum of v vanishes, as for opposite gradients, the weights are
+    zero.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.

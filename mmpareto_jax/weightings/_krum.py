@@ -1,4 +1,4 @@
-"""Krum and multi-Krum."""
+"""Krum and multi-Krum: the mean of the gradients that are nearest to their neighbors."""
 
 from typing import Any
 

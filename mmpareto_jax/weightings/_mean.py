@@ -1,4 +1,4 @@
-"""The mean of the gradients."""
+"""The weights 1 / K, which combine K gradients to their mean."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""MetaBalance."""
+"""MetaBalance: gradients scaled towards the norm of the first objective's gradient."""
 
 from typing import Any, NamedTuple
 
@@ -11,9 +11,13 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 class MetaBalanceState(NamedTuple):
-    """State of :func:`metabalance`: the running means of the gradients' norms."""
+    """State of :func:`metabalance`: the running means of the gradients' norms.
 
-    norms: jax.Array  # [K]
+    Attributes:
+      norms: ``[K]``, zero at the start; their bias towards zero is not corrected.
+    """
+
+    norms: jax.Array
 
 
 def metabalance(relax: float = 0.7, decay: float = 0.9) -> Weighting:
@@ -30,7 +34,8 @@ def metabalance(relax: float = 0.7, decay: float = 0.9) -> Weighting:
     Args:
       relax: The relaxation factor r: 0 does not change the gradients, 1 gives all of them the same
         mean norm. 0.7 by default, as in the released code.
-      decay: Weight of the old value in the running means. 0.9 by default, as in the released code.
+      decay: Weight of the old value in the running means, in [0, 1). 0.9 by default, as in the
+        released code.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the running means.

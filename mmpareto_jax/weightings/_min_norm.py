@@ -1,4 +1,4 @@
-"""The conventional Pareto method: min-norm weights."""
+"""The conventional Pareto method: min-norm weights, scaled to sum to K."""
 
 import jax
 

@@ -13,9 +13,13 @@ from mmpareto_jax.weightings._weighting import Weighting, next_step
 
 
 class MMParetoState(NamedTuple):
-    """State of :func:`mmpareto`: the number of steps taken, for a scheduled gamma."""
+    """State of :func:`mmpareto`: the number of steps taken, for a scheduled gamma.
 
-    step: jax.Array  # () int32
+    Attributes:
+      step: ``()`` int32, 0 at the start.
+    """
+
+    step: jax.Array
 
 
 def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
@@ -25,10 +29,11 @@ def mmpareto(gamma: optax.ScalarOrSchedule = 1.5) -> Weighting:
       w = \gamma \lambda K \alpha, \qquad
       \lambda = \frac{|\sum_i g_i|}{|\sum_i K \alpha_i g_i|} \ge 1,
 
-    with the min-norm weights :math:`\alpha` if two objectives conflict (:math:`M_{ij} < 0`) and
-    :math:`\alpha_i = 1 / K` otherwise, so that the norm of the update is :math:`\gamma` times that
-    of the uniform baseline. If the objectives conflict and the min-norm point is zero (to working
-    precision, see :func:`~mmpareto_jax.solvers.is_stationary`), the weights are zero.
+    with the min-norm weights :math:`\alpha`, of sum one, if two objectives conflict (:math:`M_{ij}
+    < 0` in the Gramian) and :math:`\alpha_i = 1 / K` otherwise, so that the norm of the update is
+    :math:`\gamma` times that of the uniform baseline. If the objectives conflict and the min-norm
+    point is zero (to working precision, see :func:`~mmpareto_jax.solvers.is_stationary`), the
+    weights are zero.
 
     A zero gradient is left out: :math:`\alpha` and K are those of the other objectives, and its own
     weight is :math:`\gamma \lambda`. This is not the limit of a gradient that goes to zero, and
@@ -81,8 +86,12 @@ def with_gamma(
     """Make a weighting from a function of the Gramian and the current value of gamma.
 
     Args:
-      weights: Function from the Gramian ``[K, K]`` and gamma ``()`` to the weights ``[K]``.
-      gamma: As for :func:`mmpareto`.
+      weights: Function from the Gramian ``[K, K]`` and gamma ``()`` to the weights ``[K]``. Its
+        result does not count where the Gramian is not finite: the weights are NaN then.
+      gamma: A positive number, or an optax schedule of the step count, which starts at 0.
+
+    Raises:
+      ValueError: If ``gamma`` is a number that is not positive and finite.
     """
     if not callable(gamma):
         check("gamma", gamma, "positive and finite", lambda gamma: 0 < gamma < float("inf"))
@@ -104,6 +113,14 @@ def with_gamma(
 
 
 def summing_to_count(gramian: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Return the weights of nonzero gradients times their number, and 1 for zero gradients."""
+    """Return min-norm weights times the number of nonzero gradients, and 1 for zero gradients.
+
+    Args:
+      gramian: The Gramian, ``[K, K]``, whose diagonal tells which gradients are zero.
+      alpha: Weights of sum one, ``[K]``, zero for zero gradients.
+
+    Returns:
+      Weights of sum K, ``[K]``.
+    """
     zero = jnp.diagonal(gramian) == 0
     return jnp.where(zero, 1, jnp.sum(~zero, dtype=alpha.dtype) * alpha)

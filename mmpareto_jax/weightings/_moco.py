@@ -1,4 +1,4 @@
-"""MoCo: multi-objective gradient correction."""
+"""MoCo, multi-objective gradient correction: min-norm weights learned step by step."""
 
 from typing import Any, NamedTuple
 
@@ -11,10 +11,15 @@ from mmpareto_jax.weightings._weighting import Weighting, next_step
 
 
 class MoCoState(NamedTuple):
-    """State of :func:`moco`."""
+    """State of :func:`moco`: the learned weights, and the number of steps taken.
 
-    weights: jax.Array  # [K], on the simplex
-    step: jax.Array  # () int32
+    Attributes:
+      weights: ``[K]``, at least zero and of sum one; 1 / K each at the start.
+      step: ``()`` int32, 0 at the start.
+    """
+
+    weights: jax.Array
+    step: jax.Array
 
 
 def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weighting:
@@ -22,7 +27,8 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
 
     .. math:: w \leftarrow \Pi_\Delta \left( w - \gamma t^{-\sigma} (M + \rho I) w \right),
 
-    with the step t = 1, 2, 3 and so on. The weights start at :math:`1 / K` each.
+    with the step t = 1, 2, 3 and so on, the Gramian M, and the projection :math:`\Pi_\Delta` onto
+    the weights that are at least zero and sum to one. The weights start at :math:`1 / K` each.
 
     **Limitations:** The published method computes the Gramian of running means of the gradients,
     :math:`y_i \leftarrow y_i - \beta (y_i - g_i)`, and combines these means. A weighting does not
@@ -36,7 +42,8 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
         code.
       gamma_decay: The exponent :math:`\sigma` by which the learning rate decays. 0.5 by default, as
         in LibMTL.
-      rho: Regularization :math:`\rho`. 0 by default, as in LibMTL.
+      rho: Regularization :math:`\rho`, which pulls the weights towards equal ones. 0 by default, as
+        in LibMTL.
 
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the weights and a step count.

@@ -1,4 +1,4 @@
-"""Nash-MTL: multi-task learning as a bargaining game."""
+"""Nash-MTL: the weights of the Nash bargaining solution between the objectives."""
 
 from typing import Any, NamedTuple
 
@@ -11,19 +11,25 @@ from mmpareto_jax.weightings._weighting import Weighting, next_step
 
 
 class NashMTLState(NamedTuple):
-    """State of :func:`nash_mtl`: the number of steps taken, and the weights between updates."""
+    """State of :func:`nash_mtl`: the number of steps taken, and the weights between updates.
 
-    step: jax.Array  # () int32
-    weights: jax.Array  # [K], before the norm of the update is clipped
+    Attributes:
+      step: ``()`` int32, 0 at the start.
+      weights: ``[K]``, the last solution, before the norm of the update is clipped; zero at the
+        start.
+    """
+
+    step: jax.Array
+    weights: jax.Array
 
 
 def nash_mtl(max_norm: float = 1.0, update_every: int = 1) -> Weighting:
     r"""Use the Nash bargaining solution between the objectives (Nash-MTL).
 
-    The weights solve :math:`M w = 1 / w` (elementwise). Since :math:`w^\top M w = K`, the norm of
-    the update is :math:`\sqrt K` for gradients of any scale. If this exceeds ``max_norm``, the
-    weights are scaled down, as in the released code. With the default of 1, the norm of the update
-    is always 1, so that the learning rate alone sets the length of the step.
+    The weights solve :math:`M w = 1 / w` (elementwise), with the Gramian M. Since :math:`w^\top M w
+    = K`, the norm of the update is :math:`\sqrt K` for gradients of any scale. If this exceeds
+    ``max_norm``, the weights are scaled down, as in the released code. With the default of 1, the
+    norm of the update is always 1, so that the learning rate alone sets the length of the step.
 
     The unit of a loss does not matter either: if a gradient becomes longer by a factor, its weight
     becomes smaller by the same factor.

@@ -1,4 +1,4 @@
-"""PCGrad: projecting conflicting gradients."""
+"""PCGrad: each gradient is projected off those with which it conflicts; all are summed."""
 
 from typing import Any, NamedTuple
 
@@ -9,9 +9,13 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 class PCGradState(NamedTuple):
-    """State of :func:`pcgrad`: the random key for the orders of the next step."""
+    """State of :func:`pcgrad`: the random key for the orders of the next step.
 
-    key: jax.Array  # [2] uint32
+    Attributes:
+      key: ``[2]`` uint32.
+    """
+
+    key: jax.Array
 
 
 def pcgrad(seed: int = 0) -> Weighting:
@@ -60,7 +64,16 @@ def pcgrad(seed: int = 0) -> Weighting:
         smallest = jnp.finfo(gramian.dtype).tiny  # of the normal numbers
 
         def meet(step: int, projected: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            """Project each g_i' = sum_k C_ik g_k off its next gradient; <g_i', g_k> is (C M)_ik."""
+            """Project each gradient off the next one in its order, if the two conflict.
+
+            Args:
+              step: The place in the orders, from 0 to K - 1.
+              projected: The coefficients C of the projected gradients g_i' = sum_k C_ik g_k, and
+                their inner products (C M)_ik = <g_i', g_k>, each ``[K, K]``.
+
+            Returns:
+              The same two arrays after the projection.
+            """
             coefficients, products = projected
             others = orders[:, step]
             inner = products[rows, others]
@@ -81,5 +94,14 @@ def pcgrad(seed: int = 0) -> Weighting:
 
 
 def random_orders(key: jax.Array, num_objectives: int) -> jax.Array:
-    """Draw a random order of all objectives for each objective, ``[K, K]`` int32."""
+    """Draw an independent, uniformly random order of all objectives for each objective.
+
+    Args:
+      key: A random key.
+      num_objectives: The number K of objectives.
+
+    Returns:
+      Integers of shape ``[K, K]``; row i is the order of objective i, a permutation of 0 to K - 1, which
+      contains i itself.
+    """
     return jnp.argsort(jax.random.uniform(key, (num_objectives, num_objectives)), axis=1)

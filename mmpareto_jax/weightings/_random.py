@@ -1,4 +1,4 @@
-"""Random loss weighting."""
+"""Random weights at each step: the softmax of K standard normal numbers, which sums to one."""
 
 from typing import Any, NamedTuple
 
@@ -8,13 +8,19 @@ from mmpareto_jax.weightings._weighting import Weighting
 
 
 class RandomState(NamedTuple):
-    """State of :func:`random`: the random key for the weights of the next step."""
+    """State of :func:`random`: the random key for the weights of the next step.
 
-    key: jax.Array  # [2] uint32
+    Attributes:
+      key: ``[2]`` uint32.
+    """
+
+    key: jax.Array
 
 
 def random(seed: int = 0) -> Weighting:
     r"""Draw new random weights at each step, the softmax of K standard normal numbers.
+
+    The weights are positive and sum to one. They do not depend on the gradients or the losses.
 
     Args:
       seed: Seed of the weights, 0 by default. All encoders draw the same weights.

@@ -1,4 +1,4 @@
-"""SDMGrad: direction-oriented multi-objective gradient descent."""
+"""SDMGrad: the min-norm combination of the gradients, pulled towards a preferred one."""
 
 from typing import Any, NamedTuple
 
@@ -11,9 +11,13 @@ from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_obje
 
 
 class SDMGradState(NamedTuple):
-    """State of :func:`sdmgrad`: the weights from which the next descent starts."""
+    """State of :func:`sdmgrad`: the weights from which the next descent starts.
 
-    weights: jax.Array  # [K], on the simplex
+    Attributes:
+      weights: ``[K]``, at least zero and of sum one; 1 / K each at the start.
+    """
+
+    weights: jax.Array
 
 
 def sdmgrad(

@@ -1,4 +1,4 @@
-"""STCH: smooth Tchebycheff scalarization."""
+"""STCH, smooth Tchebycheff scalarization: the gradient of a smooth maximum of the losses."""
 
 from typing import Any
 

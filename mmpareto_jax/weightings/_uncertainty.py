@@ -1,4 +1,4 @@
-"""Uncertainty weighting."""
+"""Uncertainty weighting: objectives with a large learned variance get a small weight."""
 
 from typing import Any, NamedTuple
 
@@ -10,9 +10,13 @@ from mmpareto_jax.weightings._weighting import Weighting, require_losses
 
 
 class UncertaintyState(NamedTuple):
-    """State of :func:`uncertainty`: the logarithms of the variances."""
+    """State of :func:`uncertainty`: the learned logarithms of the objectives' variances.
 
-    log_variances: jax.Array  # [K]
+    Attributes:
+      log_variances: ``[K]``, zero at the start.
+    """
+
+    log_variances: jax.Array
 
 
 def uncertainty(learning_rate: float = 2.5e-3) -> Weighting:

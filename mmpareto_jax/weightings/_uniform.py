@@ -1,4 +1,4 @@
-"""The uniform baseline."""
+"""The uniform baseline: the same weight for every objective, 1 by default."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""UPGrad: unconflicting projection of gradients."""
+"""UPGrad: each gradient is projected onto the directions that harm no objective, then summed."""
 
 import jax
 import jax.numpy as jnp

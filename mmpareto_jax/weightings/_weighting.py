@@ -1,4 +1,4 @@
-"""The type of a weighting, and what weightings share."""
+"""The type :class:`Weighting`, and functions that several weightings share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -34,7 +34,11 @@ class Weighting(NamedTuple):
 
 
 def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
-    """Make a weighting without state from a function of the Gramian."""
+    """Make a weighting without state from a function of the Gramian.
+
+    Args:
+      weights: Function from the Gramian ``[K, K]`` to the weights ``[K]``.
+    """
 
     def init(num_objectives: int) -> tuple[()]:
         del num_objectives
@@ -48,15 +52,19 @@ def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
 
 
 def next_step(step: jax.Array) -> jax.Array:
-    """Return a step count plus one, which stays at the largest integer when it gets there."""
+    """Return a step count ``()`` plus one; the largest integer of its dtype stays as it is."""
     return jnp.asarray(optax.safe_increment(step))
 
 
 def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
     """Return the losses, or raise ``ValueError`` with a hint how to pass them.
 
+    Args:
+      losses: The losses, ``[K]``, or None if the user passed none.
+      method: The name of the weighting, for the error message.
+
     Raises:
-      ValueError: If there are none.
+      ValueError: If ``losses`` is None.
     """
     if losses is None:
         raise ValueError(f"{method} needs the losses: tx.update(grads, state, params, losses=...)")
@@ -64,7 +72,15 @@ def require_losses(losses: jax.Array | None, method: str) -> jax.Array:
 
 
 def log_losses(losses: jax.Array | None, method: str) -> jax.Array:
-    """Return the logarithms of the losses: minus infinity for zero, NaN for a negative loss."""
+    """Return the logarithms of the losses: minus infinity for zero, NaN for a negative loss.
+
+    Args:
+      losses: The losses, ``[K]``, or None if the user passed none.
+      method: The name of the weighting, for the error message.
+
+    Raises:
+      ValueError: If ``losses`` is None.
+    """
     return jnp.log(require_losses(losses, method))
 
 
@@ -74,6 +90,11 @@ PerObjective = Sequence[float] | jax.Array
 
 def per_objective(values: PerObjective, name: str, num_objectives: int) -> jax.Array:
     """Return the values as an array of shape ``[K]``.
+
+    Args:
+      values: One number for each objective.
+      name: How the error message calls the values.
+      num_objectives: The number K of objectives.
 
     Raises:
       ValueError: If there is not one value for each objective.
@@ -91,7 +112,8 @@ def with_preference(
 
     Args:
       weights: Function from the Gramian ``[K, K]`` and the preference ``[K]`` to weights ``[K]``.
-      preference: Weights of the objectives. 1 / K each by default.
+      preference: Weights of the objectives, ``[K]``; None for 1 / K each. The ``init`` of the
+        weighting raises ``ValueError`` if there are not K of them.
     """
 
     def init(num_objectives: int) -> tuple[()]:
