@@ -21,13 +21,13 @@ VERBS = (
 
 
 def load(verb: str) -> Verb:
-    """Import a verb and return its main function."""
+    """Import the module of a verb, such as ``step``, and return the function ``main`` in it."""
     main: Verb = importlib.import_module(f"benchmarks.{verb}").main
     return main
 
 
 def main() -> None:
-    """Run the verb that the command line names."""
+    """Run the benchmark (verb) that the arguments of the command line name."""
     run(
         "python -m benchmarks",
         "Measure what the library costs and how exact its solvers are.",

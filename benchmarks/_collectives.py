@@ -24,7 +24,7 @@ LOOP = re.compile(r" while\(.*\bbody=%?([^,\s]+)")
 
 
 class Collective(NamedTuple):
-    """One collective instruction.
+    """One instruction of a compiled program with which devices exchange data.
 
     Attributes:
       kind: Its name, such as "all-reduce".
@@ -61,6 +61,9 @@ def collectives(text: str, devices: int) -> list[Collective]:
       text: HLO of the program, from ``compiled.as_text()``.
       devices: Number of devices on which it runs.
 
+    Returns:
+      The collectives in the order of the text; each is there once.
+
     Raises:
       ValueError: If a collective is in the body of a loop, so that the number of its runs is not
         known, or if its groups of devices have several sizes or an unknown notation.
@@ -79,7 +82,15 @@ def collectives(text: str, devices: int) -> list[Collective]:
 
 
 def bytes_moved(text: str, devices: int) -> float:
-    """Return the bytes that each device sends in all collectives of a program."""
+    """Return the bytes that each device sends in all collectives of a program.
+
+    Args:
+      text: HLO of the program, from ``compiled.as_text()``.
+      devices: Number of devices on which it runs.
+
+    Raises:
+      ValueError: As for :func:`collectives`.
+    """
     return math.fsum(collective.moved for collective in collectives(text, devices))
 
 
@@ -95,7 +106,12 @@ def _collective(instruction: re.Match[str], devices: int) -> Collective:
 
 
 def _results(shape: str) -> str:
-    """Return the results, the second entry of the tuple shape of an asynchronous start."""
+    """Return the results, the second entry of the tuple shape of an asynchronous start.
+
+    Example:
+      >>> _results("(f32[2]{0}, f32[8]{0})")
+      ' f32[8]{0}'
+    """
     entries = []
     depth = start = 0
     for i, character in enumerate(shape):
@@ -111,7 +127,12 @@ def _results(shape: str) -> str:
 
 
 def _array_bytes(kind: str, bits: str, shape: str) -> int:
-    """Return the bytes of an array; numbers of four or two bits are packed.
+    """Return the bytes of an array, rounded up; numbers of four or two bits are packed.
+
+    Args:
+      kind: The letters of the array's type in HLO, such as "bf" of ``bf16[2,3]``.
+      bits: The digits of the type, such as "16", empty for "pred".
+      shape: The sizes of the axes, such as "2,3", empty for a scalar.
 
     Example:
       >>> _array_bytes("bf", "16", "2,3"), _array_bytes("pred", "", ""), _array_bytes("s", "4", "6")
@@ -123,6 +144,13 @@ def _array_bytes(kind: str, bits: str, shape: str) -> int:
 
 def _group(rest: str, devices: int) -> int:
     """Return the number of devices in a group, from the attributes of a collective.
+
+    Args:
+      rest: The text of the instruction after its opening parenthesis.
+      devices: Number of devices of the program: the size of the group if none is written.
+
+    Raises:
+      ValueError: If the groups have several sizes or an unknown notation.
 
     Example:
       >>> _group("replica_groups={{0,1},{2,3}}", 4), _group("replica_groups=[1,4]<=[4]", 4)

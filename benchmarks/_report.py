@@ -8,7 +8,13 @@ from experiments.data.storage.files import write_together
 
 
 def save(output: Path, table: str, results: dict[str, Any]) -> None:
-    """Print the table, and write it to ``table.md`` and the numbers to ``results.json``."""
+    """Print the table, and write it to ``table.md`` and the numbers to ``results.json``.
+
+    Args:
+      output: Folder of both files, which is made if it is missing.
+      table: The table, as Markdown.
+      results: The numbers, of types that JSON has.
+    """
     print(table)  # first, in case writing fails
     output.mkdir(parents=True, exist_ok=True)
     write_together(

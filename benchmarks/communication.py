@@ -3,10 +3,11 @@
 The bytes are counted from the collectives of the compiled step (see
 :mod:`benchmarks._collectives`) for virtual CPU devices. The network is the ResNet-18 audio-video
 network with small inputs, whose batch statistics are exchanged too. XLA partitions these steps
-under ``jit``: the uniform baseline, the naive step (the gradients of each objective are averaged,
-then integrated), and the gramian and features strategies. The gramian strategy also runs in
-``shard_map`` on losses that are averaged over devices. The exact integration on shards is
-``mmp.mmpareto(encoders, average_over="data")`` in ``shard_map``.
+under ``jit``: the uniform baseline (training on the sum of the losses), the naive step (the
+gradients of each objective are averaged, then combined), and the strategies "gramian" and
+"features" of ``mmp.integrate``. The gramian strategy also runs in ``shard_map`` on losses that are
+averaged over devices. "Exact on shards" is ``mmp.mmpareto(encoders, average_over="data")`` in
+``shard_map``.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ NAMES = ("naive", "gramian under jit", "gramian in shard_map", "exact on shards"
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What to compile."""
+    """Settings of this benchmark: for how many devices the steps are compiled."""
 
     devices: tuple[int, ...] = (8, 64, 256)
     """Numbers of virtual devices. On eight or fewer, a small step also runs, for comparison."""
@@ -38,7 +39,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-communication"))
     """Count the bytes that data-parallel steps exchange, relative to the uniform step.
 
     Args:
-      protocol: What to compile.
+      protocol: For how many devices the steps are compiled.
       output: Folder for the table, as Markdown and JSON.
     """
     from tqdm import tqdm
@@ -57,7 +58,16 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-communication"))
 
 
 def measure(devices: int) -> dict[str, Any]:
-    """Count in a new process the bytes that the steps move on this number of devices."""
+    """Count the bytes that a device sends in each step, in a new process with virtual devices.
+
+    Args:
+      devices: Number of virtual CPU devices.
+
+    Returns:
+      The report of :mod:`benchmarks._problems.data_parallel`: "devices", "parameters" (their
+      number) and "steps", by name, each with "bytes", "by kind" of collective and, on at most eight
+      devices, "deviation" from the update on one device.
+    """
     flags = (
         f"--xla_force_host_platform_device_count={devices} "
         "--xla_backend_optimization_level=0"  # no effect on collectives; compiles faster
@@ -73,7 +83,11 @@ def measure(devices: int) -> dict[str, Any]:
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
-    """Write a row per number of devices, and how much the updates differ from one device."""
+    """Write a Markdown table of bytes, a row for each number of devices, and the deviations.
+
+    Args:
+      found: What :func:`measure` returned for each number of devices.
+    """
     rows = []
     for mesh in found:
         uniform = mesh["steps"]["uniform"]["bytes"]

@@ -14,10 +14,10 @@ gramian in shard_map  2 K b + 2 b        (3 + 2 K) / 3
 features              2 b                1
 ====================  =================  ============================
 
-The computation counts one forward pass, and each backward pass as twice its operations. The
-gramian strategy has one more backward pass, and must average every objective's gradient to compute
-the Gramian of the averages; under ``jit`` XLA may send activations as well. Integration reads each
-of K gradients twice and writes one. On shards, every chip does this for an n-th of the gradients;
+The computation counts one forward pass, and each backward pass as twice its operations. The gramian
+strategy has one more backward pass, and must average every objective's gradient to compute the
+Gramian of the averages; under ``jit`` XLA may send activations as well. To combine K gradients, a
+chip reads each twice and writes one. On shards, every chip does this for an n-th of the gradients;
 the gramian strategy reads them once. The estimate assumes that nothing overlaps and that links have
 no latency. Losses that share only a part of the network cost less.
 ``tests/benchmarks/test_estimate.py`` compares the bytes with those counted in compiled programs.
@@ -36,7 +36,7 @@ COMMAND = "python -m benchmarks estimate"
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A network and the system that trains it."""
+    """A network, and the data-parallel chips that train it."""
 
     parameters: float = 7e9
     """Number of parameters that all objectives share."""
@@ -55,22 +55,37 @@ class System:
 
 
 class Step(NamedTuple):
-    """The cost of a step on one chip."""
+    """The cost of a training step on one chip.
 
-    moved: float  # bytes that it sends
-    computing: float  # seconds
+    Attributes:
+      moved: Bytes that the chip sends.
+      computing: Seconds of the forward and backward passes.
+      communicating: Seconds to send the bytes.
+      integrating: Seconds to combine the gradients of the objectives.
+      gradients: How many gradients of all parameters the chip holds at once.
+    """
+
+    moved: float
+    computing: float
     communicating: float
     integrating: float
-    gradients: float  # how many gradients it holds at once
+    gradients: float
 
     @property
     def seconds(self) -> float:
-        """Return the total time, without overlap."""
+        """Return the seconds of the whole step, in which nothing overlaps."""
         return self.computing + self.communicating + self.integrating
 
 
 def estimate(system: System) -> dict[str, Step]:
     """Estimate the cost of the step for each way to train.
+
+    Args:
+      system: The network and the chips.
+
+    Returns:
+      The cost on one chip, by the name of the step in the table of this module: "uniform", "naive",
+      "exact on shards", "gramian in shard_map" and "features".
 
     Example:
       >>> steps = estimate(System(parameters=1e9, objectives=2, chips=2, link_gbps=8))
@@ -120,7 +135,12 @@ def main(system: System, output: Path = Path("runs", "bench-estimate")) -> None:
 
 
 def markdown(system: System, steps: dict[str, Step]) -> str:
-    """Write a row for each way to train."""
+    """Write a Markdown table of the costs, with a row for each way to train, and a caption.
+
+    Args:
+      system: The network and the chips, for the caption.
+      steps: The costs by name, from :func:`estimate`.
+    """
     rows = [
         [
             name,

@@ -1,6 +1,6 @@
 """The verb ``features``: measure how the features strategy affects the accuracy.
 
-MMPareto trains on colored-and-gray digits by the protocol of the demo, once with weights from the
+MMPareto trains on colored-and-gray digits as in the demo, once with weights from the
 gradients of the parameters (the exact strategy "stacked") and once with weights from those of the
 features. In every step of the exact run, both updates are computed for the same parameters and
 samples, and compared by the cosine between them and the ratio of their norms.
@@ -44,7 +44,14 @@ COMPARED = ("stacked", "features")
 
 
 class Agreement(NamedTuple):
-    """The comparison of the features strategy's gradient of an encoder with the exact one."""
+    """The comparison of the features strategy's gradient of an encoder with the exact one.
+
+    Attributes:
+      cosine: ``()``, the cosine of the two gradients.
+      norm_ratio: ``()``, the norm of the features strategy's gradient over that of the exact one.
+
+    For all steps together, :func:`by_seed` makes both ``[seeds, steps]``.
+    """
 
     cosine: Any
     norm_ratio: Any
@@ -54,7 +61,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-features")) -> N
     """Compare the features strategy with the exact one on colored-and-gray digits.
 
     Args:
-      protocol: What to run.
+      protocol: The number of seeds and epochs, and gamma.
       output: Folder for the table, as Markdown and JSON.
     """
     from tqdm import tqdm
@@ -99,8 +106,8 @@ def build(
     """Build the program of ``train --method mmpareto`` with the gradient of the given strategy.
 
     Args:
-      protocol: What to run.
-      arrays: The data.
+      protocol: The number of seeds and epochs, and gamma.
+      arrays: The data set, colored-and-gray digits.
       strategy: "stacked" or "features".
 
     Returns:
@@ -175,19 +182,34 @@ def build(
 
 
 def agreement(gradient: Any, exact: Any) -> Agreement:
-    """Return the cosine of two gradients, and the norm of the first over that of the second."""
+    """Return the cosine of two gradients, and the norm of the first over that of the second.
+
+    Args:
+      gradient: A tree of arrays, which counts as one vector.
+      exact: A tree of the same structure. If either is zero, the cosine is NaN.
+    """
     norms = optax.tree.norm(gradient), optax.tree.norm(exact)
     return Agreement(optax.tree.vdot(gradient, exact) / (norms[0] * norms[1]), norms[0] / norms[1])
 
 
 def by_seed(steps: list[dict[str, Agreement]], seeds: int) -> dict[str, Agreement]:
-    """Return the agreements of all steps as arrays ``[seeds, steps]`` by encoder."""
+    """Return the agreements of all steps as arrays ``[seeds, steps]`` by encoder.
+
+    Args:
+      steps: For each step, the agreement by encoder: all steps of one seed, then of the next.
+      seeds: The number of seeds.
+    """
     stack: Callable[..., Any] = lambda *values: np.reshape(np.stack(values), (seeds, -1))  # noqa: E731
     return jax.tree.map(stack, *jax.device_get(steps))
 
 
 def accuracy_table(histories: Mapping[str, list[History]], modalities: tuple[str, ...]) -> str:
-    """Write the accuracies of all heads and the shares of steps in conflict by strategy."""
+    """Write a Markdown table of accuracies and of shares of steps in conflict, in per cent.
+
+    Args:
+      histories: For each strategy, the records of one run per seed.
+      modalities: The modalities, "gray" and "color", whose names encoders and heads have too.
+    """
     rows = [
         [
             name,
@@ -201,7 +223,13 @@ def accuracy_table(histories: Mapping[str, list[History]], modalities: tuple[str
 
 
 def agreement_table(agreements: Mapping[str, Agreement], steps_per_epoch: int) -> str:
-    """Write the mean cosines by period, the smallest cosine and the norm ratios by encoder."""
+    """Write a Markdown table of the agreements, with a row for each encoder.
+
+    Args:
+      agreements: For each encoder, cosines and norm ratios ``[seeds, steps]``.
+      steps_per_epoch: The number of steps in an epoch; the table has a column each for the first
+        epoch, all epochs and the last epoch.
+    """
     rows = []
     for name, found in agreements.items():
         cosine = found.cosine

@@ -1,4 +1,4 @@
-"""The verb ``input``: measure whether training waits for data."""
+"""The verb ``input``: measure whether training on CREMA-D waits for its batches."""
 
 import dataclasses
 import itertools
@@ -31,7 +31,7 @@ DATASET = "crema-d"
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What to measure."""
+    """Settings of this benchmark: the clips, the training step and the worker processes."""
 
     clips: int = 240
     """Number of clips to make, with CREMA-D's layout and sizes, if there is no archive: each actor
@@ -54,7 +54,7 @@ def main(
     """Measure the input pipeline of CREMA-D against the training step.
 
     Args:
-      protocol: What to measure.
+      protocol: The clips, the training step and the numbers of workers to compare.
       data_dir: Folder of CREMA-D's archive; by default, clips of its sizes are made.
       output: Folder for the table, as Markdown and JSON.
     """
@@ -88,12 +88,13 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
 
     Args:
       splits: The opened data set.
-      protocol: What to measure.
+      protocol: The model, the batch size, the numbers of workers, and how often to measure.
 
     Returns:
       Samples per second of "step" (steps on a batch in memory) and, for each number W of workers,
       of "pipeline W" (batches without training) and "training W" (steps on the batches of the
-      pipeline); and "waiting W", the share of the training time spent waiting for a batch.
+      pipeline); and "waiting W", the share of the training time spent waiting for a batch, from 0
+      to 1.
     """
     preset = data.named(DATASET).preset
     optimization = dataclasses.replace(preset.optimization, batch_size=protocol.batch_size)
@@ -122,7 +123,13 @@ def measure(splits: Splits, protocol: Protocol) -> dict[str, list[float]]:
 
 
 def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
-    """Measure a pipeline's samples per second after the batches made ahead are used up."""
+    """Measure a pipeline's samples per second after the batches made ahead are used up.
+
+    Args:
+      batches: The batches of the pipeline, at least ``ahead + protocol.steps``.
+      ahead: The number of first batches that do not count, since they may be there already.
+      protocol: The number of steps (batches) to time, and the samples of each.
+    """
     for batch in itertools.islice(batches, ahead):
         jax.block_until_ready(batch)
     start = time.perf_counter()
@@ -132,7 +139,16 @@ def drained(batches: Iterator[Batch], ahead: int, protocol: Protocol) -> float:
 
 
 def trained(compiled: Program, batches: Iterator[Batch], protocol: Protocol) -> tuple[float, float]:
-    """Measure the samples per second of training, and the share of time it waited."""
+    """Measure the samples per second of training, and the share of time it waited.
+
+    Args:
+      compiled: The program whose steps are timed, from a fresh state; a first step does not count.
+      batches: The batches, at least ``1 + protocol.steps``.
+      protocol: The number of steps to time, and the samples of each.
+
+    Returns:
+      The samples per second, and the share of the time spent waiting for a batch, from 0 to 1.
+    """
     state = compiled.initial_state(0)
     state, metrics = compiled.step(state, next(batches))
     jax.block_until_ready(metrics)

@@ -1,4 +1,4 @@
-"""The verb ``methods``: measure the speed of each training method."""
+"""The verb ``methods``: measure the steps per second of each training method of Table 1."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,9 +1,10 @@
 """The verb ``optimality``: measure how well weights solve the problem of their method.
 
-Residuals are relative and evaluated in NumPy float64, on the same Gramians for this library and,
-if it is installed, for TorchJD with its defaults. Every residual depends on the scale of the
-weights: a multiple of a solution is not a solution. The gradients have seven scales, from a
-thousandth to a thousand.
+A residual is the error of the weights of one Gramian: 0 for an exact solution. Residuals are
+relative and evaluated in NumPy float64, on the same Gramians for this library and, if it is
+installed, for TorchJD with its defaults. Every residual depends on the scale of the weights: a
+multiple of a solution is not a solution. The gradients have seven scales, from a thousandth to a
+thousand.
 """
 
 import importlib.util
@@ -35,7 +36,15 @@ CAGRAD_RADIUS = 0.5
 
 
 class Row(NamedTuple):
-    """The residuals of one method of one library, over all Gramians on which it is defined."""
+    """The residuals of one method of one library, over all Gramians on which it is defined.
+
+    Attributes:
+      method: The name of the method, a key of ``METHODS``.
+      library: "mmpareto_jax" or "TorchJD".
+      cases: The number of Gramians.
+      median: The median of the residuals, which are 0 for exact weights.
+      worst: The largest residual.
+    """
 
     method: str
     library: str
@@ -45,7 +54,14 @@ class Row(NamedTuple):
 
 
 class Method(NamedTuple):
-    """The residual of a method, and whether it is defined only without Pareto stationarity."""
+    """How to compute the residual of a method, and on which Gramians it is defined.
+
+    Attributes:
+      residual: Function from a Gramian ``[K, K]`` and weights to their residual, 0 if exact. The
+        weights are ``[K]``, or ``[K, K]``, one row for each projection, for UPGrad.
+      needs_ascent: Whether the method has a solution only for gradients that are not Pareto
+        stationary.
+    """
 
     residual: Residual
     needs_ascent: bool = False
@@ -74,6 +90,10 @@ def simplex_residual(gramian: Array, weights: Array) -> float:
     The gap is :math:`\max(0, w'Mw - \min_i (Mw)_i) / \sum_{ij} w_i |M_{ij}| w_j`; the larger of
     the two counts.
 
+    Args:
+      gramian: The Gramian of the gradients, ``[K, K]``.
+      weights: The weights w, ``[K]``.
+
     Example:
       >>> simplex_residual(np.eye(2), np.array([0.5, 0.5]))
       0.0
@@ -90,6 +110,11 @@ def dual_cone_residual(gramian: Array, preference: Array, weights: Array) -> flo
     It is the largest violation of ``v >= u``, ``Mv >= 0`` and ``(v - u)'Mv = 0``. Each objective
     counts in units of its norm; the first two violations are divided by
     :math:`s = \sum_i |v_i| |g_i|`, the third by its square.
+
+    Args:
+      gramian: The Gramian of the gradients, ``[K, K]``, none of which is zero.
+      preference: The weights u to project, ``[K]``.
+      weights: The weights v of the projection, ``[K]``.
     """
     norms = np.sqrt(np.diag(gramian))
     size = float(np.abs(weights) @ norms)
@@ -138,6 +163,10 @@ def fair_residual(gramian: Array, weights: Array) -> float:
 
     FairGrad has alpha = 1, and the weights of Nash-MTL are not clipped.
 
+    Args:
+      gramian: The Gramian M of the gradients, ``[K, K]``.
+      weights: The weights w, ``[K]``.
+
     Example:
       >>> fair_residual(np.diag([1.0, 4.0]), np.array([1.0, 0.5]))
       0.0
@@ -170,7 +199,15 @@ METHODS = {
 
 
 def gradients(count: int) -> list[Array]:
-    """Return fixed gradients of K objectives, of all scales, first with full rank."""
+    """Return fixed random gradients of K objectives, of all scales, the same at each call.
+
+    Args:
+      count: The number K of objectives, at least 2.
+
+    Returns:
+      140 arrays ``[K, P]`` with P parameters: 100 of rank K, where P = 2 K, and then 40 of lower
+      rank, where P < K. Their scales, from a thousandth to a thousand, take turns.
+    """
     rng = np.random.default_rng([SEED, count])
     full = [rng.standard_normal((count, 2 * count)) for _ in range(FULL_RANK)]
     deficient = [
@@ -180,7 +217,14 @@ def gradients(count: int) -> list[Array]:
 
 
 def _ours(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """Yield our weights by method; for UPGrad, the weights of each projection, ``[K, K]``."""
+    """Yield the weights of this library by method, for each array of gradients.
+
+    Args:
+      jacobians: Arrays of gradients ``[K, P]``, with the same K.
+
+    Yields:
+      Weights ``[K]`` in float64 by method; for UPGrad those of each projection, ``[K, K]``.
+    """
     count = len(jacobians[0])
     weightings = {
         "min_norm": mmp.min_norm_weights,
@@ -202,7 +246,14 @@ def _weights_of(weighting: mmp.Weighting, count: int) -> Callable[[jax.Array], j
 
 
 def _torchjd(jacobians: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    """Yield TorchJD's weights by method, with its defaults."""
+    """Yield TorchJD's weights by method, with its defaults, for each array of gradients.
+
+    Args:
+      jacobians: Arrays of gradients ``[K, P]``, with the same K.
+
+    Yields:
+      Weights ``[K]`` in float64 by method; for UPGrad those of each projection, ``[K, K]``.
+    """
     torch: Any = importlib.import_module("torch")
     aggregation: Any = importlib.import_module("torchjd.aggregation")
     nash: Any = importlib.import_module("torchjd.aggregation._nash_mtl")
@@ -255,7 +306,13 @@ def measure() -> list[Row]:
 
 
 def _has_ascent(gramian: Array) -> bool:
-    """Return whether some direction ascends on every objective."""
+    """Return whether the normalized gradients are not Pareto stationary.
+
+    Then some direction has a positive inner product with every gradient.
+
+    Args:
+      gramian: The Gramian of the gradients, ``[K, K]``, none of which is zero.
+    """
     norms = np.sqrt(np.diag(gramian))
     with jax.enable_x64(True):
         cosines = gramian / np.outer(norms, norms)
@@ -267,7 +324,7 @@ _min_norm = jax.jit(mmp.min_norm_weights)
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Write a table of the rows.
+    """Write a Markdown table of the rows, in the order of ``METHODS``.
 
     Example:
       >>> print(markdown([Row("cagrad", "mmpareto_jax", 420, 1e-16, 2e-15)]))

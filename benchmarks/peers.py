@@ -3,9 +3,9 @@
 All train ResNet-18 on sound and on video with late fusion, in float32 on the CPU, by SGD with
 momentum on the same batch. All programs take turns in every round, with the number of threads that
 they choose themselves. The time of a step is divided by that of the plain step of its own framework
-in the same round. The integration alone (Gramian, weights, combination) starts from the gradients
-of both objectives in the form of each framework: stacked for ours, one dict of tensors per
-objective for the released rule.
+in the same round. The integration alone, which combines the gradients of both objectives (Gramian,
+weights, combination), starts from these gradients in the form of each framework: stacked for ours,
+one dict of tensors per objective for the released rule.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ OURS = {"ours, MMPareto, stacked": "stacked", "ours, MMPareto, features": "featu
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What to measure, and how often."""
+    """Settings of this benchmark: the size of the batch, and how often to measure."""
 
     batch_size: int = 8
     """Number of samples, each a spectrogram and two frames."""
@@ -51,7 +51,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-peers")) -> None
     """Time our training step and those of torch, TorchJD, LibMTL and the released rule.
 
     Args:
-      protocol: What to measure.
+      protocol: The size of the batch, and how often to measure.
       output: Folder for the table, as Markdown and JSON.
     """
     missing = [name for name in ("torch", "torchjd") if not importlib.util.find_spec(name)]
@@ -81,7 +81,15 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-peers")) -> None
 
 
 def step_times(protocol: Protocol) -> dict[str, np.ndarray]:
-    """Measure the seconds of every step, one number per round."""
+    """Measure the seconds of a training step of each library.
+
+    Args:
+      protocol: The size of the batch, and the number of rounds.
+
+    Returns:
+      Seconds by the name of the step, ``[rounds]``, such as of "ours, uniform" and "torch", the
+      plain steps.
+    """
     from benchmarks._problems import torch_training
     from benchmarks._problems.torch_audio_video import batch_like
 
@@ -100,7 +108,17 @@ def step_times(protocol: Protocol) -> dict[str, np.ndarray]:
 
 
 def integration_times(rounds: int) -> dict[str, np.ndarray]:
-    """Measure the seconds of the integration alone, on random gradients of the encoders."""
+    """Measure the seconds to combine given gradients, without forward and backward passes.
+
+    The gradients are random, of the parameters of both encoders.
+
+    Args:
+      rounds: The number of rounds.
+
+    Returns:
+      Seconds by name, ``[rounds]``: of "ours" and the "released rule", and of two kernels with
+      which to compare: "read" (both gradients) and "read and write" (their sum).
+    """
     import torch
 
     from benchmarks._problems import torch_released
@@ -133,7 +151,11 @@ def integration_times(rounds: int) -> dict[str, np.ndarray]:
 
 
 def step_table(times: dict[str, np.ndarray]) -> str:
-    """Write the time of each step over its framework's plain step, and in milliseconds."""
+    """Write a Markdown table: each step's time over its framework's plain step, and in ms.
+
+    Args:
+      times: Seconds by the name of the step, ``[rounds]``, from :func:`step_times`.
+    """
     rows = []
     for name, values in times.items():
         plain = "ours, uniform" if name.startswith("ours") else "torch"
@@ -143,7 +165,13 @@ def step_table(times: dict[str, np.ndarray]) -> str:
 
 
 def integration_table(times: dict[str, np.ndarray]) -> str:
-    """Write the time of the released rule over ours, and of ours over streaming the bytes."""
+    """Write a Markdown table: the released rule's time over ours, and ours over the floor.
+
+    The floor is the time to read the gradients, and to read them again and write one.
+
+    Args:
+      times: Seconds by name, ``[rounds]``, from :func:`integration_times`.
+    """
     ours, released = times["ours"], times["released rule"]
     floor = times["read"] + times["read and write"]
     rows = [
@@ -157,13 +185,18 @@ def integration_table(times: dict[str, np.ndarray]) -> str:
 
 
 def milliseconds(seconds: np.ndarray) -> str:
-    """Format times in seconds as their median, minimum and maximum in milliseconds."""
+    """Format times in seconds, ``[rounds]``, as median, minimum and maximum in milliseconds.
+
+    Example:
+      >>> milliseconds(np.array([0.001, 0.002, 0.009]))
+      '2 (1 to 9)'
+    """
     values = 1e3 * np.array([np.median(seconds), np.min(seconds), np.max(seconds)])
     return "{:.0f} ({:.0f} to {:.0f})".format(*values)
 
 
 def versions() -> str:
-    """Return the names and versions of the compared packages."""
+    """Return names and versions of the installed packages that are compared, as a list in text."""
     installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
     names = ("jax", "torch", "torchjd", "LibMTL")
     return ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if n in installed)

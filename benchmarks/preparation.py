@@ -35,7 +35,7 @@ FROM_FILES = (
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What to prepare."""
+    """Settings of this benchmark: the data sets, their sizes and the numbers of workers."""
 
     datasets: tuple[str, ...] = FROM_FILES
     """Data sets that are prepared from files."""
@@ -53,12 +53,16 @@ class Protocol:
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """The result of one preparation."""
+    """The time that it took to prepare a data set once, and its size."""
 
     dataset: str
+    """Name of the data set."""
     workers: int
+    """Number of processes that decoded; 0 for the main process alone."""
     samples: int
+    """Number of samples in all splits."""
     seconds: float
+    """Wall time of the preparation, with the start of the processes."""
     size: int
     """Size of the prepared set on disk, in bytes."""
 
@@ -74,7 +78,7 @@ def main(
     All files are generated, except those of MNIST, whose checksums are known.
 
     Args:
-      protocol: What to prepare.
+      protocol: The data sets, their sizes and the numbers of workers.
       mnist_dir: Folder of MNIST; by default, the sets that are made from it are left out.
       mfeat_dir: Folder of UCI Multiple Features; by default, its files are generated too.
       output: Folder for the table, as Markdown and JSON.
@@ -112,7 +116,7 @@ def measure(dataset: str, protocol: Protocol, given: Path | None) -> list[Prepar
 
     Args:
       dataset: Name of the data set.
-      protocol: What to prepare.
+      protocol: The sizes of the files to generate, and the numbers of workers.
       given: Folder of its files, or None to generate them.
 
     Returns:
@@ -161,7 +165,7 @@ def prepare(dataset: str, files: Path, prepared_dir: Path, workers: int) -> Prep
       dataset: Name of the data set.
       files: Folder of the files from which it is prepared.
       prepared_dir: Folder for the prepared set.
-      workers: Number of processes that decode.
+      workers: Number of processes that decode; with 0, the main process decodes.
     """
     import tensorflow_datasets  # noqa: F401  (its import takes seconds, which must not count)
 
@@ -174,7 +178,12 @@ def prepare(dataset: str, files: Path, prepared_dir: Path, workers: int) -> Prep
 
 
 def markdown(found: dict[str, list[Preparation]]) -> str:
-    """Write a row for each data set, with a dash for what was not measured."""
+    """Write a Markdown table with a row for each data set, a dash for what was not measured.
+
+    Args:
+      found: For each data set, its preparations with different numbers of workers, from
+        :func:`measure`; may be empty.
+    """
     workers = sorted({each.workers for runs in found.values() for each in runs})
     head = ["data set", "samples", *(f"{number} workers, samples/s" for number in workers)]
     rows = [[dataset, *_cells(runs, workers)] for dataset, runs in found.items()]

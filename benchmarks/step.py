@@ -1,7 +1,8 @@
 """The verb ``step``: measure the cost of MMPareto relative to the uniform baseline.
 
-It measures the training step of the network for CG-MNIST, and the integration of gradients alone
-relative to the time to stream the bytes that it must move.
+The uniform baseline is training on the sum of the losses. The benchmark measures the training step
+of the network for CG-MNIST, and the time to combine given gradients, relative to the time to stream
+the bytes that this must move.
 """
 
 import functools
@@ -38,7 +39,10 @@ SHAPE = (1000, 1000)
 
 
 def main(output: Path = Path("runs", "bench"), rounds: int = 10) -> None:
-    """Measure the cost of the training step and of the integration of gradients.
+    """Measure the cost of the training step, and of combining the gradients alone.
+
+    For the step these are the FLOPs and the wall time of MMPareto over those of the uniform step;
+    for combining, the wall time over that of plain kernels that stream the same bytes.
 
     Args:
       output: Folder for the table, as Markdown and JSON.
@@ -68,7 +72,14 @@ def _text(value: float | Ratio) -> str:
 
 
 def of_the_step(rounds: int) -> dict[str, float | Ratio]:
-    """Measure ratios of the compiled steps: FLOPs, by XLA's cost analysis, and wall time."""
+    """Measure MMPareto's step over the uniform step: FLOPs, by XLA's cost analysis, and wall time.
+
+    Args:
+      rounds: The number of rounds; the wall time in each is a mean over three calls.
+
+    Returns:
+      The two ratios, by their names in the table.
+    """
     shapes = {name: (28, 28, channels) for name, channels in CHANNELS.items()}
     model = cg_cnn(shapes, dict.fromkeys(["joint", *CHANNELS], 10), rngs=nnx.Rngs(0))
     graph, state = nnx.split(model)
@@ -106,7 +117,15 @@ def of_the_step(rounds: int) -> dict[str, float | Ratio]:
 
 
 def uniform_step(losses: Step, tx: optax.GradientTransformation) -> Step:
-    """Return the step of plain training on the sum of the losses, without this library."""
+    """Return the step of plain training on the sum of the losses, without this library.
+
+    Args:
+      losses: Function from parameters and a batch to a dict of scalar losses.
+      tx: The optimizer.
+
+    Returns:
+      Function ``step(params, opt_state, *batch) -> (params, opt_state, values)``.
+    """
 
     def step(params: Any, opt_state: Any, *batch: Any) -> Any:
         def total(params: Any) -> Any:
@@ -121,7 +140,15 @@ def uniform_step(losses: Step, tx: optax.GradientTransformation) -> Step:
 
 
 def mmpareto_step(losses: Step, tx: optax.GradientTransformation) -> Step:
-    """Return the step of training with MMPareto, as in the README."""
+    """Return the step of training with MMPareto, as in the README.
+
+    Args:
+      losses: Function from parameters and a batch to a dict of scalar losses.
+      tx: The optimizer, which begins with the aggregator ``mmp.mmpareto``.
+
+    Returns:
+      Function ``step(params, opt_state, *batch) -> (params, opt_state, values)``.
+    """
 
     def step(params: Any, opt_state: Any, *batch: Any) -> Any:
         values, grads = mmp.value_and_objective_grads(losses, ENCODERS)(params, *batch)
@@ -132,10 +159,18 @@ def mmpareto_step(losses: Step, tx: optax.GradientTransformation) -> Step:
 
 
 def of_the_integration(rounds: int) -> dict[str, float | Ratio]:
-    """Measure the time of ``aggregate`` on 25 million float32 parameters and two objectives.
+    """Measure the time to combine the gradients of 25 million float32 parameters by MMPareto.
+
+    There are two objectives. The whole update, its Gramian and its combination are measured.
 
     The floor is the time of plain streaming kernels, in the same round, to read both gradients once
     for the Gramian, and to read them once more and write the combination.
+
+    Args:
+      rounds: The number of rounds.
+
+    Returns:
+      Ratios of times, by their names in the table.
     """
     keys = jax.random.split(jax.random.key(0), TENSORS)
     params = {f"tensor {i}": jnp.zeros(SHAPE) for i in range(TENSORS)}

@@ -1,5 +1,6 @@
 """The verb ``strategies``: measure operations, memory and time of each strategy's step.
 
+The strategies "stacked", "gramian" and "features" are those of ``mmp.integrate``, with MMPareto.
 Operations and temporary bytes are those that XLA reports for the compiled step, including SGD with
 momentum and donated buffers. There are two networks: ResNet-18 on sound and on video with the input
 sizes of the paper, which is two encoders with two objectives each; and one deep encoder with eight
@@ -30,7 +31,7 @@ FLOAT_BYTES = 4
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What to measure, and how often."""
+    """Settings of this benchmark: the sizes of the two networks, and how often to measure."""
 
     batch_size: int = 4
     """Number of samples of sound and video."""
@@ -41,7 +42,12 @@ class Protocol:
 
 
 class Cost(NamedTuple):
-    """The cost of a compiled step, as reported by XLA."""
+    """The cost of a compiled step, as reported by XLA.
+
+    Attributes:
+      flops: Floating-point operations.
+      temporary_bytes: Bytes of memory beyond those of the arguments and results.
+    """
 
     flops: float
     temporary_bytes: int
@@ -51,7 +57,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-strategies")) ->
     """Compare operations, memory and time of the three strategies with the plain step.
 
     Args:
-      protocol: What to measure.
+      protocol: The sizes of the two networks, and how often to measure.
       output: Folder for the table, as Markdown and JSON.
     """
     make_folder(output)
@@ -89,7 +95,14 @@ def main(protocol: Protocol, output: Path = Path("runs", "bench-strategies")) ->
 
 
 def late_fusion(protocol: Protocol) -> tuple[dict[str, Cost], dict[str, Ratio]]:
-    """Measure the steps of the audio-video network, and their wall times over the uniform step."""
+    """Measure the steps of the audio-video network, and their wall times over the uniform step.
+
+    Args:
+      protocol: The batch size and the number of rounds.
+
+    Returns:
+      The costs of "uniform" and of each strategy, and for each strategy the ratio of wall times.
+    """
     size = protocol.batch_size
     problem = audio_video.problem({"audio": (size, *AUDIO), "video": (size, *VIDEO)})
     compiled = compile_steps(problem, audio_video.ENCODERS)
@@ -107,25 +120,46 @@ def late_fusion(protocol: Protocol) -> tuple[dict[str, Cost], dict[str, Ratio]]:
 
 
 class Memory(NamedTuple):
-    """Costs of the steps of the deep encoder, and the sizes with which to compare them."""
+    """Costs of the steps of the deep encoder, and the sizes with which to compare them.
+
+    Attributes:
+      costs: The costs of "uniform" and of each strategy.
+      gradient_bytes: Bytes of one gradient of all parameters.
+      largest_bytes: Bytes of the largest tensor of parameters.
+    """
 
     costs: dict[str, Cost]
     gradient_bytes: int
     largest_bytes: int
 
     def excess(self, name: str) -> float:
-        """Return a step's temporary bytes beyond those of the uniform step, in gradients."""
+        """Return the temporary bytes of a step beyond those of the uniform step.
+
+        Args:
+          name: The name of the strategy.
+
+        Returns:
+          The bytes divided by those of one gradient of all parameters.
+        """
         beyond = self.costs[name].temporary_bytes - self.costs["uniform"].temporary_bytes
         return beyond / self.gradient_bytes
 
     @property
     def allowed(self) -> float:
-        """Return the aim for "gramian", 1.2 gradients and K largest tensors, in gradients."""
+        """Return the largest :meth:`excess` that the strategy "gramian" should have.
+
+        It is the memory of 1.2 gradients and K times the largest tensor, with K objectives, divided
+        by that of one gradient.
+        """
         return 1.2 + len(shared_encoder.HEADS) * self.largest_bytes / self.gradient_bytes
 
 
 def deep(layers: int) -> Memory:
-    """Measure the strategies on the shared encoder with this number of layers."""
+    """Compile the strategies on one encoder with K objectives, and return their costs.
+
+    Args:
+      layers: The number of layers of the encoder.
+    """
     problem = shared_encoder.problem(layers)
     sizes = [FLOAT_BYTES * leaf.size for leaf in jax.tree.leaves(problem.params)]
     steps = compile_steps(problem, shared_encoder.ENCODERS)
@@ -135,7 +169,16 @@ def deep(layers: int) -> Memory:
 def compile_steps(
     problem: training.Problem, encoders: Mapping[str, mmp.Encoder]
 ) -> dict[str, tuple[Any, training.State]]:
-    """Compile the steps of the uniform baseline and the strategies; return initial states too."""
+    """Compile the steps of the uniform baseline and of the three strategies.
+
+    Args:
+      problem: The network and its batch.
+      encoders: Encoders by name.
+
+    Returns:
+      For "uniform" and each strategy, the compiled function from a state (which it donates) and a
+      batch to the next state, and the initial state.
+    """
     steps = {"uniform": training.uniform(problem)}
     for strategy in training.STRATEGIES:
         steps[strategy] = training.integrated(problem, encoders, strategy)
@@ -146,12 +189,21 @@ def compile_steps(
 
 
 def cost(compiled: Any) -> Cost:
-    """Return the operations and temporary bytes of a compiled program."""
+    """Return the operations and temporary bytes of a program that ``jax.jit`` compiled."""
     return Cost(flops(compiled), compiled.memory_analysis().temp_size_in_bytes)
 
 
 def training_program(step: Any, state: training.State, batch: Any) -> Callable[[], Any]:
-    """Return a function that takes the next step at each call, from a copy of the state."""
+    """Return a function that takes the next step of training at each call.
+
+    Args:
+      step: Function from a state, which it may donate, and a batch to the next state.
+      state: The initial state, which is copied.
+      batch: The batch of every step.
+
+    Returns:
+      A function without arguments that returns the new state.
+    """
     state = jax.tree.map(jnp.copy, state)
 
     def program() -> Any:

@@ -1,9 +1,9 @@
 """The verb ``weightings``: time our weightings and TorchJD's.
 
-The protocol was written down before the runs. For each number of objectives K there is a fixed set
-of random Gramians and losses in float32, the same for all implementations. An implementation that
-needs gradients gets Cholesky factors of the Gramians, so that the number of parameters does not
-matter. A call computes the weights of one Gramian and carries the state on to the next call. In
+This procedure was written down before the runs. For each number of objectives K there is a fixed
+set of random Gramians and losses in float32, the same for all implementations. An implementation
+that needs gradients gets Cholesky factors of the Gramians, so that the number of parameters does
+not matter. A call computes the weights of one Gramian and carries the state on to the next call. In
 each round our jitted function and TorchJD's implementation take turns, and each is called once per
 Gramian. A first round, which compiles and warms up, does not count. Dispatch is included for both,
 since users pay for it. PyTorch runs on one thread, which is fastest at these sizes. The ratio is
@@ -35,7 +35,7 @@ COMMAND = "python -m benchmarks weightings"
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What to measure, and how often."""
+    """Settings of this benchmark: the numbers of objectives, and how often to measure."""
 
     objectives: tuple[int, ...] = (2, 4, 8, 32)
     """Numbers of objectives, K."""
@@ -46,14 +46,24 @@ class Protocol:
 
 
 class Row(NamedTuple):
-    """One weighting at one number of objectives."""
+    """The times of one weighting at one number of objectives.
+
+    Attributes:
+      weighting: Its name.
+      objectives: The number of objectives.
+      microseconds: Our time per call, the median over the rounds.
+      peer: The name of TorchJD's class, or None if TorchJD is not installed or has none for this
+        number of objectives; then the next two are None too.
+      peer_microseconds: TorchJD's time per call, the median over the rounds.
+      ratio: TorchJD's time over ours.
+    """
 
     weighting: str
     objectives: int
-    microseconds: float  # ours per call, median over the rounds
-    peer: str | None  # TorchJD's class, None if there is none or TorchJD is not installed
+    microseconds: float
+    peer: str | None
     peer_microseconds: float | None
-    ratio: Ratio | None  # TorchJD's time over ours
+    ratio: Ratio | None
 
 
 def main(
@@ -63,7 +73,7 @@ def main(
     """Time every weighting, and TorchJD's implementation if it is installed.
 
     Args:
-      protocol: What to measure.
+      protocol: The numbers of objectives, and how often to measure.
       output: Folder for the table, as Markdown and JSON.
     """
     make_folder(output)
@@ -84,7 +94,14 @@ def main(
 
 
 def measure(protocol: Protocol) -> list[Row]:
-    """Time each weighting of the library at each number of objectives."""
+    """Time each weighting of the library, and its peer, at each number of objectives.
+
+    Args:
+      protocol: The numbers of objectives, and how often to measure.
+
+    Returns:
+      One row for each weighting and number of objectives.
+    """
     from tqdm import tqdm
 
     names = [
@@ -118,7 +135,11 @@ def inputs(num_objectives: int, count: int) -> tuple[np.ndarray, np.ndarray, np.
 
     The Gramians are those of standard normal gradients with 2 K entries. They have rank K, and half
     of their inner products are negative. The returned gradients ``[count, K, K]`` have these
-    Gramians.
+    Gramians. The losses lie between 0.5 and 2. All are float32, and the same at each call.
+
+    Args:
+      num_objectives: The number K of objectives, which is also the seed.
+      count: The number of Gramians.
     """
     rng = np.random.default_rng(num_objectives)
     gradients = rng.normal(size=(count, num_objectives, 2 * num_objectives))
@@ -129,7 +150,16 @@ def inputs(num_objectives: int, count: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[], jax.Array]:
-    """Return a function that computes our weights for the next Gramian, in a cycle."""
+    """Return a function that computes our weights for the next Gramian, in a cycle.
+
+    Args:
+      name: The name of the weighting, which gets its defaults ("constant" weights are 1).
+      gramians: ``[N, K, K]`` float32.
+      losses: ``[N, K]`` float32.
+
+    Returns:
+      A function without arguments, whose calls pass the state on, that returns weights ``[K]``.
+    """
     num_objectives = losses.shape[1]
     make: Callable[..., mmp.Weighting] = getattr(mmp.weightings, name)
     weighting = make(jnp.ones(num_objectives)) if name == "constant" else make()
@@ -149,7 +179,7 @@ def program(name: str, gramians: np.ndarray, losses: np.ndarray) -> Callable[[],
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write a table of the ratios and a table of the times."""
+    """Write a Markdown table of TorchJD's times over ours, and one of both in microseconds."""
     by_name: dict[str, dict[int, Row]] = {}
     for row in rows:
         by_name.setdefault(row.weighting, {})[row.objectives] = row

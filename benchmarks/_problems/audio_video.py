@@ -20,7 +20,14 @@ ENCODERS = {
 
 
 class Problem(NamedTuple):
-    """Parameters, batch statistics, a batch, and the pure functions of a training step."""
+    """The network of this module: its variables, a batch, and pure functions of losses.
+
+    Attributes:
+      params: The parameters, a dict.
+      statistics: The running means and variances of batch normalization, a dict.
+      batch: A dict of "inputs", by modality, and "labels", ``[B]`` int32.
+      graph: The structure of the network, from ``nnx.split``.
+    """
 
     params: Any
     statistics: Any
@@ -28,19 +35,19 @@ class Problem(NamedTuple):
     graph: Any
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
-        """Return the losses by head, and the new statistics."""
+        """Return the losses by head ("joint", "audio", "video"), and the new batch statistics."""
         model = nnx.merge(self.graph, params, statistics)
         return _cross_entropies(model(batch["inputs"]), batch), _statistics(model)
 
     def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, Any]:
-        """Return the representations by modality, together with the new statistics."""
+        """Return representations ``[B, features]`` by modality, with the new "statistics"."""
         model = nnx.merge(self.graph, params, statistics)
         return {**model.encode(batch["inputs"]), "statistics": _statistics(model)}
 
     def losses_from_features(
         self, params: Any, features: Any, statistics: Any, batch: Any
     ) -> tuple[Any, Any]:
-        """Return the losses by head from representations, and the new statistics."""
+        """Return the losses by head from what :meth:`encode` returned, and its new statistics."""
         model = nnx.merge(self.graph, params, statistics)
         representations = {name: features[name] for name in CHANNELS}
         losses = _cross_entropies(model.classify(representations), batch)
@@ -58,7 +65,8 @@ def problem(
     Args:
       shapes: Shape of a batch of each modality: sound ``[B, H, W, 1]``, video ``[B, T, H, W, 3]``.
       dtype: Dtype of the inputs, and so of the activations.
-      axis_name: Mapped axis over which batch statistics are averaged.
+      axis_name: Mapped axis over which batch statistics are averaged; by default, they are those of
+        the batch that the function sees.
       encoder: Class of the encoders, ResNet-18 by default.
     """
     rngs = nnx.Rngs(0)

@@ -44,13 +44,17 @@ class OneBlock(nnx.Module):
         self.block = BasicBlock(channels, self.features, 2, rngs=rngs, axis_name=axis_name)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Map images or single frames to representations ``[B, 16]``."""
+        """Map images ``[B, H, W, C]`` or single frames ``[B, 1, H, W, C]`` to ``[B, 16]``."""
         frames = jnp.reshape(inputs, (-1, *inputs.shape[-3:]))
         return jnp.mean(self.block(frames), axis=(1, 2))
 
 
 def main() -> None:
-    """Print the sizes, the bytes that each step moves, and the deviation of its update."""
+    """Print as JSON the bytes that a device sends in each step, and the deviation of its update.
+
+    The object has "devices", "parameters" (their number) and "steps", by name, each with "bytes",
+    "by kind" of collective and, on at most eight devices, "deviation"; see :func:`deviations`.
+    """
     mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
     report: dict[str, Any] = {"devices": mesh.size, "steps": {}}
     for name, program in programs(mesh.size, ResNet18).items():
@@ -70,7 +74,15 @@ def main() -> None:
 
 
 class Program(NamedTuple):
-    """A step, its initial state, a batch, and the way to spread it over devices."""
+    """A training step, its initial state, a batch, and the way to spread it over devices.
+
+    Attributes:
+      step: Function from a state and a batch to the next state.
+      state: The initial state, which every device has.
+      batch: The whole batch, whose samples are spread over the devices.
+      wrap: Function from the step and a mesh to the jitted step on that mesh, such as
+        :func:`under_jit`.
+    """
 
     step: training.Step
     state: training.State
@@ -78,7 +90,10 @@ class Program(NamedTuple):
     wrap: Callable[[training.Step, jax.sharding.Mesh], Any]
 
     def compile(self, mesh: jax.sharding.Mesh) -> Any:
-        """Return the step compiled for a mesh."""
+        """Return the step compiled ahead of time for a mesh, a ``jax.stages.Compiled``.
+
+        It takes the state, the same on all devices, and the batch, sharded over the axis "data".
+        """
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (self.state, self.batch)
         )
@@ -86,7 +101,12 @@ class Program(NamedTuple):
 
 
 def programs(devices: int, encoder: Any) -> dict[str, Program]:
-    """Return the programs by name, for a batch of this encoder on a number of devices."""
+    """Return the programs by name, each with two samples per device.
+
+    Args:
+      devices: The number of devices, for the size of the batch.
+      encoder: Class of the encoders, such as :class:`ResNet18` or :class:`OneBlock`.
+    """
     size = SAMPLES_PER_DEVICE * devices
     shapes = {"audio": (size, *AUDIO), "video": (size, *VIDEO)}
     problem = widest(audio_video.problem(shapes, encoder=encoder))
@@ -113,7 +133,7 @@ def programs(devices: int, encoder: Any) -> dict[str, Program]:
 
 
 def widest(problem: audio_video.Problem) -> audio_video.Problem:
-    """Return the problem in float64 if that is enabled."""
+    """Return the network and its batch in float64 if JAX has that enabled, otherwise in float32."""
     return jax.tree.map(
         lambda leaf: leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
         problem,
@@ -124,7 +144,14 @@ def deviations(mesh: jax.sharding.Mesh) -> dict[str, float]:
     """Return how far the update of each step on all devices is from that on a single device.
 
     The deviation is the norm of the difference over the norm. The steps in ``shard_map`` are
-    compared with "naive", since they should compute the same update.
+    compared with "naive", since they should compute the same update. The encoders are
+    :class:`OneBlock`.
+
+    Args:
+      mesh: The devices, with the one axis "data".
+
+    Returns:
+      The deviation of each program, by name.
     """
     found = programs(mesh.size, OneBlock)
     distances = {}
@@ -147,7 +174,14 @@ def deviations(mesh: jax.sharding.Mesh) -> dict[str, float]:
 
 
 def on_shards(problem: training.Problem) -> tuple[training.Step, training.State]:
-    """Return MMPareto's step on a device's part of the batch, integrated on shards."""
+    """Return MMPareto's step for one device in ``shard_map``, and its initial state.
+
+    Each device differentiates the losses of its part of the batch. The gradients are averaged over
+    the axis "data" and combined on shards, by ``average_over`` of ``mmp.mmpareto``.
+
+    Args:
+      problem: The network, whose batch statistics are averaged over the axis "data".
+    """
     aggregator = mmp.mmpareto(audio_video.ENCODERS, average_over="data")
     compute = mmp.value_and_objective_grads(problem.losses, audio_video.ENCODERS, has_aux=True)
 
@@ -163,20 +197,23 @@ def on_shards(problem: training.Problem) -> tuple[training.Step, training.State]
 
 
 def under_jit(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """Compile the step of the whole batch with ``jit``; XLA partitions it."""
+    """Return the jitted step of the whole batch, sharded over "data"; XLA partitions the step."""
     replicated, sharded = NamedSharding(mesh, P()), NamedSharding(mesh, P("data"))
     return jax.jit(step, in_shardings=(replicated, sharded), out_shardings=replicated)
 
 
 def in_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """Compile the step that every device takes on its part of the batch, without checks."""
+    """Return the jitted step that each device takes on its part, with ``check_vma=False``."""
     return jax.jit(
         jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P(), check_vma=False)
     )
 
 
 def in_checked_shard_map(step: training.Step, mesh: jax.sharding.Mesh) -> Any:
-    """Compile the step for which JAX averages the gradients, since the losses are averages."""
+    """Return the jitted step that each device takes on its part, with ``check_vma=True``.
+
+    The losses are averages over the devices, and so JAX averages the gradients.
+    """
     return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data")), out_specs=P()))
 
 

@@ -31,6 +31,11 @@ def backward(weighting: Any, model: LateFusion, **arguments: Any) -> Callable[[A
 
     LibMTL has only one set of shared parameters, trained by all losses. Here it consists of both
     encoders, trained by all three losses.
+
+    Args:
+      weighting: A class of LibMTL's module of weightings, such as ``MGDA``.
+      model: The network.
+      **arguments: Keyword arguments of the weighting's ``backward``.
     """
 
     class Integration(weighting):

@@ -16,19 +16,25 @@ ENCODERS = {"encoder": mmp.Encoder(params="encoder", objectives=HEADS)}
 
 
 class Problem(NamedTuple):
-    """Parameters and a batch, without batch statistics."""
+    """A deep encoder with eight heads, its parameters and a batch, without batch statistics.
+
+    Attributes:
+      params: The parameters: "encoder", by layer, and "heads", by name.
+      batch: A dict of "inputs", ``[B, WIDTH]``, and "labels", ``[B]`` for each head.
+      statistics: None, since there is no batch normalization.
+    """
 
     params: Any
     batch: Any
     statistics: Any = None
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
-        """Return the losses by head, and the statistics."""
+        """Return the cross-entropies by head, and ``statistics`` unchanged."""
         features = self.encode(params, statistics, batch)
         return self.losses_from_features(params, features, statistics, batch)
 
     def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, jax.Array]:
-        """Return the output of the encoder, ``[B, WIDTH]``."""
+        """Return a dict with the output of the encoder, ``[B, WIDTH]``, under "encoder"."""
         del statistics
         x = batch["inputs"]
         for layer in params["encoder"].values():
@@ -38,7 +44,7 @@ class Problem(NamedTuple):
     def losses_from_features(
         self, params: Any, features: Any, statistics: Any, batch: Any
     ) -> tuple[Any, Any]:
-        """Return the losses by head from the features, and the statistics."""
+        """Return the cross-entropies by head from what :meth:`encode` gave, and ``statistics``."""
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
         losses = {
             name: jnp.mean(cross_entropy(features["encoder"] @ params["heads"][name], labels))
@@ -48,7 +54,11 @@ class Problem(NamedTuple):
 
 
 def problem(layers: int) -> Problem:
-    """Return the network with this number of layers, and a random batch."""
+    """Return the network with random parameters, and a random batch, the same at each call.
+
+    Args:
+      layers: The number of layers of the encoder, each of 1024 inputs and outputs.
+    """
     keys = iter(jax.random.split(jax.random.key(0), layers + 2 * len(HEADS) + 1))
     encoder = {
         f"layer {i:02}": {

@@ -10,7 +10,13 @@ from experiments.models.resnet18 import BLOCKS_PER_STAGE, WIDTHS
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut, which is projected if the shape changes."""
+    """Two 3x3 convolutions with a shortcut, which is projected if the shape changes.
+
+    Args:
+      channels: Channels of the input.
+      width: Channels of the output.
+      stride: Stride of the first convolution and of the projection.
+    """
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -36,6 +42,9 @@ class ResNet18(nn.Module):
     """ResNet-18 without its classifier.
 
     Maps frames ``[B, T, C, H, W]`` to the mean over T of their representations, ``[B, 512]``.
+
+    Args:
+      channels: The number C of channels of a frame.
     """
 
     def __init__(self, channels: int) -> None:
@@ -54,13 +63,13 @@ class ResNet18(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Map frames to representations ``[B, 512]``."""
+        """Map frames ``[B, T, C, H, W]`` to representations ``[B, 512]``."""
         x = self.layers(frames.flatten(0, 1)).mean((2, 3))
         return x.unflatten(0, frames.shape[:2]).mean(1)
 
 
 class LateFusion(nn.Module):
-    """An encoder and a head for each modality, and a joint head."""
+    """The network: an encoder and a head for sound and for video, and a joint head on both."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +83,11 @@ class LateFusion(nn.Module):
         )
 
     def losses(self, batch: Any) -> dict[str, torch.Tensor]:
-        """Return the cross-entropies by head."""
+        """Return the mean cross-entropies of a batch by head: "audio", "video" and "joint".
+
+        Args:
+          batch: A batch in torch's layout, from :func:`batch_like`.
+        """
         features = {name: self.encoders[name](batch["inputs"][name]) for name in CHANNELS}
         features["joint"] = torch.cat(list(features.values()), -1)
         return {
@@ -84,7 +97,16 @@ class LateFusion(nn.Module):
 
 
 def batch_like(batch: Any) -> Any:
-    """Convert one of our batches to torch's layout: channels first, an image as one frame."""
+    """Convert a batch of the JAX network to torch's layout.
+
+    Args:
+      batch: A dict of "inputs", NumPy arrays ``[B, H, W, C]`` or ``[B, T, H, W, C]`` by modality,
+        and "labels", ``[B]``.
+
+    Returns:
+      A dict of the same keys, with tensors ``[B, T, C, H, W]``, where T is 1 for an image, and
+      labels of type long.
+    """
 
     def frames(images: Any) -> torch.Tensor:
         array = torch.from_numpy(images.copy())

@@ -2,7 +2,7 @@
 
 The backward pass of each loss runs separately on the retained graph, and its gradients are copied;
 a further backward pass follows for the sum of the losses. Then the gradients of each encoder are
-integrated.
+combined by the released rule of MMPareto.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,15 @@ from experiments.methods._released_in_torch import integrate
 
 
 def backward(model: LateFusion, losses: Mapping[str, torch.Tensor]) -> None:
-    """Fill ``.grad`` of all parameters."""
+    """Fill ``.grad`` of all parameters by the released rule of MMPareto.
+
+    An encoder's parameters get the combination of the gradients of the joint loss and of its own
+    loss; the heads get the gradient of the sum of all losses.
+
+    Args:
+      model: The network.
+      losses: The losses by head: "joint", and one for each encoder, by its name.
+    """
     found: dict[str, dict[str, dict[str, torch.Tensor]]] = {name: {} for name in CHANNELS}
     for objective, loss in losses.items():
         loss.backward(retain_graph=True)

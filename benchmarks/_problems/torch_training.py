@@ -16,7 +16,14 @@ Backward = Callable[[Any], None]
 
 
 def programs(batch: Any) -> dict[str, Callable[[], None]]:
-    """Return functions by name that take a step of SGD with momentum, each on its own network."""
+    """Return functions by name that take a step of SGD with momentum, each on its own network.
+
+    Args:
+      batch: The batch of every step, in torch's layout.
+
+    Returns:
+      For each method, the function of :func:`program`. LibMTL's are there if it is installed.
+    """
     backwards: dict[str, Callable[[LateFusion], Backward]] = {
         "torch": lambda model: plain,
         "TorchJD MGDA": lambda model: by_torchjd(model, torchjd.aggregation.MGDA(), None),
@@ -38,7 +45,12 @@ def programs(batch: Any) -> dict[str, Callable[[], None]]:
 
 
 def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], None]:
-    """Return a function that takes the next step at each call."""
+    """Return a function that takes the next step of training of a new network at each call.
+
+    Args:
+      make: Function from the network to the function that fills ``.grad`` from its losses.
+      batch: The batch of every step, in torch's layout.
+    """
     torch.manual_seed(0)
     model = LateFusion()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
@@ -53,15 +65,21 @@ def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], 
 
 
 def plain(losses: dict[str, torch.Tensor]) -> None:
-    """Fill ``.grad`` with the gradient of the sum of the losses."""
+    """Fill ``.grad`` of all parameters with the gradient of the sum of the losses."""
     torch.stack(list(losses.values())).sum().backward()
 
 
 def by_torchjd(model: LateFusion, aggregator: Any, chunk_size: int | None) -> Backward:
-    """Aggregate the Jacobian of each encoder's two losses; heads get the plain gradient.
+    """Return a function that fills ``.grad`` by an aggregator of TorchJD, encoder by encoder.
 
-    ``chunk_size`` is the number of losses whose backward passes run at once in ``torch.vmap``, or
-    None for all.
+    It combines the gradients of each encoder's two losses; the heads get the gradient of the sum of
+    all losses.
+
+    Args:
+      model: The network.
+      aggregator: An object of TorchJD's aggregators, such as ``MGDA()``.
+      chunk_size: The number of losses whose backward passes run at once in ``torch.vmap``, or None
+        for all.
     """
 
     def backward(losses: dict[str, torch.Tensor]) -> None:

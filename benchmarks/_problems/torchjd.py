@@ -1,4 +1,4 @@
-"""TorchJD's implementations, if it is installed, on the same inputs as ours."""
+"""TorchJD's counterparts of our weightings, if it is installed, on the same inputs as ours."""
 
 import importlib.util
 import itertools
@@ -76,6 +76,10 @@ def program(
       gramians: ``[N, K, K]`` float32.
       gradients: ``[N, K, K]`` float32, with these Gramians.
       losses: ``[N, K]`` float32.
+
+    Returns:
+      A function without arguments; the weights are a tensor ``[K]``, except that the aggregator for
+      ConFIG returns the combined gradient, ``[K]``.
     """
     import torch
 

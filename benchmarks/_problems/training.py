@@ -1,4 +1,4 @@
-"""Training steps to compare: SGD with momentum on summed or on integrated losses."""
+"""Training steps to compare: SGD with momentum on the sum of the losses or by MMPareto."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
@@ -15,34 +15,47 @@ STRATEGIES: tuple[Strategy, ...] = ("stacked", "gramian", "features")
 
 
 class Problem(Protocol):
-    """A model in two halves, its parameters, its batch statistics and a batch."""
+    """What a benchmark trains: a model in two halves, its variables and a batch.
+
+    The halves are the encoders and the losses of their outputs, the features.
+    """
 
     @property
     def params(self) -> Any:
-        """Return the parameters."""
+        """Return the initial parameters, a tree of arrays."""
 
     @property
     def statistics(self) -> Any:
-        """Return the batch statistics, or None."""
+        """Return the initial batch statistics, or None if there is no batch normalization."""
 
     @property
     def batch(self) -> Any:
-        """Return the inputs and labels."""
+        """Return the inputs and labels of one batch, a tree of arrays ``[B, *shape]``."""
 
     def losses(self, params: Any, statistics: Any, batch: Any) -> Any:
-        """Return the losses by name, and the new statistics."""
+        """Return the scalar losses by name, and the new batch statistics."""
 
     def encode(self, params: Any, statistics: Any, batch: Any) -> dict[str, Any]:
-        """Return the features by encoder, together with the new statistics."""
+        """Return a dict of the features by encoder, which may have other entries too.
+
+        Where there are batch statistics, the new ones are such an entry, "statistics".
+        """
 
     def losses_from_features(
         self, params: Any, features: Any, statistics: Any, batch: Any
     ) -> tuple[Any, Any]:
-        """Return the losses by name from features, and the new statistics."""
+        """Return the losses by name from what :meth:`encode` gave, and the new statistics."""
 
 
 class State(NamedTuple):
-    """The state of training, which a step changes."""
+    """The state of training, which a step changes.
+
+    Attributes:
+      params: The parameters.
+      statistics: The batch statistics, or None.
+      opt_state: The state of SGD with momentum.
+      integration: The state of the method that combines the gradients; None for the plain step.
+    """
 
     params: Any
     statistics: Any
@@ -55,7 +68,11 @@ Step = Callable[[State, Any], State]
 
 
 def uniform(problem: Problem) -> tuple[Step, State]:
-    """Return the step of plain training on the sum of the losses, and its initial state."""
+    """Return the step of plain training on the sum of the losses, and its initial state.
+
+    Args:
+      problem: The network and its batch.
+    """
 
     def step(state: State, batch: Any) -> State:
         def total(params: Any) -> Any:
@@ -79,8 +96,8 @@ def integrated(
     Args:
       problem: The network and its batch.
       encoders: Encoders by name.
-      strategy: The strategy; not "features" if ``axis_name`` is given.
-      axis_name: Mapped axis over which the losses are averaged.
+      strategy: The strategy of ``mmp.integrate``; not "features" if ``axis_name`` is given.
+      axis_name: Mapped axis over which the losses are averaged; by default, they are not.
     """
 
     def losses(params: Any, statistics: Any, batch: Any) -> Any:
@@ -107,7 +124,14 @@ def integrated(
 
 
 def apply(state: State, grads: Any, statistics: Any, integration: Any) -> State:
-    """Return the state after a step of SGD along these gradients."""
+    """Return the state after a step of SGD.
+
+    Args:
+      state: The state before the step.
+      grads: One gradient for each parameter, shaped like the parameters.
+      statistics: The new batch statistics, or None.
+      integration: The new state of the method that combined the gradients, or None.
+    """
     updates, opt_state = SGD.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return State(params, statistics, opt_state, integration)

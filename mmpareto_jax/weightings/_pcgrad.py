@@ -101,7 +101,7 @@ def random_orders(key: jax.Array, num_objectives: int) -> jax.Array:
       num_objectives: The number K of objectives.
 
     Returns:
-      Integers of shape ``[K, K]``; row i is the order of objective i, a permutation of 0 to K - 1, which
-      contains i itself.
+      Integers of shape ``[K, K]``; row i is the order of objective i, a permutation of 0 to K - 1,
+      which contains i itself.
     """
     return jnp.argsort(jax.random.uniform(key, (num_objectives, num_objectives)), axis=1)
