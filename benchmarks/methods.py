@@ -1,4 +1,4 @@
-"""The verb ``methods``: measure the steps per second of each training method of Table 1."""
+"""The verb ``methods``: measure the steps per second of the methods in the paper's Table 1."""
 
 from dataclasses import replace
 from pathlib import Path

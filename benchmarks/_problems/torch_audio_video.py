@@ -1,4 +1,4 @@
-"""The network of :mod:`benchmarks._problems.audio_video` in torch."""
+"""The network of :mod:`benchmarks._problems.audio_video` in torch: ResNet-18 on sound and video."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Projection onto the probability simplex."""
+"""Projection onto the probability simplex: weights that are at least zero and sum to one."""
 
 import jax
 import jax.numpy as jnp

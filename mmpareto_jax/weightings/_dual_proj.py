@@ -1,4 +1,4 @@
-"""DualProj: the mean gradient, projected onto the directions that harm no objective."""
+"""DualProj: the mean gradient (by default), projected onto directions that harm no objective."""
 
 from mmpareto_jax.solvers import dual_cone_weights
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, with_preference

@@ -1,4 +1,4 @@
-"""MMPareto: the min-norm direction at an enhanced magnitude."""
+"""MMPareto: the min-norm direction where gradients conflict, at gamma times the sum's norm."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
