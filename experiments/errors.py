@@ -61,7 +61,7 @@ def require_folder(path: Path) -> None:
       path: The path of a folder that a user named.
 
     Raises:
-      UserError: If the path or one of its parents is a file.
+      UserError: If the path or one of its parents is a file, or a link that leads nowhere.
 
     Examples:
       >>> require_folder(Path("/dev/null/runs"))
@@ -70,8 +70,9 @@ def require_folder(path: Path) -> None:
       experiments.errors.UserError: /dev/null is a file, not a folder: name another folder
     """
     for place in (*reversed(path.parents), path):
-        if os.path.exists(place) and not os.path.isdir(place):
-            raise UserError(f"{place} is a file, not a folder: name another folder")
+        if os.path.lexists(place) and not os.path.isdir(place):
+            kind = "a file" if os.path.exists(place) else "a link that leads nowhere"
+            raise UserError(f"{place} is {kind}, not a folder: name another folder")
 
 
 def of_system(error: OSError, what: str = "") -> UserError:

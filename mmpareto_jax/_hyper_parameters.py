@@ -4,6 +4,7 @@
 ``jit``.
 """
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,17 @@ def check(name: str, value: Any, wanted: str, valid: Callable[[float], bool]) ->
         raise ValueError(f"{name} must be one number, got shape {jnp.shape(value)}")
     if not isinstance(value, jax.core.Tracer) and not valid(complex(value).real):
         raise ValueError(f"{name} must be {wanted}, got {value}")
+
+
+def check_nonnegative(name: str, value: Any) -> None:
+    """Raise ``ValueError`` for a known number that is negative or not finite.
+
+    Examples:
+      >>> check_nonnegative("learning_rate", -0.1)
+      Traceback (most recent call last):
+      ValueError: learning_rate must be finite and at least 0, got -0.1
+    """
+    check(name, value, "finite and at least 0", lambda number: 0 <= number < math.inf)
 
 
 def check_count(name: str, value: Any, least: int) -> None:

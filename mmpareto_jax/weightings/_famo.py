@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax._hyper_parameters import as_real, check_nonnegative
 from mmpareto_jax.weightings._weighting import Weighting, log_losses, next_step
 
 
@@ -58,7 +58,7 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
       moments and the last losses.
 
     Raises:
-      ValueError: From ``update``, without losses.
+      ValueError: If a hyper-parameter is negative or not finite; from ``update``, without losses.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -71,6 +71,8 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Weighting:
     References:
       Liu et al., `FAMO <https://arxiv.org/abs/2306.03792>`_, 2023, Algorithm 1.
     """
+    check_nonnegative("learning_rate", learning_rate)
+    check_nonnegative("weight_decay", weight_decay)
 
     def init(num_objectives: int) -> FAMOState:
         zeros = jnp.zeros(num_objectives)

@@ -1,11 +1,12 @@
 """GradNorm, gradient normalization: weights learned so that losses fall at a common rate."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax._hyper_parameters import as_real, check, check_nonnegative
 from mmpareto_jax.solvers import root
 from mmpareto_jax.weightings._weighting import Weighting, next_step, require_losses
 
@@ -50,7 +51,8 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
       state. It needs ``losses=``.
 
     Raises:
-      ValueError: From ``update``, without losses.
+      ValueError: If ``alpha`` is not finite, or ``learning_rate`` negative or not finite; from
+        ``update``, without losses.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -64,6 +66,8 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Weighting:
     References:
       Chen et al., `GradNorm <https://arxiv.org/abs/1711.02257>`_, 2018, Algorithm 1.
     """
+    check("alpha", alpha, "finite", math.isfinite)
+    check_nonnegative("learning_rate", learning_rate)
 
     def init(num_objectives: int) -> GradNormState:
         return GradNormState(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax._hyper_parameters import as_real, check_nonnegative
 from mmpareto_jax.solvers import project_on_simplex
 from mmpareto_jax.weightings._weighting import Weighting, next_step
 
@@ -48,6 +48,9 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
     Returns:
       A :class:`~mmpareto_jax.Weighting` whose state is the weights and a step count.
 
+    Raises:
+      ValueError: If a hyper-parameter is negative or not finite.
+
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
@@ -59,6 +62,9 @@ def moco(gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0) -> Weig
       Fernando et al., `Mitigating gradient bias in multi-objective learning
       <https://arxiv.org/abs/2210.12624>`_, 2023, Algorithm 1.
     """
+    check_nonnegative("gamma", gamma)
+    check_nonnegative("gamma_decay", gamma_decay)
+    check_nonnegative("rho", rho)
 
     def init(num_objectives: int) -> MoCoState:
         return MoCoState(

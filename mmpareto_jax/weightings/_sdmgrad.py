@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real, check, check_count
+from mmpareto_jax._hyper_parameters import as_real, check, check_count, check_nonnegative
 from mmpareto_jax.solvers import project_on_simplex, root
 from mmpareto_jax.weightings._weighting import PerObjective, Weighting, per_objective
 
@@ -59,8 +59,9 @@ def sdmgrad(
       A :class:`~mmpareto_jax.Weighting` whose state is the weights on the simplex.
 
     Raises:
-      ValueError: If ``lam`` is negative or ``iterations`` not a positive integer; from ``init``, if
-        ``preference`` does not have K entries.
+      ValueError: If ``lam`` is negative, ``learning_rate`` negative or not finite, ``momentum`` not
+        in [0, 1), or ``iterations`` not a positive integer; from ``init``, if ``preference`` does
+        not have K entries.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -75,6 +76,8 @@ def sdmgrad(
     """
     check_count("iterations", iterations, 1)
     check("lam", lam, "at least 0", lambda lam: lam >= 0)
+    check_nonnegative("learning_rate", learning_rate)
+    check("momentum", momentum, "in [0, 1)", lambda value: 0 <= value < 1)
 
     def init(num_objectives: int) -> SDMGradState:
         if preference is not None:

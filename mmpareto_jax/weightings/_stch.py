@@ -69,10 +69,11 @@ def stch(
         shares = jnp.full_like(losses, 1 / losses.shape[0]) if preference is None else preference
         lowest = jnp.zeros_like(losses) if ideal is None else ideal
         shares, lowest = (as_real(values, gramian.dtype) for values in (shares, lowest))
-        terms = shares * (losses - lowest)
+        # Halves, since the difference of two large losses could overflow.
+        halves = shares * (losses / 2 - lowest / 2)
         # A processor may take a smaller mu for zero.
         smoothing = jnp.maximum(as_real(mu, gramian.dtype), jnp.finfo(gramian.dtype).tiny)
         # Subtract the largest before the division, which could overflow.
-        return shares * jax.nn.softmax((terms - jnp.max(terms)) / smoothing), state
+        return shares * jax.nn.softmax(2 * ((halves - jnp.max(halves)) / smoothing)), state
 
     return Weighting(init, update)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax._hyper_parameters import as_real, check_nonnegative
 from mmpareto_jax.weightings._weighting import Weighting, require_losses
 
 
@@ -38,7 +38,7 @@ def uncertainty(learning_rate: float = 2.5e-3) -> Weighting:
       A :class:`~mmpareto_jax.Weighting` whose state is s. It needs ``losses=``.
 
     Raises:
-      ValueError: From ``update``, without losses.
+      ValueError: If ``learning_rate`` is negative or not finite; from ``update``, without losses.
 
     Examples:
       >>> import jax.numpy as jnp
@@ -53,6 +53,7 @@ def uncertainty(learning_rate: float = 2.5e-3) -> Weighting:
       Kendall et al., `Multi-task learning using uncertainty to weigh losses
       <https://arxiv.org/abs/1705.07115>`_, 2018, Eq. 7.
     """
+    check_nonnegative("learning_rate", learning_rate)
 
     def init(num_objectives: int) -> UncertaintyState:
         return UncertaintyState(log_variances=jnp.zeros(num_objectives))

@@ -1,9 +1,11 @@
 """The uniform baseline: the same weight for every objective, 1 by default."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real
+from mmpareto_jax._hyper_parameters import as_real, check
 from mmpareto_jax.weightings._weighting import Weighting, stateless
 
 
@@ -19,6 +21,9 @@ def uniform(scale: float = 1.0) -> Weighting:
     Returns:
       A :class:`~mmpareto_jax.Weighting` without state.
 
+    Raises:
+      ValueError: If ``scale`` is not finite.
+
     Examples:
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
@@ -29,6 +34,7 @@ def uniform(scale: float = 1.0) -> Weighting:
     References:
       Wei & Hu, `MMPareto <https://arxiv.org/abs/2405.17730>`_, 2024, Eq. 6.
     """
+    check("scale", scale, "finite", math.isfinite)
 
     def weights(gramian: jax.Array) -> jax.Array:
         return jnp.full(gramian.shape[0], as_real(scale, gramian.dtype))

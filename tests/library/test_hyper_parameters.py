@@ -138,6 +138,20 @@ def test_the_trimmed_fraction_is_rounded_as_it_is_meant(fraction, count, trimmed
     ("make", "message"),
     [
         (lambda: mmp.weightings.cagrad(c=-0.1), r"c must be finite and at least 0, got -0\.1"),
+        (
+            lambda: mmp.weightings.famo(learning_rate="x"),
+            "learning_rate must be finite and at least 0, got 'x'",
+        ),
+        (lambda: mmp.weightings.famo(weight_decay=-1), "weight_decay must be finite and at least"),
+        (lambda: mmp.weightings.gradnorm(alpha=np.inf), "alpha must be finite, got inf"),
+        (lambda: mmp.weightings.gradnorm(learning_rate=-1), "learning_rate must be finite and at"),
+        (lambda: mmp.weightings.uncertainty(np.nan), "learning_rate must be finite and at least 0"),
+        (lambda: mmp.weightings.moco(gamma=-1), "gamma must be finite and at least 0, got -1"),
+        (lambda: mmp.weightings.moco(gamma_decay=-1), "gamma_decay must be finite and at least 0"),
+        (lambda: mmp.weightings.moco(rho=np.inf), "rho must be finite and at least 0, got inf"),
+        (lambda: mmp.weightings.sdmgrad(learning_rate=-1), "learning_rate must be finite and at"),
+        (lambda: mmp.weightings.sdmgrad(momentum=1), r"momentum must be in \[0, 1\), got 1"),
+        (lambda: mmp.weightings.uniform(np.nan), "scale must be finite, got nan"),
         (lambda: mmp.weightings.dwa(temperature=0), r"temperature must be positive, got 0"),
         (
             lambda: mmp.weightings.gradvac(beta=jnp.float32(2)),

@@ -211,6 +211,13 @@ def test_stch_of_any_losses(mu):
     np.testing.assert_allclose(runner("stch", mu=mu)(pairs), expected, rtol=1e-5, atol=1e-30)
 
 
+def test_stch_far_from_its_ideal_point():
+    weighting = mmp.weightings.stch(mu=0.1, ideal=[3e38, -3e38])
+    losses = jnp.array([3e38, 3e38], jnp.float32)
+    weights, _ = weighting.update(jnp.eye(2, dtype=jnp.float32), (), losses=losses)
+    np.testing.assert_array_equal(weights, [0, 0.5])
+
+
 @pytest.mark.parametrize("name", ["dwa", "famo", "gradnorm"])
 def test_far_losses_pass_and_leave_a_state_that_works(name):
     far = [[a, b] for pair in PAIRS for a, b in (pair, pair[::-1])]

@@ -180,6 +180,12 @@ def test_a_file_in_the_place_of_a_folder_of_results_is_refused(place, tmp_path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
+def test_a_link_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match="link is a link that leads nowhere, not a folder: name"):
+        make_folder(tmp_path / "link" / "run")
+
+
 def test_a_folder_of_results_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     def denied(dir):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{dir}/tmp123")
