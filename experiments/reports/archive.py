@@ -1,4 +1,4 @@
-"""The results on disk, and the runs that make those that are missing."""
+"""The records of runs and measurements on disk, and the training that makes the missing ones."""
 
 import datetime
 import importlib.metadata
@@ -25,7 +25,12 @@ from experiments.reports.paper.trace import Trace
 from experiments.reports.records import Record, RecordFile
 
 Records = Mapping[Item, Record]
-"""What is on disk of the items that were asked for."""
+"""The records on disk, by run or measurement.
+
+A run's record has ``epochs``, the list of its epochs' records. A measurement's has ``measured``
+and ``seconds``. Either has ``refused`` instead, with the reason, if the method does not apply to
+the setting. All have ``config``, ``date``, ``device``, ``versions`` and the size of the data.
+"""
 
 LIBRARIES = ("jax", "flax", "optax")
 
@@ -61,7 +66,7 @@ class Archive:
         self._files: dict[str, RecordFile] = {}
 
     def records(self, items: Iterable[Item]) -> Records:
-        """Return the records of those items that are on disk."""
+        """Return the records of those of the given items that are on disk."""
         found: dict[Item, Record] = {}
         for setting, of_setting in _by_setting(items).items():
             there = self._file(setting).read()
@@ -69,19 +74,24 @@ class Archive:
         return found
 
     def missing(self, items: Iterable[Item]) -> list[Item]:
-        """Return those items, each once, that are not on disk."""
+        """Return those of the given items that are not on disk, each once, in the given order."""
         items = list(dict.fromkeys(items))
         there = self.records(items)
         return [item for item in items if item not in there]
 
     def finish(self, items: Iterable[Item]) -> dict[str, str]:
-        """Make what is missing of some items; what a kill interrupts goes on at the next call.
+        """Run the training and the measurements of those items that are not on disk.
 
+        Each record is written when it is ready; a run that was killed goes on at the next call.
         Runs of one program follow each other, so that it is compiled once. Commands that run at
         the same time share the work.
 
+        Args:
+          items: The runs and measurements.
+
         Returns:
-          By setting, why it cannot be run here.
+          By name of a setting that cannot be run here, the file or folder that is missing. Its
+          items are left out.
         """
         from tqdm import tqdm
 
@@ -143,7 +153,7 @@ class Archive:
             self._write(item, {"seconds": time.perf_counter() - start, "measured": measured})
 
     def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
-        """Return the state at the end of a run, from the last checkpoint on."""
+        """Train a run to its end, from its last checkpoint if there is one; return its state."""
         trace = Trace()
 
         def on_start(steps: int) -> None:
@@ -161,7 +171,11 @@ class Archive:
         )
 
     def _log(self, run: Run) -> list[Record]:
-        """Return the records of all epochs of a run."""
+        """Return the records of all epochs of a run, from its log.
+
+        Raises:
+          UserError: If the log does not have each epoch once.
+        """
         folder = self._runs / run.name
         epochs = logs.read(folder / "metrics.jsonl")
         if [record["epoch"] for record in epochs] != list(range(1, run.epochs + 1)):
@@ -180,7 +194,7 @@ class Archive:
 
 
 def _by_setting(items: Iterable[Item]) -> dict[str, list[Item]]:
-    """Group items by the name of their setting, which is looked up on disk once for all."""
+    """Return items by the name of their setting, so that its file is read once for all."""
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(run_of(item).setting.name, []).append(item)
@@ -188,7 +202,7 @@ def _by_setting(items: Iterable[Item]) -> dict[str, list[Item]]:
 
 
 def _after(run: Run, epochs: int, compiled: Program) -> TrainState:
-    """Return the state that a run has after its first epochs."""
+    """Train a run from its initial state for some epochs, without a log; return its state."""
     return train(compiled, compiled.initial_state(run.seed), epochs, lambda state, record: None)
 
 

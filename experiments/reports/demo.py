@@ -1,4 +1,4 @@
-"""The verb ``demo``: runs the comparison and writes what it found."""
+"""The verb ``demo``: train five methods on colored-and-gray digits; write a table and figures."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ METHODS = {
     "pareto": "conventional Pareto",
     "mmpareto": "MMPareto",
 }
-"""The methods that are compared, and how the table calls them."""
+"""The methods that are compared, with their titles in the table."""
 
 HEADS = ("joint", "gray", "color")
 
@@ -84,7 +84,7 @@ def main(protocol: Protocol, output: Path = Path("runs", "demo")) -> None:
 
 
 class Row(NamedTuple):
-    """One method; None where a method does not give the number."""
+    """The row of one method: accuracies and shares of steps, 0 to 1; None if not measured."""
 
     name: str
     joint: Spread | None
@@ -101,9 +101,10 @@ def table_rows(
     """Return a row of the table for each method.
 
     Args:
-      names: What the table calls each method.
-      histories: The records of all runs.
-      speeds: Steps per second of each method, one number a round, and among them "uniform".
+      names: The title of each method in the table.
+      histories: The records of all runs, by method.
+      speeds: Steps per second by method, one number for each round; "uniform" must be among them,
+        since speeds are divided by its speed in the same round.
     """
     return [
         Row(
@@ -120,7 +121,7 @@ def table_rows(
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write the rows as a Markdown table; accuracies and shares in percent."""
+    """Return the rows as a Markdown table, with accuracies and shares in percent."""
     lines = [
         "| method | joint acc. | gray acc. | color acc. | conflict, gray | conflict, color "
         "| steps/s over uniform |",
@@ -134,7 +135,14 @@ def markdown(rows: list[Row]) -> str:
 
 
 def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) -> None:
-    """Draw test accuracies over epochs, a panel for each head and a line for each method."""
+    """Draw test accuracies over epochs, a panel for each head and a line for each method.
+
+    Args:
+      names: The title of each method in the legend.
+      histories: The records of all runs, by method. A method that does not train a head has no line
+        in its panel.
+      path: The path of the PNG and the SVG file, without their ending.
+    """
     figure, axes = panels(len(HEADS))
     for panel, head in zip(axes, HEADS, strict=True):
         for method, name in names.items():
@@ -150,7 +158,12 @@ def draw_accuracy(names: Mapping[str, str], histories: Histories, path: Path) ->
 
 
 def draw_cosine(seeds: list[list[dict[str, Any]]], path: Path) -> None:
-    """Draw cosine and conflicts of the joint and unimodal gradient, a line for each encoder."""
+    """Draw cosine and conflicts of the joint and unimodal gradient, a line for each encoder.
+
+    Args:
+      seeds: The records of the epochs of each run of one method.
+      path: The path of the PNG and the SVG file, without their ending.
+    """
     figure, (cosines, conflicts) = panels(2)
     for color, encoder in zip(OTHER_COLORS, HEADS[1:], strict=False):
         records = [[r["encoders"][encoder] for r in run] for run in seeds]

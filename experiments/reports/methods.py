@@ -42,14 +42,17 @@ REFERENCE = "uniform"
 
 
 class Outcome(NamedTuple):
-    """What the runs of one method came to, a number a seed; None where it does not give it."""
+    """The results of the runs of one method, as lists with an entry for each seed.
 
-    joint: list[float] | None
+    Accuracies and shares are from 0 to 1.
+    """
+
+    joint: list[float] | None  # the accuracies; None if the method does not train the head
     gray: list[float] | None
     color: list[float] | None
-    conflict_gray: list[float] | None
+    conflict_gray: list[float] | None  # shares of steps; None if the method does not measure it
     conflict_color: list[float] | None
-    diverged: list[bool]
+    diverged: list[bool]  # whether a loss was not finite in any epoch
 
 
 def main(
@@ -99,7 +102,7 @@ def main(
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:
-    """Return the methods to run: those named and the reference, or all.
+    """Return the methods to run: the named ones and the reference, or all if none is named.
 
     Raises:
       UserError: If there is no method of a name.
@@ -116,7 +119,7 @@ def chosen(names: tuple[str, ...]) -> list[str]:
 
 
 def outcome(seeds: list[History]) -> Outcome:
-    """Summarize the runs of a method, one a seed."""
+    """Summarize the runs of a method, given the records of each seed's run."""
     losses = [[list(record["loss"].values()) for record in run] for run in seeds]
     return Outcome(
         joint=accuracies(seeds, "joint"),
@@ -129,7 +132,11 @@ def outcome(seeds: list[History]) -> Outcome:
 
 
 def markdown(outcomes: dict[str, Outcome]) -> str:
-    """Write the outcomes as a Markdown table, and among them that of the reference."""
+    """Return a Markdown table with a row for each method, in percent.
+
+    Args:
+      outcomes: The outcomes by method; that of the reference, "uniform", must be among them.
+    """
     lines = [
         "| method | joint acc. | gray acc. | color acc. | joint acc. over uniform "
         "| conflict, gray | conflict, color | diverged |",
@@ -148,14 +155,17 @@ def markdown(outcomes: dict[str, Outcome]) -> str:
 
 
 def _differences(ours: list[float] | None, theirs: list[float] | None) -> list[float] | None:
-    """Seed by seed, where both give the number."""
+    """Return our value less theirs for each seed; None if either method lacks the values."""
     if ours is None or theirs is None:
         return None
     return [our - their for our, their in zip(ours, theirs, strict=True)]
 
 
 def _flags(protocol: Protocol, methods: tuple[str, ...]) -> list[str]:
-    """Return the options that were not left at their defaults, as the command line has them."""
+    """Return the options of the command line that differ from their defaults.
+
+    An example: ``["--seeds 5", "--methods uniform pcgrad"]``.
+    """
     fields: dict[str, Any] = dataclasses.asdict(Protocol())
     changed = [
         f"--{name.replace('_', '-')} {value}"

@@ -16,27 +16,29 @@ PRESETS = {
     ),
     "paper": "the paper's size: whole data sets, its learning rate and its number of epochs",
 }
-"""What each preset is, in a line."""
+"""By preset, its description in the introduction of the page."""
 
 PROTOCOL = "../../../docs/protocol.md"
-"""The path of the protocol, from the folder of a preset's results."""
+"""The path of docs/protocol.md from ``results/paper/PRESET``, where the page lies by default."""
 
 
 def heading(name: str, exhibit: Exhibit) -> str:
-    """Return the heading of a table or figure: its name and what it shows."""
+    """Return the heading of a table or figure, ``"Table 3. TITLE"`` for the name "table 3"."""
     return f"{name.capitalize()}. {exhibit.title}"
 
 
 def section(name: str, exhibit: Exhibit, scope: Scope, records: Records) -> str:
-    """Write a table or figure in Markdown: what was measured of it and how.
+    """Return the section of the page on a table or figure, in Markdown.
 
-    The picture of a figure is the file ``figure-1.png`` (for "figure 1") beside the page.
+    It has a heading, the picture of a figure, the exhibit's own text and a line on the command,
+    dates, devices and versions. The picture is only linked: it is the file ``figure-1.png`` (for
+    "figure 1") beside the page.
 
     Args:
       name: "table 3" or "figure 1".
       exhibit: The table or the figure.
       scope: How much of it was asked for.
-      records: What is on disk; what the exhibit does not need is not looked at.
+      records: The records on disk; those that the exhibit does not need are not looked at.
 
     Returns:
       The section, or an empty string if nothing was measured.
@@ -62,8 +64,9 @@ def not_run(
     Args:
       exhibit: The table or the figure.
       scope: How much of it was asked for.
-      records: What is on disk.
-      lacking: By name of a setting, why it cannot be run here.
+      records: The records on disk.
+      lacking: By name of a setting, why it cannot be run here; such a setting is named with its
+        reason. None gives no reasons.
 
     Returns:
       The names, setting by setting, or an empty string if nothing is missing.
@@ -84,7 +87,11 @@ def file_name(name: str) -> str:
 
 
 def is_drawn(exhibit: Exhibit, scope: Scope, records: Records) -> bool:
-    """Tell whether an exhibit is a figure and has anything to show."""
+    """Return whether an exhibit is a figure and has anything to show.
+
+    A figure has something to show if it needs no records, or if one of those that it needs is on
+    disk and is not the record of a method that refused the setting.
+    """
     if exhibit.draw is None:
         return False
     needed = exhibit.needs(scope)
@@ -92,7 +99,7 @@ def is_drawn(exhibit: Exhibit, scope: Scope, records: Records) -> bool:
 
 
 def command(name: str, scope: Scope) -> str:
-    """Return the command that makes an exhibit, or the report.
+    """Return the shell command that makes an exhibit or, for the name "report", the report.
 
     Example:
       >>> command("table 3", Scope("quick", 5, ("uniform", "pcgrad")))
@@ -105,14 +112,14 @@ def command(name: str, scope: Scope) -> str:
 def markdown(
     scope: Scope, exhibits: Mapping[str, Exhibit], records: Records, protocol: str = PROTOCOL
 ) -> str:
-    """Write the whole report in Markdown.
+    """Return the text of the whole report, in Markdown.
 
     It shows what was measured and lists at its end, folded, what was not run.
 
     Args:
       scope: How much was asked for.
       exhibits: The tables and figures by name, in the order of the page.
-      records: What is on disk.
+      records: The records on disk.
       protocol: The path of docs/protocol.md from the page's folder.
     """
     presets = "\n".join(f"* **{preset}**: {what}." for preset, what in PRESETS.items())
@@ -137,10 +144,13 @@ def markdown(
 
 
 def _folded(missing: Mapping[str, str]) -> str:
-    """Write the last section of the page, which lists what is missing of each exhibit.
+    """Return the last section of the page, which lists what is missing of each exhibit.
 
     Args:
-      missing: What :func:`not_run` gives, by heading of an exhibit.
+      missing: The string that :func:`not_run` returns, by heading of an exhibit.
+
+    Returns:
+      The section in Markdown, or an empty string if nothing is missing.
     """
     lines = [f"* **{title}**: {items}." for title, items in missing.items() if items]
     if not lines:
@@ -157,9 +167,13 @@ def _folded(missing: Mapping[str, str]) -> str:
 
 
 def html(page: str) -> str:
-    """Render a page of :func:`markdown` for a browser: one file, with a table of contents.
+    """Return a page of :func:`markdown` as an HTML document with a table of contents.
 
-    Pictures and links stay relative: the page belongs in the folder of the Markdown.
+    Styles are part of the document. Pictures and links stay relative: the document belongs in the
+    folder of the Markdown file.
+
+    Args:
+      page: The text of the page, in Markdown.
     """
     from markdown import Markdown
 
@@ -218,7 +232,16 @@ def _provenance(name: str, scope: Scope, used: list[Record]) -> str:
 
 
 def _named(missing: list[Item], needed: list[Item], lacking: Mapping[str, str]) -> Iterator[str]:
-    """Name the missing items in words; a setting of which all items are missing is one entry."""
+    """Yield the entries of :func:`not_run`: the missing items in words.
+
+    A setting of which all items are missing is one entry; otherwise an entry has the seeds of one
+    method, or of one measurement of a method's runs.
+
+    Args:
+      missing: The items that are not on disk, each once.
+      needed: All items of the exhibit, each once.
+      lacking: By name of a setting, why it cannot be run here.
+    """
     for setting, items in _grouped(missing, lambda item: run_of(item).setting.name).items():
         reason = lacking.get(setting)
         if len(items) == sum(run_of(item).setting.name == setting for item in needed):
@@ -249,7 +272,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _grouped(items: list[Item], key: Callable[[Item], str]) -> dict[str, list[Item]]:
-    """Group items by key, in the order of first appearance."""
+    """Return the items by their key, keys and items in the order of first appearance."""
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)

@@ -1,4 +1,4 @@
-"""The look of all figures, their colors, and how they are saved."""
+"""Helpers for the Matplotlib figures: colors of methods, empty panels, bands, saving."""
 
 import io
 from collections.abc import Sequence
@@ -23,11 +23,14 @@ METHOD_COLORS = {
 }
 
 OTHER_COLORS = ("C7", "C6", "C8", "C9", "C5")
-"""Colors of what is not a method: encoders, losses, gradients."""
+"""Matplotlib colors of what is not a method: encoders, losses, gradients."""
 
 
 def color_of(method: str) -> str:
-    """Return the color of a method, the same in every panel of every figure.
+    """Return the Matplotlib color of a method, the same in every panel of every figure.
+
+    Only the five methods of ``METHOD_COLORS`` have one, each its own; another name is a
+    ``KeyError``.
 
     Example:
       >>> color_of("mmpareto")
@@ -37,7 +40,16 @@ def color_of(method: str) -> str:
 
 
 def panels(count: int, rows: int = 1) -> tuple["Figure", Any]:
-    """Return a figure of ``rows`` times ``count`` panels, and its panels."""
+    """Return a figure of ``rows`` times ``count`` panels, and its panels.
+
+    Args:
+      count: The number of panels in a row.
+      rows: The number of rows.
+
+    Returns:
+      The figure, 4 by 3.2 inches a panel, and an array of its axes: ``[count]`` for a single row,
+      otherwise ``[rows, count]``.
+    """
     from matplotlib.figure import Figure  # no pyplot: no display, no global state
 
     figure = Figure(figsize=(4 * count, 3.2 * rows), layout="constrained")
@@ -54,14 +66,14 @@ def band(
     color: str,
     label: str,
 ) -> None:
-    """Draw the mean of several runs as a line, their range as a band.
+    """Draw the mean of several runs as a line, and from their minimum to their maximum a band.
 
     Args:
-      panel: Where it is drawn.
-      where: The horizontal positions, N of them.
-      values: For each run, N values.
-      color: Of both.
-      label: Of the line.
+      panel: The panel to draw in.
+      where: The horizontal positions, ``[N]``.
+      values: The values of each run, ``[runs, N]``.
+      color: The color of line and band.
+      label: The name of the line in the legend.
     """
     panel.plot(where, np.mean(values, axis=0), color=color, label=label)
     panel.fill_between(
@@ -70,14 +82,20 @@ def band(
 
 
 def not_run(panel: "Axes") -> None:
-    """Says in a panel that there is nothing to show."""
+    """Write "not run here" into an empty panel, and remove its ticks."""
     panel.text(0.5, 0.5, "not run here", transform=panel.transAxes, ha="center", va="center")
     panel.set_xticks([])
     panel.set_yticks([])
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG and as SVG; the same figure gives the same files."""
+    """Write a figure as PNG and as SVG; the same figure gives the same files.
+
+    Args:
+      figure: The figure.
+      path: The path of the files; its suffix is replaced by ".png" and ".svg". Its folder is made
+        if it does not exist.
+    """
     import matplotlib
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,9 @@ class RecordFile:
         self._version: tuple[int, ...] | None = None
 
     def read(self) -> Mapping[str, Record]:
-        """Return all records by name; the file is parsed again only if it has changed.
+        """Return all records by name, none if there is no file.
+
+        The file is parsed again only if it has changed since the last call.
 
         Raises:
           UserError: If a line is damaged, or two lines have the same name.
@@ -50,7 +52,11 @@ class RecordFile:
         return self._records
 
     def add(self, name: str, record: Record) -> None:
-        """Add a record, in place of one of the same name if there is one.
+        """Write a record to the file, in place of one of the same name if there is one.
+
+        Args:
+          name: The name of the record.
+          record: Values that JSON can hold.
 
         Raises:
           UserError: If the file is damaged, or its folder cannot be written.
@@ -61,7 +67,10 @@ class RecordFile:
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
-    """Return what changes whenever a file is replaced; None if there is no file."""
+    """Return the inode, time of change and size of a file, or None if there is no file.
+
+    At least one of the three changes whenever the file is replaced.
+    """
     try:
         found = os.stat(path)
     except FileNotFoundError:

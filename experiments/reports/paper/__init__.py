@@ -1,1 +1,1 @@
-"""The paper's tables and figures, measured again: one file each."""
+"""Our versions of the paper's tables and figures, one file each, beside the paper's numbers."""

@@ -1,4 +1,8 @@
-"""A table of methods on several data sets, the paper's numbers beside ours."""
+"""The comparison tables: methods on several data sets, the paper's numbers beside ours.
+
+A table has a part (:class:`Block`) for each data set, with a row for each method and several
+columns of cells for each score.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +21,20 @@ REFERENCE = "uniform"
 """The method that the others are compared with, seed by seed."""
 
 ABLATION = "uniform-gamma"
-"""The method that stands in every comparison, whether the paper has it there or not."""
+"""A method that our comparisons add where the paper does not have it: longer steps alone."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A score of a head.
+    """A score of one head, which the table shows for every method.
 
     Attributes:
-      title: What the table calls it.
-      head: The head.
-      score: The score's name.
-      scale: 100 for a share in percent, 1 for a number as it is.
-      digits: After the point; the paper's numbers have one more.
+      title: The title of the score in the table.
+      head: The name of the head.
+      score: The name of the score.
+      scale: The factor of our values in the table: 100 shows a share in percent, 1 a number as it
+        is.
+      digits: The number of digits after the point; the paper's numbers are shown with one more.
     """
 
     title: str
@@ -40,21 +45,22 @@ class Column:
 
     @property
     def is_compared(self) -> bool:
-        """Whether methods are compared by the score; macro F1 only stands beside the accuracy."""
+        """Return whether the table compares the score with the reference: not for macro F1."""
         return self.score != "macro_f1"
 
 
 @dataclass(frozen=True)
 class Block:
-    """One data set.
+    """The part of a table on one data set.
 
     Attributes:
-      title: The paper's name of it, or ours.
-      setting: The setting.
-      columns: Its scores.
-      methods: Its rows.
-      published: The paper's numbers, by method, in the order of the columns; None where it has
-        none. Empty for a data set that the paper does not have there.
+      title: The title of the data set: the paper's name, or ours.
+      setting: The name of the setting.
+      columns: The scores that are shown.
+      methods: The methods, one for each row.
+      published: The numbers that the paper prints, by method, in the order of the columns (percent
+        where a column's scale is 100); None where it prints none. Empty for a data set that the
+        paper does not have in this table.
     """
 
     title: str
@@ -64,17 +70,26 @@ class Block:
     published: Mapping[str, Sequence[float | None]]
 
     def paper(self, method: str, column: Column) -> float | None:
-        """Return the paper's number, if it has one."""
+        """Return the number that the paper prints for a method in a column of this data set.
+
+        Args:
+          method: The name of the method.
+          column: One of the columns.
+
+        Returns:
+          The number as printed, in percent where the column's scale is 100; None if the paper
+          prints none.
+        """
         numbers = self.published.get(method)
         return None if numbers is None else numbers[self.columns.index(column)]
 
     def is_published(self, column: Column) -> bool:
-        """Whether the paper has numbers in a column."""
+        """Return whether the paper prints a number for any method in a column."""
         return any(self.paper(method, column) is not None for method in self.published)
 
 
 JOINT = (Column("acc.", "joint"), Column("macro F1", "joint", "macro_f1"))
-"""The columns of a data set of several modalities."""
+"""The columns of a data set of several modalities: accuracy and macro F1 of the joint head."""
 
 
 def blocks_of(
@@ -83,14 +98,17 @@ def blocks_of(
     methods: tuple[str, ...],
     published: Mapping[str, Sequence[Sequence[float | None]]],
 ) -> tuple[Block, ...]:
-    """Return the blocks of data sets with the same columns and rows.
+    """Return the blocks of several data sets with the same columns and rows.
 
     Args:
-      titles: The title of each data set, by its setting.
-      columns: The scores.
-      methods: The rows.
-      published: The paper's numbers, by method as in its table: of each data set in the order of
-        ``titles``, in the order of the columns.
+      titles: The title of each data set, by the name of its setting.
+      columns: The scores that are shown.
+      methods: The methods, one for each row.
+      published: The numbers that the paper prints, by method: for each data set in the order of
+        ``titles`` a sequence in the order of the columns.
+
+    Returns:
+      One block for each data set, in the order of ``titles``.
     """
     return tuple(
         Block(title, setting, columns, methods, {name: row[i] for name, row in published.items()})
@@ -102,9 +120,9 @@ def exhibit(title: str, blocks: tuple[Block, ...], note: str = "") -> Exhibit:
     """Return the exhibit of a table with a part for each data set of which something was run.
 
     Args:
-      title: Of the table.
-      blocks: The data sets.
-      note: A sentence for below.
+      title: The title of the table.
+      blocks: The parts of the table.
+      note: A sentence that is written below the table.
     """
 
     def needs(scope: Scope) -> list[Item]:
@@ -178,12 +196,12 @@ def _cells(block: Block, method: str, column: Column, scope: Scope, records: Rec
 
 
 class _Found(NamedTuple):
-    """A score of the runs of a method: after the last epoch by seed, and at the best one."""
+    """One score of all runs of a method in a setting, unscaled."""
 
-    last: dict[int, float]
-    best: list[float]
-    probed: bool
-    refused: bool
+    last: dict[int, float]  # by seed, after the last epoch
+    best: list[float]  # a run each, after its best epoch
+    probed: bool  # whether ``last`` comes from linear probes
+    refused: bool  # whether the method does not apply to the setting
 
 
 def _found(block: Block, method: str, column: Column, scope: Scope, records: Records) -> _Found:
@@ -213,7 +231,10 @@ def _gap(found: _Found, column: Column, paper: float | None) -> str:
 
 
 def _lead(block: Block, method: str, column: Column, scope: Scope, records: Records) -> str:
-    """Write by how much a method is ahead of the reference after the last epoch."""
+    """Return the cell with a method's mean score less the reference's, paired by seed.
+
+    It is a dash for the reference itself and where the two share no seed.
+    """
     ours, theirs = paired(
         *(_found(block, name, column, scope, records).last for name in (method, REFERENCE))
     )

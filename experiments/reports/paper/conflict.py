@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def draw(panel: "Axes", records: list[Record], encoders: tuple[str, ...]) -> None:
-    """Draw the cosine over the iterations, a line an encoder, a band for the seeds' range.
+    """Draw the cosine over the training steps: a line for each encoder, the seeds' range as a band.
+
+    A point is the mean over a quarter of an epoch.
 
     Args:
-      panel: Where to draw.
-      records: Of the uniform baseline's runs, one at least.
-      encoders: The encoders.
+      panel: The panel to draw in.
+      records: The records of the runs of the uniform baseline, one for each seed; at least one.
+      encoders: The names of the encoders.
     """
     for index, name in enumerate(encoders):
         cosines = [
@@ -34,7 +36,17 @@ def draw(panel: "Axes", records: list[Record], encoders: tuple[str, ...]) -> Non
 
 
 def share(records: list[Record], encoder: str, epochs: slice = slice(None)) -> list[float]:
-    """For each run, the share of steps in which an encoder's gradients are in conflict."""
+    """Return for each run the share of steps, 0 to 1, in which an encoder's gradients conflict.
+
+    Two gradients conflict if their inner product is negative. This function reads records on disk;
+    :func:`experiments.engine.comparison.conflicts` does the same, over all epochs, for the
+    histories that a command has in memory.
+
+    Args:
+      records: The records of the runs, whose method must have measured conflict.
+      encoder: The name of the encoder.
+      epochs: The epochs to average over, as a slice of each run's list of epochs.
+    """
     return [
         float(
             np.mean([epoch["encoders"][encoder]["conflict"] for epoch in record["epochs"][epochs]])
@@ -44,7 +56,16 @@ def share(records: list[Record], encoder: str, epochs: slice = slice(None)) -> l
 
 
 def words(records: list[Record], setting: str, encoders: tuple[str, ...]) -> str:
-    """Return the shares over all steps and over those of the first epoch, encoder by encoder."""
+    """Write the share of steps in conflict, over all epochs and in the first, for each encoder.
+
+    Args:
+      records: The records of the runs, one for each seed.
+      setting: The name of the setting, which the text repeats.
+      encoders: The names of the encoders.
+
+    Returns:
+      A text with means and standard deviations over the runs, in percent.
+    """
     return "; ".join(
         f"{setting}, {name} {spread(share(records, name))} % of all steps and "
         f"{spread(share(records, name, slice(1)))} % in the first epoch"

@@ -1,4 +1,4 @@
-"""What the paper's tables and figures are made of: trained runs and what is measured of them."""
+"""Descriptions of the runs and measurements of which the paper's tables and figures are made."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ GAMMA = Config.gamma
 
 @dataclass(frozen=True)
 class Run:
-    """A method trained in a setting from a seed.
+    """A description of one run: a method trained in a setting from a seed.
+
+    It has no results; :class:`experiments.reports.archive.Archive` has their records.
 
     Attributes:
-      setting: What it shares with all methods.
-      method: Its method.
-      seed: Its seed.
-      gamma: The factor, of a method that has one.
+      setting: The data set and the settings that all methods share.
+      method: The name of the method.
+      seed: The seed of the parameters, of the order of the samples and of all other randomness.
+      gamma: The factor of a method that has one; other methods ignore it.
     """
 
     setting: Setting
@@ -28,18 +30,25 @@ class Run:
 
     @property
     def program(self) -> tuple[Setting, str, float]:
-        """Everything that decides the compiled program: all but the seed."""
+        """Return the attributes that decide the compiled program: all but the seed."""
         return self.setting, self.method, self.gamma
 
     @property
     def name(self) -> str:
-        """The name of the run among all records, and its folder below that of the runs."""
+        """Return the name of the run's record, which is also its path below the folder of runs.
+
+        It is ``SETTING/METHOD/SEED``, with ``-gamma-GAMMA`` behind the method unless gamma is the
+        default.
+        """
         factor = "" if self.gamma == GAMMA else f"-gamma-{self.gamma}"
         return f"{self.setting.name}/{self.method}{factor}/{self.seed}"
 
     @property
     def unheaded(self) -> tuple[str, ...]:
-        """The modalities for which the method trains no head, which a probe has to score."""
+        """Return the encoders whose modality gets no head from the method, which a probe scores.
+
+        Empty for a data set without a joint head, which has no probe.
+        """
         heads = tuple(data.named(self.setting.config.dataset).heads)
         if "joint" not in heads:
             return ()
@@ -48,12 +57,15 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs that the run trains for, from the configuration of its setting."""
+        """Return the number of epochs that the run trains for."""
         return self.setting.config.optimization.epochs
 
     @property
     def config(self) -> Config:
-        """Everything that decides the result of the run, apart from the data."""
+        """Return the configuration of the run: that of its setting with method, gamma and seed.
+
+        The uniform baseline runs with ``diagnose``, so that it records conflict.
+        """
         return dataclasses.replace(
             self.setting.config,
             method=self.method,
@@ -65,12 +77,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is measured at the parameters that a run has after some epochs.
+    """A description of a measurement at the parameters that a run has after some epochs.
 
     Attributes:
       run: The run.
       kind: A key of :data:`experiments.reports.paper.measurements.MEASUREMENTS`.
-      epoch: 0 for the initial parameters.
+      epoch: The number of epochs before the measurement, 0 for the initial parameters.
     """
 
     run: Run
@@ -79,7 +91,7 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """The name of the measurement among all records."""
+        """Return the name of the measurement's record: ``RUN-KIND-EPOCH``, with the run's name."""
         return f"{self.run.name}-{self.kind}-{self.epoch}"
 
 
@@ -87,5 +99,5 @@ Item = Run | Measurement
 
 
 def run_of(item: Item) -> Run:
-    """Return the run itself, or the run of which something is measured."""
+    """Return the run of an item: of a run itself, of a measurement the run that it is taken in."""
     return item if isinstance(item, Run) else item.run

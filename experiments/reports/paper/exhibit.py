@@ -1,4 +1,4 @@
-"""What a table or a figure is."""
+"""The types of a table or figure (an exhibit), and of how much of it is asked for (its scope)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,23 +21,23 @@ class Scope(NamedTuple):
     """Only these, of the methods that it compares; none means all."""
 
     def setting(self, name: str) -> Setting:
-        """Return the setting of a name."""
+        """Return the setting of a name, such as "cg-mnist", in the size of the preset."""
         return SETTINGS[self.preset][name]
 
     def chosen(self, methods: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those of some methods that are asked for."""
+        """Return those of the given methods that are asked for, in the given order."""
         return tuple(name for name in methods if not self.methods or name in self.methods)
 
 
 class Exhibit(NamedTuple):
-    """A table or a figure.
+    """A table or a figure of the report.
 
     Attributes:
       title: What it shows, in a line.
-      needs: The runs and measurements that it is made of.
-      text: In Markdown, the table or the figure's caption, from those of them that are there; an
-        empty string if they leave nothing to show.
-      draw: The figure; None for a table.
+      needs: Maps a scope to the runs and measurements that the exhibit is made of.
+      text: Maps a scope and the records on disk to the table or the figure's caption, in Markdown;
+        an empty string if there is nothing to show. Missing records leave gaps.
+      draw: Maps a scope and the records on disk to the figure; None for a table.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The distribution of gradient magnitudes, a panel of Figures 1d and 4b."""
+"""The histogram of the norms of mini-batch gradients, a panel of Figures 1d and 4b."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,16 @@ COLORS = dict(zip(("joint", "unimodal"), OTHER_COLORS[2:], strict=False))
 
 
 def draw(panel: "Axes", measured: Mapping[str, Any] | None, title: str) -> None:
-    """Histograms of the norms of the joint and the unimodal gradients of an encoder.
+    """Draw histograms of the norms of the joint and the unimodal gradients of an encoder.
 
-    Both have the same bins. Mini-batches whose norm is not finite are left out.
+    Both have the same 30 bins. Mini-batches whose norm is not finite are left out.
 
     Args:
-      panel: Where to draw.
-      measured: What :func:`experiments.reports.paper.measurements.gradients.gradients` gives for
-        the encoder; None if it was not run.
-      title: Names the encoder; k is put behind it.
+      panel: The panel to draw in.
+      measured: The dict that :func:`experiments.reports.paper.measurements.gradients.gradients`
+        returns for the encoder; for None the panel says that it was not run.
+      title: The title of the panel, such as "gray encoder". Behind it stands k, the variance of the
+        unimodal over that of the joint gradient, if it is known.
     """
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_xlabel("gradient magnitude")

@@ -14,17 +14,18 @@ SETTINGS = ("cg-mnist", "cg-digits")
 """The settings in which every encoder has a joint and a unimodal objective."""
 
 Measured = Mapping[str, Any]
-"""What :func:`experiments.reports.paper.measurements.gradients.gradients` gives for an encoder."""
+"""The dict that :func:`experiments.reports.paper.measurements.gradients.gradients` returns for an
+encoder."""
 
 
 class Noise(NamedTuple):
-    """An encoder of uniform runs after some epochs.
+    """The measured gradients of one encoder in the runs of the uniform baseline after some epochs.
 
     Attributes:
       setting: The name of the setting.
-      epoch: 0 for the initial parameters.
+      epoch: The number of epochs before the measurement, 0 for the initial parameters.
       encoder: The name of the encoder.
-      seeds: What was measured, of each run whose measurement is there.
+      seeds: The measurements that are on disk, one for each seed.
     """
 
     setting: str
@@ -33,17 +34,28 @@ class Noise(NamedTuple):
     seeds: tuple[Measured, ...]
 
     def values(self, value: Callable[[Measured], float | None]) -> list[float]:
-        """Return the values of the seeds that have one."""
+        """Return a value of each seed, without the seeds for which it is None.
+
+        Args:
+          value: Maps a measurement to the value.
+        """
         return [number for each in self.seeds if (number := value(each)) is not None]
 
     def spread(self, value: Callable[[Measured], float | None]) -> Spread | None:
-        """Return the spread of a value over the seeds; None if no seed has it."""
+        """Return mean and standard deviation of a value over the seeds; None if no seed has it.
+
+        Args:
+          value: Maps a measurement to the value, or to None.
+        """
         values = self.values(value)
         return Spread.over(values) if values else None
 
 
 def needs(scope: Scope) -> list[Item]:
-    """Return the measurements, before training, after the first epoch and after the last."""
+    """Return the gradient measurements of all uniform runs of the two settings.
+
+    There are three for each run: before training, after the first epoch and after the last.
+    """
     return [
         _measurement(scope, name, epoch, seed)
         for name in SETTINGS
@@ -53,7 +65,7 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def of_records(scope: Scope, records: Records) -> list[Noise]:
-    """Every encoder at every epoch, with the seeds that are there."""
+    """Return the measured gradients of every encoder at every epoch, also where no seed has any."""
     return [
         Noise(name, epoch, encoder, _seeds(scope, records, name, epoch, encoder))
         for name in SETTINGS
@@ -67,9 +79,12 @@ def count(
     value: Callable[[Measured], float | None],
     holds: Callable[[float], bool],
 ) -> str:
-    """In how many cases something holds for the mean over seeds, in all and by encoder.
+    """Write in how many cases a condition holds for the mean over seeds, in all and by encoder.
 
-    Those in which nothing was measured do not count.
+    Args:
+      noises: The cases. Those whose value no seed has do not count.
+      value: Maps a measurement to the value, or to None.
+      holds: The condition on the mean of the value over the seeds.
 
     Example:
       >>> rows = [Noise("a", 0, "gray", ({"k": 3.0},)), Noise("a", 0, "color", ({"k": 0.5},))]

@@ -21,7 +21,7 @@ from experiments.data.storage.holding_out import count
 Preset = Literal["quick", "paper"]
 
 SUBSET_SEED = 0
-"""Fixes which samples a smaller set has."""
+"""The seed of the random choice of the samples of a smaller set."""
 
 QUICK_RATE = 0.02
 """Learning rate of the quick runs: that of the demo, twenty times the paper's, since they take
@@ -33,13 +33,17 @@ class Setting:
     """A data set and how every method trains on it.
 
     Attributes:
-      name: Names it in results.
+      name: The name of the setting in results, as in "cg-mnist".
       config: The configuration of a run, apart from method, gamma and seed.
-      files: The folder of the set's files, below that of all data.
-      training_samples: A random choice of so many; None takes all.
-      test_samples: Likewise.
-      correlation: Of the colors and the labels in the training set of cg-digits.
-      pretrained: The file of pretrained weights, below the folder of all data.
+      files: The folder of the set's files, relative to the folder of all data.
+      training_samples: The size of a random choice of training samples, the same for all runs; None
+        takes all.
+      test_samples: The size of a random choice of test samples, the same for all runs; None takes
+        all.
+      correlation: For cg-digits, the probability (0 to 1) with which a training image has the color
+        of its label. Other sets have 1, which changes nothing.
+      pretrained: The file of pretrained weights, relative to the folder of all data; None trains
+        from scratch.
     """
 
     name: str
@@ -52,11 +56,18 @@ class Setting:
 
     @property
     def encoders(self) -> Mapping[str, tuple[str, ...]]:
-        """By encoder, the heads whose losses train it."""
+        """Return by encoder the names of the heads whose losses train it."""
         return data.named(self.config.dataset).encoders
 
     def lacks(self, data_dir: Path) -> str | None:
-        """Say what it needs and lacks; return None if it can be run."""
+        """Return a sentence on the folder or file that is missing to run the setting, if any.
+
+        Args:
+          data_dir: The folder of all data.
+
+        Returns:
+          A text such as "no folder crema-d in the folder of data", or None if nothing is missing.
+        """
         folder = data_dir / self.files
         if data.named(self.config.dataset).needs_files and not folder.is_dir():
             return f"no folder {self.files} in the folder of data"
@@ -65,7 +76,16 @@ class Setting:
         return None
 
     def splits(self, data_dir: Path, prepared_dir: Path | None, workers: int) -> Splits:
-        """Its training and test sets."""
+        """Return the training and test sets, cut to the numbers of samples of the setting.
+
+        Args:
+          data_dir: The folder of all data.
+          prepared_dir: The folder of prepared sets, which a set that is made in memory ignores.
+          workers: The number of processes that prepare a set, if it is not prepared yet.
+
+        Returns:
+          The sets "train" and "test", as :func:`experiments.data.load` returns them.
+        """
         name = self.config.dataset
         if self.correlation != 1:
             whole: Splits = cg_digits.arrays(self.correlation)
@@ -101,10 +121,11 @@ def _with_model(config: Config, model: str) -> Config:
 PRETRAINED = "vit.safetensors"
 
 MNIST = {"training_samples": 6400, "test_samples": 2500}
-"""A hundred steps an epoch."""
+"""Sizes of the quick MNIST sets: a hundred steps an epoch."""
 
 CLIPS = {"training_samples": 128, "test_samples": 128}
-"""Of what takes a network of 11 million parameters or more: enough to see that all is in place."""
+"""Sizes of the quick sets of sound, images and video, whose networks have 11 million parameters or
+more: enough to see that everything works."""
 
 
 def _settings(preset: Preset) -> dict[str, Setting]:
@@ -151,11 +172,17 @@ SETTINGS: dict[Preset, dict[str, Setting]] = {
     "quick": _settings("quick"),
     "paper": _settings("paper"),
 }
-"""By preset, by name."""
+"""The settings, by preset and then by name."""
 
 
 def colors(preset: Preset, correlation: float) -> Setting:
-    """Colored-and-gray digits whose training colors follow the label with a probability."""
+    """Return the setting cg-digits with colors that follow the label with a probability.
+
+    Args:
+      preset: "quick" or "paper".
+      correlation: The probability, 0 to 1, with which a training image has the color of its label.
+        1 gives the setting "cg-digits" itself, another value one with its own name.
+    """
     whole = SETTINGS[preset]["cg-digits"]
     if correlation == 1:
         return whole

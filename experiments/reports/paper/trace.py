@@ -1,4 +1,4 @@
-"""How the objectives of each encoder get on with each other, over the steps of an epoch."""
+"""The trace of an epoch: cosine, conflict and norms of each encoder's gradients in four parts."""
 
 from typing import Any
 
@@ -10,30 +10,38 @@ import mmpareto_jax as mmp
 from experiments.engine.loop import Metrics
 
 WINDOWS = 4
-"""Parts of an epoch, a mean of each."""
+"""The number of parts of an epoch; the trace has a mean over each."""
 
 DIGITS = 4
-"""Significant digits that are kept."""
+"""The number of significant digits to which the means are rounded."""
 
 
 class Trace:
-    """Collects the metrics of the steps of an epoch and gives their means over its parts."""
+    """Collect the diagnostics of the steps of an epoch, and average them over its parts."""
 
     def __init__(self) -> None:
         self._steps: list[dict[str, mmp.Diagnostics]] = []
 
     def add(self, metrics: Metrics) -> None:
-        """Add a step."""
+        """Keep the diagnostics of a step.
+
+        Args:
+          metrics: The metrics of the step, of which only ``encoders`` is kept; its arrays may still
+            be on the devices.
+        """
         self._steps.append(metrics["encoders"])
 
     def take(self) -> dict[str, dict[str, list[Any]]]:
-        """Return the means over the parts of the steps since the last call.
+        """Return the means over the four parts of the steps since the last call, and forget them.
+
+        There must be at least one step; of fewer than four steps each is a part.
 
         Returns:
-          For each encoder of several objectives, a list each, a number for each part: ``cosine``
-          (the smallest between two objectives), ``conflict`` (share of the steps), ``norms`` (one
-          for each objective) and ``shortest``, the norm of the shortest convex combination of the
-          gradients, which is zero at a Pareto stationary point.
+          For each encoder with several objectives a dict of lists with an entry for each part:
+          ``cosine`` (the smallest between two objectives' gradients), ``conflict`` (the share of
+          steps, 0 to 1), ``norms`` (a list, one for each objective) and ``shortest``, the norm of
+          the shortest convex combination of the gradients, which is zero at a Pareto stationary
+          point.
         """
         steps, self._steps = jax.device_get(self._steps), []
         encoders: dict[str, mmp.Diagnostics] = jax.tree.map(

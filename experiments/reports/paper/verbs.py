@@ -22,7 +22,12 @@ Verb = Callable[..., None]
 
 
 def verbs(kind: str) -> dict[str, Verb]:
-    """Return the verbs of a kind, "table" or "figure", by the word that follows it."""
+    """Return the verbs of a kind, "table" or "figure", by the word that follows it.
+
+    Example:
+      >>> list(verbs("figure"))
+      ['1', '2', '3', '4', '5']
+    """
     names = [name.removeprefix(f"{kind} ") for name in EXHIBITS if name.startswith(f"{kind} ")]
     return {name: _verb(f"{kind} {name}") for name in names}
 
@@ -81,7 +86,11 @@ def report(scope: Scope, places: Places) -> None:
 
 
 def _draw(name: str, exhibit: Exhibit, scope: Scope, records: Records, folder: Path) -> Path | None:
-    """Write the picture of a figure, if it has anything to show, and return its path."""
+    """Write the picture of a figure, if it has anything to show.
+
+    Returns:
+      The path of the files without their ending, or None if nothing was written.
+    """
     if exhibit.draw is None or not page.is_drawn(exhibit, scope, records):
         return None
     path = folder / page.file_name(name)
