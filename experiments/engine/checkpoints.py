@@ -147,7 +147,11 @@ class Checkpoints:
         return self._restore("state", ocp.args.StandardRestore(template))
 
     def _latest(self) -> Path:
-        """Return the folder of the latest checkpoint."""
+        """Return the folder of the latest checkpoint, whose name is its step.
+
+        Raises:
+          UserError: If there is no checkpoint.
+        """
         step = self._manager.latest_step()
         if step is None:
             raise UserError(f"no checkpoint in {self.folder.parent}: train there, without --resume")
@@ -187,7 +191,7 @@ class Checkpoints:
 
     @contextmanager
     def _written(self) -> Iterator[None]:
-        """Turn errors of writing into a :class:`UserError`."""
+        """Turn errors of writing a checkpoint into a :class:`UserError`; remove partial ones."""
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
@@ -211,7 +215,7 @@ def _silence_late_reads() -> None:
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the arrays of a tree, by path."""
+    """Return the shapes of the arrays of a tree, by path as in "params/encoders/gray"."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)

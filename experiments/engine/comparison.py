@@ -13,7 +13,7 @@ from experiments.engine.program import Program
 from experiments.engine.state import TrainState
 
 LAST_EPOCHS = 5
-"""The number of last epochs over which the accuracy of a run is averaged."""
+"""The number of epochs at the end of a run over which its accuracy is averaged."""
 
 DIAGNOSED = ("uniform", "uniform-gamma")
 """Methods that measure conflict only with ``diagnose``, which does not change their updates."""
@@ -22,7 +22,7 @@ History = list[dict[str, Any]]
 """The records of the epochs of one run, as :func:`experiments.engine.loop.train` makes them."""
 
 Histories = Mapping[str, list[History]]
-"""The records of the run of each seed, by method."""
+"""By method, the histories of its runs, one for each seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Protocol:
 
 
 class Spread(NamedTuple):
-    """The mean and the standard deviation over seeds or rounds."""
+    """The mean and the sample standard deviation of values, one for each seed or round."""
 
     mean: float
     deviation: float
@@ -73,7 +73,9 @@ class Spread(NamedTuple):
     def over(cls, values: Any) -> "Spread":
         """Return the spread of some values.
 
-        The deviation is that of a sample, and 0 for a single value.
+        Args:
+          values: The values, at least one. The deviation is that of a sample (n - 1), and 0 for a
+            single value.
 
         Example:
           >>> Spread.over([1.0, 2.0, 3.0])
@@ -114,15 +116,16 @@ def run_seeds(
 
 
 def accuracies(seeds: list[History], head: str, score: str = "accuracy") -> list[float] | None:
-    """Return a score of a head for each run, as the mean over the last epochs.
+    """Return a test score of a head for each run, as the mean over the last five epochs.
 
     Args:
-      seeds: The records of the run of each seed.
-      head: The head.
+      seeds: The history of each run of one method.
+      head: The name of the head.
       score: The name of the score.
 
     Returns:
-      The scores, or None if the method does not train the head.
+      The scores, one for each run (an accuracy is from 0 to 1), or None if the method does not
+      train the head.
     """
     if head not in seeds[0][0]["scores"]:
         return None
@@ -133,14 +136,18 @@ def accuracies(seeds: list[History], head: str, score: str = "accuracy") -> list
 
 
 def conflicts(seeds: list[History], encoder: str) -> list[float] | None:
-    """Return the share of steps in conflict for each run.
+    """Return for each run the share of all steps in which an encoder's gradients conflict.
+
+    Two gradients conflict if their inner product is negative. This function takes the histories
+    that a command has in memory; :func:`experiments.reports.paper.conflict.share` takes records on
+    disk.
 
     Args:
-      seeds: The records of the run of each seed.
-      encoder: The encoder.
+      seeds: The history of each run of one method.
+      encoder: The name of the encoder.
 
     Returns:
-      The shares, or None if the method does not measure conflict.
+      The shares, 0 to 1, one for each run, or None if the method does not measure conflict.
     """
     if encoder not in seeds[0][0]["encoders"]:
         return None
@@ -150,7 +157,7 @@ def conflicts(seeds: list[History], encoder: str) -> list[float] | None:
 
 
 def spread(values: list[float] | None) -> Spread | None:
-    """Return the spread of values, or None if there are none."""
+    """Return the mean and standard deviation of values, or None if ``values`` is None."""
     return None if values is None else Spread.over(values)
 
 

@@ -15,7 +15,7 @@ AXES = ("data", "model")
 
 
 def make_mesh(specification: str | None = None) -> Mesh:
-    """Return a mesh over all devices of all processes.
+    """Return a mesh over all devices of all processes, with the axes "data" and "model".
 
     Args:
       specification: The sizes by axis, as in "data=4,model=2". Samples are split over "data" and
@@ -68,7 +68,10 @@ def of_state(mesh: Mesh, state: Any) -> Any:
 
     Args:
       mesh: A mesh from :func:`make_mesh`.
-      state: A tree of arrays. A kernel is a leaf whose path ends in "kernel".
+      state: A tree of arrays or of their shapes. A kernel is a leaf whose path ends in "kernel".
+
+    Returns:
+      A tree like ``state`` of shardings.
     """
 
     def sharding(path: Any, leaf: Any) -> NamedSharding:
@@ -82,13 +85,16 @@ def of_state(mesh: Mesh, state: Any) -> Any:
 
 
 def place(tree: Any, shardings: Any) -> Any:
-    """Put arrays that every process has on the mesh.
+    """Put arrays that every process has whole on the devices of a mesh.
 
     A process only fills its own devices.
 
     Args:
       tree: A tree of arrays of the host, or of one device.
-      shardings: The sharding of each array.
+      shardings: The sharding of each array, in a tree of the same structure.
+
+    Returns:
+      The same tree, of JAX arrays with these shardings.
     """
 
     def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
@@ -99,11 +105,17 @@ def place(tree: Any, shardings: Any) -> Any:
 
 
 def place_samples(mesh: Mesh, fields: Any) -> Any:
-    """Split a data set over "data"; the last shard is filled up with samples from the start.
+    """Put a data set on the devices, its samples split over the mesh axis "data".
+
+    The last shard is filled up with samples from the start of the set.
 
     Args:
       mesh: A mesh from :func:`make_mesh`.
-      fields: A tree of arrays with a leading axis of samples.
+      fields: A tree of NumPy arrays with a leading axis of N samples.
+
+    Returns:
+      The same tree of sharded arrays, whose leading axis is N rounded up to a multiple of the
+      devices along "data".
     """
 
     def put(field: np.ndarray) -> jax.Array:
@@ -119,7 +131,7 @@ def place_samples(mesh: Mesh, fields: Any) -> Any:
 
 
 def description() -> str:
-    """Describe the devices, the processor architecture and the number of available cores.
+    """Describe the devices and the host, as in "1 x cpu, x86_64, 4 cores".
 
     Results depend on the number of cores: XLA splits sums among the cores, so another number gives
     other rounding errors, which grow in training.

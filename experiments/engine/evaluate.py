@@ -15,7 +15,7 @@ from experiments.engine.state import TrainState
 from experiments.errors import UserError
 
 Scores = dict[str, dict[str, float]]
-"""The scores by head and by the name of the score."""
+"""Scores by head and then by name of the score, such as "accuracy" (0 to 1)."""
 
 
 def evaluate(
@@ -29,15 +29,18 @@ def evaluate(
 ) -> None:
     """Score each trained head on the test set, from the last checkpoint of a run.
 
+    Prints the scores and writes them to evaluation.json in the folder of the run.
+
     Args:
       run_dir: Folder of the run.
-      data_dir: As for train.
-      prepared_dir: As for train.
-      mesh: As for train; it may differ from that of the run.
-      distributed: As for train.
-      workers: As for train.
-      probe: Also score a linear classifier on each frozen encoder, for methods that train no head
-        for a modality.
+      data_dir: Folder of the files that the data set is made from. By default data/DATASET.
+      prepared_dir: Folder of prepared data sets; None makes the set in memory.
+      mesh: How to use the devices, as in data=4,model=2; it may differ from that of the run. By
+        default all devices belong to "data".
+      distributed: This is one of several processes, as for train.
+      workers: Processes that read a data set that does not fit in memory.
+      probe: Also fit a linear classifier to the training samples' output of each frozen encoder,
+        and score it on the test set. Needed for methods that train no head for a modality.
     """
     from experiments import data
     from experiments.engine import devices, processes, program
@@ -75,7 +78,8 @@ def scores(program: Program, state: TrainState) -> Scores:
       state: The state whose parameters and batch statistics are evaluated.
 
     Returns:
-      The scores of its task by head, such as ``accuracy`` and ``macro_f1``.
+      For each trained head the scores of its task by name, such as ``accuracy`` and ``macro_f1``,
+      both from 0 to 1.
     """
     batches = []
     for batch in program.feed.evaluation("test"):

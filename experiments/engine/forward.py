@@ -16,7 +16,7 @@ from experiments.models.network import Network
 
 
 class Forward:
-    """Passes over batches of one data set, in training and in evaluation mode.
+    """The model of a run as pure functions: passes over batches, in training and evaluation mode.
 
     Args:
       config: The configuration of the run.
@@ -26,7 +26,7 @@ class Forward:
     Attributes:
       outputs: The number of outputs, by head.
       features: The shape of one sample's representation, by encoder.
-      abstract: The shapes and dtypes of the parameters and of the batch statistics.
+      abstract: The parameters and the batch statistics as trees of ``jax.ShapeDtypeStruct``.
 
     Raises:
       UserError: If the model is unknown or does not fit the data set.
@@ -60,6 +60,9 @@ class Forward:
 
         Args:
           seed: The seed of the parameters that are not pretrained.
+
+        Returns:
+          Two nested dicts of arrays.
         """
         return _variables(models.build(self._config, self._shapes, self.outputs, seed))
 
@@ -96,6 +99,6 @@ class Forward:
 
 
 def _variables(model: nnx.Module) -> tuple[Any, Any]:
-    """Return the parameters and the batch statistics of a model as trees of arrays."""
+    """Return the parameters and the batch statistics of a model, each a nested dict of arrays."""
     params, batch_stats = nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat)
     return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)

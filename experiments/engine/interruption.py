@@ -35,7 +35,7 @@ def advise(advice: Callable[[], str]) -> None:
     """Set the advice that an interrupted command prints.
 
     Args:
-      advice: Called after a signal; returns the second half of the line.
+      advice: Called after a signal; returns the part of the line after "interrupted: ".
     """
     global _advice
     _advice = advice
@@ -116,10 +116,11 @@ def _send_again(number: int) -> None:
 
 
 def leave(status: object) -> None:
-    """End this process without further output, after an error or a signal within seconds.
+    """End this process within ``GRACE`` seconds if its exit status is an error.
 
     Args:
-      status: The exit status.
+      status: The exit status. For 0, None or a text the function returns, and Python exits as
+        usual.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if isinstance(status, int) and status:
@@ -141,7 +142,12 @@ _OVER = 0
 
 
 def _end_in_time(reading: int) -> None:
-    """End the process if a signal does not end the block in time."""
+    """Watch for signals, and end the process if a signal does not end the block in time.
+
+    Args:
+      reading: The descriptor of the pipe to which the system writes the number of each signal, and
+        the block at its end the byte ``_OVER``.
+    """
     first, number = 0.0, 0
     while not number or time.monotonic() < first + GRACE:
         left = max(0, first + GRACE - time.monotonic()) if number else None

@@ -9,7 +9,7 @@ from experiments.errors import UserError
 
 
 class RunLog:
-    """Writes the record of each epoch to ``metrics.jsonl`` and to TensorBoard events.
+    """Write the record of each epoch to ``metrics.jsonl`` and to TensorBoard events.
 
     When a run is resumed, records after its last checkpoint are dropped, so each epoch is listed
     once.
@@ -72,7 +72,10 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    """Return the numbers by path, without lists, which TensorBoard cannot show."""
+    """Return the numbers of a nested dict, each with its path such as "loss/joint".
+
+    Lists, which TensorBoard cannot show, are left out.
+    """
     flat: list[tuple[str, float]] = []
     for name, value in values.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: epochs of steps, each followed by an evaluation on the test set."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from experiments.engine.program import RUN_AHEAD, Program
 from experiments.engine.state import TrainState
 
 Metrics = dict[str, Any]
-"""The metrics of a step: ``loss`` by head, and ``encoders``, with diagnostics by encoder."""
+"""The metrics of a step: ``loss``, a scalar by head, and ``encoders``, the
+:class:`mmpareto_jax.Diagnostics` by encoder."""
 
 
 def train(
@@ -24,7 +25,7 @@ def train(
     on_epoch: Callable[[TrainState, dict[str, Any]], None],
     on_step: Callable[[Metrics], object] = lambda metrics: None,
 ) -> TrainState:
-    """Train from a state up to a number of epochs.
+    """Train from a state up to a number of epochs, and evaluate after each.
 
     Args:
       program: The compiled program of the run.
@@ -32,9 +33,10 @@ def train(
       epochs: The total number of epochs, including those before ``state``.
       on_epoch: Called after each epoch with the state and the record of the epoch: ``epoch`` and
         ``step`` (counts), ``seconds`` (training only), ``waiting`` (the part of these seconds that
-        was spent waiting for the next batch), ``loss`` (mean by head), ``scores`` (on the test set,
-        by trained head) and ``encoders`` (by encoder, the mean ``cosine`` and the shares of steps
-        in ``conflict`` and ``stationary``; for methods with several objectives).
+        was spent waiting for the next batch), ``loss`` (mean over the steps, by head), ``scores``
+        (on the test set, by trained head) and ``encoders`` (by encoder, the mean ``cosine`` and the
+        shares of steps, 0 to 1, in ``conflict`` and ``stationary``; only for encoders with several
+        objectives and diagnostics).
       on_step: Called after each step with its metrics, which the devices may still be computing.
 
     Returns:
@@ -80,7 +82,10 @@ def _steps(
 def _whole_epoch(
     program: Program, state: TrainState, on_step: Callable[[Metrics], object]
 ) -> tuple[TrainState, Metrics, float]:
-    """Take the steps of an epoch in one call, and return the same as ``_steps``."""
+    """Take the steps of an epoch in one call of the devices, and return the same as ``_steps``.
+
+    ``on_step`` is called with the metrics of every step after the last one. The seconds are 0.
+    """
     assert program.epoch is not None
     state, stacked = program.epoch(state)
     stacked = jax.device_get(stacked)

@@ -28,15 +28,16 @@ class Represented(NamedTuple):
 def linear_probe(program: Program, state: TrainState) -> Scores:
     """Return the accuracy and macro F1 of a logistic regression on each frozen encoder.
 
-    It is fitted to the standardized representations of the training set, without augmentation, and
-    scored on those of the test set.
+    The regression is fitted to the standardized representations of the training set, without
+    augmentation, and scored on those of the test set. Every encoder is probed, also one that has a
+    head.
 
     Args:
       program: The compiled program of the run.
       state: The state whose encoders are probed.
 
     Returns:
-      ``accuracy`` and ``macro_f1`` by encoder.
+      By encoder, ``accuracy`` and ``macro_f1``, from 0 to 1.
 
     Raises:
       UserError: If the data set has no joint label.

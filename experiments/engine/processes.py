@@ -1,4 +1,4 @@
-"""The processes of a run on several hosts."""
+"""The processes of a run on several hosts: how they join, and which one writes."""
 
 import os
 

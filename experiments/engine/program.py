@@ -148,7 +148,7 @@ def build(
 def _epoch(
     step: Step, feed: OnDevice, shardings: Any, replicated: Any
 ) -> Callable[[TrainState], tuple[TrainState, dict[str, Any]]]:
-    """Return the function that takes the steps of an epoch in one call."""
+    """Return the function that takes the steps of an epoch in one call, as ``Program.epoch``."""
     gather = feed.gather
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=(shardings, replicated))
@@ -169,7 +169,18 @@ def _before_epoch(
     shardings: Any,
     replicated: Any,
 ) -> Callable[[TrainState], TrainState]:
-    """Return the function that sums over whole sets and changes the state between epochs."""
+    """Return the function that changes the state between epochs, as ``Program.before_epoch``.
+
+    It first adds up the method's sums over the splits that the method names for the coming epoch.
+    It returns the state as it is if the method does nothing between epochs.
+
+    Args:
+      method: The training method.
+      feed: The feed of the run.
+      evaluated: Maps a state and a batch to the forward pass in evaluation mode.
+      shardings: The shardings of the state.
+      replicated: The sharding of the sums.
+    """
     change = method.before_epoch
     if change is None:
         return lambda state: state

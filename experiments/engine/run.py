@@ -153,7 +153,7 @@ def finish(
 
 
 def saved_steps(run_dir: Path) -> list[int]:
-    """Return the steps of the checkpoints of a run, sorted.
+    """Return the steps of the checkpoints of a run, sorted; none if there is no such folder.
 
     This does not use Orbax, which takes long to import.
 
@@ -165,11 +165,14 @@ def saved_steps(run_dir: Path) -> list[int]:
 
 
 def _require_run(run_dir: Path, there: bool) -> None:
-    """Check that a folder holds a run, or that it holds none.
+    """Check that a folder holds a run with a checkpoint, or that it holds none.
 
     Args:
       run_dir: The folder.
       there: Whether it must hold a run.
+
+    Raises:
+      UserError: If it does not, or must not and does.
     """
     steps = saved_steps(run_dir)
     if there and not steps:
@@ -179,7 +182,7 @@ def _require_run(run_dir: Path, there: bool) -> None:
 
 
 def _the_way_on(run_dir: Path) -> str:
-    """Return how to continue a training that ended early."""
+    """Return a text on how to continue a training that ended early, with the whole command."""
     command = ["python", "-m", "experiments", *sys.argv[1:]]
     steps = saved_steps(run_dir)
     if not steps:
@@ -191,7 +194,14 @@ def _the_way_on(run_dir: Path) -> str:
 
 @contextmanager
 def _the_way_on_told(run_dir: Path) -> Iterator[None]:
-    """Add to an error that comes from outside the run how to continue."""
+    """Add the text of :func:`_the_way_on` to errors that come from outside the run.
+
+    Those are a :class:`BreakError` and an ``OSError`` that turns into one, such as a full disk.
+    Another ``OSError`` becomes a :class:`UserError` without the text.
+
+    Raises:
+      UserError: If the block raises an ``OSError`` or a :class:`BreakError`.
+    """
     try:
         yield
     except (OSError, BreakError) as error:
@@ -202,7 +212,7 @@ def _the_way_on_told(run_dir: Path) -> Iterator[None]:
 
 
 def _line(record: dict[str, Any]) -> str:
-    """Return a line with the losses and the first score of each head."""
+    """Return a line with the number of an epoch, its losses and the first score of each head."""
     losses = ", ".join(f"{head} {value:.4f}" for head, value in record["loss"].items())
     firsts = {head: next(iter(scores.items())) for head, scores in record["scores"].items()}
     scores = ", ".join(f"{head} {name} {value:.4f}" for head, (name, value) in firsts.items())

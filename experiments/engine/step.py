@@ -1,4 +1,4 @@
-"""One step of training, as a pure function from a state and a batch to the next state."""
+"""The training step: a pure function from a state and a batch to the next state and metrics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,9 @@ The order of the samples uses keys of epochs instead.
 
 
 class Step:
-    """The step of a method: forward pass, gradients by objective, aggregation, SGD.
+    """The step of a method: forward pass, gradients by objective, their combination, SGD.
+
+    It is a pure function; :func:`experiments.engine.program.build` compiles it.
 
     Args:
       method: The training method.
@@ -74,8 +76,8 @@ class Step:
           batch: The batch.
 
         Returns:
-          The next state, and the metrics of this step: ``loss`` by head, and ``encoders``, the
-          library's diagnostics by encoder.
+          The next state, and the metrics of this step: ``loss``, a scalar by head, and
+          ``encoders``, the :class:`mmpareto_jax.Diagnostics` by encoder.
         """
         key = jax.random.fold_in(state.key, state.step)
         for_dropout, for_method = (jax.random.fold_in(key, use) for use in (DROPOUT, METHOD))

@@ -1,4 +1,4 @@
-"""The costs of programs: ratios of wall times, steps per second, and FLOPs."""
+"""Costs of compiled programs: ratios of wall times, steps per second, and FLOPs."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -31,11 +31,11 @@ class Ratio(NamedTuple):
 
     @classmethod
     def over_rounds(cls, numerator: np.ndarray, denominator: np.ndarray) -> "Ratio":
-        """Return the ratio of two series of times, round by round.
+        """Return median, minimum and maximum of the ratios of two series of times in each round.
 
         Args:
-          numerator: Times, [rounds].
-          denominator: Times, [rounds].
+          numerator: Seconds, ``[rounds]``.
+          denominator: Seconds in the same rounds, ``[rounds]``.
 
         Example:
           >>> Ratio.over_rounds(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]))
@@ -56,7 +56,7 @@ def times_in_turns(
       calls: The number of calls per program and round.
 
     Returns:
-      The times of each program, ``[rounds]``.
+      The seconds per call of each program, float ``[rounds]``.
     """
     times: dict[str, list[float]] = {name: [] for name in programs}
     for counted in [False] + [True] * rounds:
@@ -100,5 +100,9 @@ def steps_per_second(programs: dict[str, Program]) -> dict[str, list[float]]:
 
 
 def flops(compiled: Any) -> float:
-    """Return the floating-point operations of a compiled program, as XLA counts them."""
+    """Return the floating-point operations of one call of a program, as XLA counts them.
+
+    Args:
+      compiled: A ``jax.stages.Compiled``.
+    """
     return float(compiled.cost_analysis()["flops"])

@@ -1,4 +1,4 @@
-"""The interface of feeds."""
+"""The interface of feeds, which bring the batches of a data set to the devices."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -16,7 +16,7 @@ class Batches(Protocol):
         """Return the iterator itself."""
 
     def __next__(self) -> Batch:
-        """Return the next batch."""
+        """Return the next batch: by field, an array ``[B, ...]`` on the devices."""
 
     def close(self) -> None:
         """Stop making batches."""
@@ -31,15 +31,15 @@ class Feed(Protocol):
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Return the shape of one sample, by field."""
+        """Return the shape of one sample, by field, without the axis of samples."""
 
     def training(self, key: jax.Array, steps: range) -> Batches:
         """Return the batches of some steps; an epoch visits a sample at most once, in random order.
 
         Args:
           key: Decides the order and all other randomness of the samples.
-          steps: A range of consecutive steps, counted from the first epoch on. The batch of a step
-            does not depend on where the range begins.
+          steps: A range of consecutive steps, counted from 0 at the start of the first epoch. The
+            batch of a step does not depend on where the range begins.
         """
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:

@@ -53,11 +53,19 @@ class OnDevice:
 
     @property
     def samples(self) -> Batch:
-        """Return the training set, an array per field."""
+        """Return the training set: by field an array ``[N, ...]``, split over the devices.
+
+        N may be filled up to a multiple of the devices; :meth:`order` does not visit those rows.
+        """
         return self._sets["train"]
 
     def order(self, key: jax.Array, epoch: int) -> jax.Array:
-        """Return the rows of the batches of an epoch, int ``[steps, B]``."""
+        """Return the rows of the samples in each batch of an epoch, int ``[steps, B]``.
+
+        Args:
+          key: The random key of the run.
+          epoch: The number of the epoch, from 0.
+        """
         return self._draw_order(np.asarray(key), epoch)
 
     def training(self, key: jax.Array, steps: range) -> Batches:

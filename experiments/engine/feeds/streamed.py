@@ -19,7 +19,7 @@ from experiments.engine import devices
 from experiments.engine.feeds._feed import Batch, Batches
 
 AHEAD = 2
-"""The number of batches that wait on the devices, and in each worker process."""
+"""The number of batches made ahead that wait on the devices, and in each worker process."""
 
 
 class Streamed:

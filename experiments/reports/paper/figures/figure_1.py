@@ -22,7 +22,7 @@ SETTING = "cg-mnist"
 TASKS = "multi-mnist"
 
 MODALITY = "gray"
-"""The modality that joint training neglects here, as it does video in the paper's."""
+"""The modality that joint training neglects on our data, as it neglects video on the paper's."""
 
 METHODS = ("uniform", "pareto", "uniform-gamma", "mmpareto")
 
@@ -34,7 +34,7 @@ SINGLE = "single loss"
 
 
 def needs(scope: Scope) -> list[Item]:
-    """List the runs of the methods on both sets, and the gradients at fixed parameters."""
+    """Return the runs of the methods on both sets, and the gradients after the first epoch."""
     every = tuple(dict.fromkeys((*METHODS, *ALONE.values())))
     seeds = range(scope.seeds)
     setting, tasks = scope.setting(SETTING), scope.setting(TASKS)
@@ -55,15 +55,15 @@ def _runs(scope: Scope, setting: str, method: str) -> list[Run]:
 
 
 COLORS = {SINGLE: color_of("joint")} | {TITLES[method]: color_of(method) for method in METHODS}
-"""By name of a group of bars."""
+"""Matplotlib colors of the bars, by title of a method."""
 
 
 Bars = dict[str, dict[str, dict[int, float]]]
-"""By method, by head, by seed the accuracies after the last epoch."""
+"""Test accuracies (0 to 1) after the last epoch, by title of a method, head and seed."""
 
 
 def bars(scope: Scope, records: Records) -> Bars:
-    """Return the values of panel c; "single loss" first."""
+    """Return the accuracies of panel c by title of a method, "single loss" first."""
     single = {
         head: accuracies(records, _runs(scope, SETTING, method), head)
         for head, method in ALONE.items()
@@ -81,7 +81,10 @@ def _bars_of(scope: Scope, records: Records, setting: str, heads: tuple[str, ...
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write the caption, the share of steps in conflict and the numbers of panel c."""
+    """Return the caption, the share of steps in conflict and the numbers of panel c.
+
+    The text is empty without any record.
+    """
     if not any(item in records for item in needs(scope)):
         return ""
     found = [records[run] for run in _runs(scope, SETTING, "uniform") if run in records]
@@ -119,7 +122,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """Draw the four panels."""
+    """Return the figure with its four panels; those without records say "not run here"."""
     figure, axes = panels(4)
     found = [records[run] for run in _runs(scope, SETTING, "uniform") if run in records]
     if found:

@@ -21,7 +21,7 @@ CASES = {
     "no conflict": ((0.8, 0.3), (0.6, 1.6)),
     "conflict": ((0.8, 0.1), (-1.0, 1.5)),
 }
-"""A joint and a longer unimodal gradient, in a plane."""
+"""By case, a joint and a longer unimodal gradient, each a vector ``[2]``."""
 
 COLORS = {
     "uniform": color_of("uniform"),
@@ -43,7 +43,14 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def integrated(case: str) -> dict[str, np.ndarray]:
-    """Integrate the gradients of a case by each method of the library."""
+    """Combine the two gradients of a case by each of the three methods.
+
+    Args:
+      case: A key of ``CASES``.
+
+    Returns:
+      The combined gradient ``[2]``, by title of the method.
+    """
     gradients = jnp.array(CASES[case])
     found = {}
     for name, weighting in METHODS.items():
@@ -53,7 +60,7 @@ def integrated(case: str) -> dict[str, np.ndarray]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write the norm of each integrated gradient and its inner products with its two parts."""
+    """Return a table of each combined gradient's norm and inner products with the two gradients."""
     del scope, records
     rows = [
         [
@@ -73,7 +80,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """Draw both cases, all vectors as arrows from one point."""
+    """Return the figure with a panel for each case, all vectors as arrows from the origin."""
     del scope, records
     figure, axes = panels(len(CASES))
     for panel, (case, (joint, unimodal)) in zip(axes, CASES.items(), strict=True):

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = (0.5, 8.0)
-"""The curve's k; where we measure others it is longer."""
+"""The range of k in which the curve is drawn; measured values outside extend it."""
 
 THRESHOLDS = ((1.0, 0.5), (3.0, 1.0))
-"""The k of the paper and the curve there: above the first a weight exists, above the second all
-weights make the noise less."""
+"""The two values of k that the paper names, each with the value of the curve. By its formula, some
+weight of the joint gradient reduces the noise above the first, and every weight above 1/2 does so
+above the second."""
 
 TICKS = (0.5, 1, 2, 3, 5, 8, 30, 100, 300, 1000)
 
 FIRST, LAST = {0: "o", 1: "s"}, "^"
-"""Marks before training and after the first epoch, and after the last."""
+"""Markers by epoch: before training, after the first epoch, and after the last."""
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write the caption, with how many of the measured k are above the thresholds."""
+    """Return the caption with the number of cases above each threshold, or an empty string."""
     noises = [each for each in noise.of_records(scope, records) if each.seeds]
     if not noises:
         return ""
@@ -44,7 +45,11 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """Draw the curve, and on it the k of every encoder."""
+    """Return the figure: the curve over k, and on it a mark for every encoder and epoch.
+
+    A mark is the mean over seeds, with the standard deviation as a bar. Without records the curve
+    stands alone.
+    """
     from matplotlib.figure import Figure  # no pyplot: no display, no global state
 
     noises = [each for each in noise.of_records(scope, records) if each.spread(_k)]

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SETTINGS = {"cg-digits": "gray", "crema-d": "video", "kinetics-sounds": "video"}
-"""The encoder whose magnitudes are shown, by setting. The paper has CREMA-D here, and Kinetics
-Sounds in Figure 1."""
+"""By setting, the encoder whose gradient magnitudes are shown. The paper has CREMA-D in this
+figure, and Kinetics Sounds in Figure 1."""
 
 
 def needs(scope: Scope) -> list[Item]:
-    """List the uniform runs and the gradients at fixed parameters."""
+    """Return the runs of the uniform baseline, and their gradients after the first epoch."""
     return [
         item
         for name in SETTINGS
@@ -41,7 +41,7 @@ def _found(scope: Scope, records: Records, name: str) -> list[Record]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write the caption, with the share of steps in conflict."""
+    """Return the caption with the share of steps in conflict; an empty string without records."""
     if not any(item in records for item in needs(scope)):
         return ""
     shares = [
@@ -58,7 +58,7 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def draw(scope: Scope, records: Records) -> "Figure":
-    """Draw a column for each data set."""
+    """Return the figure, with a column for each data set; missing panels say "not run here"."""
     figure, axes = panels(len(SETTINGS), rows=2)
     for (name, encoder), (above, below) in zip(SETTINGS.items(), axes.T, strict=True):
         found = _found(scope, records, name)

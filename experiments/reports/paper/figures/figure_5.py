@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOSS, ACCURACY = "C0", "C1"
-"""Colors of the two curves and their axes."""
+"""Matplotlib colors of the two curves and their axes."""
 
 
 def _needs(scope: Scope) -> list[Item]:
@@ -29,7 +29,7 @@ def _needs(scope: Scope) -> list[Item]:
 
 
 def _measured(scope: Scope, records: Records, setting: str, method: str) -> list[Record]:
-    """Return the landscapes that are there, one a seed."""
+    """Return the landscapes that are on disk, one for each seed, as ``landscape`` returned them."""
     items = [flatness.at_end(run, "landscape") for run in flatness.runs(scope, setting, method)]
     there = [record for item in items if (record := flatness.found(records, item)) is not None]
     return [record["measured"] for record in there]
@@ -85,7 +85,12 @@ def _draw(scope: Scope, records: Records) -> "Figure":
 
 
 def _curves(landscapes: list[Record], of: str) -> np.ndarray:
-    """Return the curves of all seeds and directions, ``[seeds times directions, steps]``."""
+    """Return the curves of all seeds and directions, ``[seeds times directions, steps]``.
+
+    Args:
+      landscapes: The measured landscapes, at least one.
+      of: "loss" or "accuracy" (0 to 1).
+    """
     return np.concatenate([np.asarray(each[of]) for each in landscapes])
 
 

@@ -1,7 +1,7 @@
-"""What is measured at fixed parameters, by kind: one file each.
+"""Measurements at fixed parameters, one kind per file.
 
-A measurement takes a compiled program, a state and the encoders (by name, the heads whose losses
-train them), and gives JSON values.
+A measurement is a function of a compiled program, a state and the encoders (by name, the heads
+whose losses train them). It returns a dict of values that JSON can hold.
 """
 
 from collections.abc import Callable, Mapping

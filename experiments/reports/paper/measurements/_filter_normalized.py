@@ -15,10 +15,10 @@ def direction(params: Any, key: jax.Array) -> Any:
 
     Args:
       params: A tree of arrays.
-      key: For the direction.
+      key: The random key of the direction.
 
     Returns:
-      A tree like ``params``.
+      The direction, a tree with the shapes of ``params``.
 
     Example:
       >>> params = {"kernel": jnp.array([[3.0, 0.0], [4.0, 1.0]]), "bias": jnp.ones(2)}
@@ -43,5 +43,5 @@ def _of_array(array: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def _norms(array: jax.Array) -> jax.Array:
-    """Of each filter, to be broadcast."""
+    """Return the norm of each filter, a slice along the last axis, as ``[1, ..., 1, filters]``."""
     return jnp.sqrt(jnp.sum(array**2, axis=tuple(range(array.ndim - 1)), keepdims=True))

@@ -1,4 +1,4 @@
-"""The trace of a symmetric matrix that is known by its products."""
+"""The trace of a symmetric matrix, from its products with random vectors."""
 
 from typing import NamedTuple
 
@@ -17,17 +17,20 @@ class Estimate(NamedTuple):
 
 
 def traces(product: Product, blocks: jax.Array, key: jax.Array, vectors: int) -> list[Estimate]:
-    """Hutchinson's estimates of the traces of diagonal blocks, from the same products.
+    """Estimate the traces of diagonal blocks of a matrix by Hutchinson's method.
 
-    With entries of a random vector v that are 1 or -1 alike and independent, the sum over a block
-    of the entries of v times those of the product with v is the block's trace in the mean. It is
-    exact for a diagonal matrix.
+    The entries of a random vector v are 1 or -1 with equal probability and independent. Then the
+    sum over a block of the entries of v times those of the product with v has the block's trace as
+    its mean. The estimate is exact for a diagonal matrix. All blocks share the products.
 
     Args:
-      product: Of the matrix, n by n.
-      blocks: ``[blocks, n]``, 1 for what belongs to a block and 0 for the rest.
-      key: For the vectors.
-      vectors: How many, two or more.
+      product: Function that multiplies the matrix ``[n, n]`` by a vector.
+      blocks: ``[blocks, n]``, 1 for the indices that belong to a block and 0 for the others.
+      key: The random key of the vectors.
+      vectors: The number of random vectors, two or more.
+
+    Returns:
+      An estimate for each block, with its standard error over the vectors.
 
     Example:
       >>> diagonal = jnp.array([1.0, 2.0, 4.0])

@@ -1,4 +1,4 @@
-"""The loss whose shape around the parameters is measured, and the samples that it is taken on."""
+"""The loss and the samples on which curvature and landscape are measured."""
 
 import jax
 import jax.numpy as jnp
@@ -9,18 +9,21 @@ from experiments.engine.program import Program
 from experiments.methods import Losses
 
 SAMPLES = 512
-"""The first so many of the training set; all of a smaller one."""
+"""The number of training samples, the first of the set; a smaller set is used whole."""
 
 
 def joint(losses: Losses) -> jax.Array:
-    """Return the loss of the joint head; of several tasks without one, the sum of their losses."""
+    """Return the loss of the joint head or, without a joint head, the sum of all losses; ``()``."""
     return losses["joint"] if "joint" in losses else sum(losses.values(), start=jnp.zeros(()))
 
 
 def fixed_samples(compiled: Program) -> list[tuple[Batch, int]]:
-    """Yield the samples, as in the test, in batches of evaluation and with their numbers.
+    """Return the first 512 training samples (or all), without augmentation, in evaluation batches.
 
-    The last batch is cut to what counts, so that a mean over it is one over real samples.
+    The last batch is cut to samples that count, so that a mean over it has no filled-up samples.
+
+    Returns:
+      The batches, each with its number of samples.
     """
     parts: list[tuple[Batch, int]] = []
     left = SAMPLES

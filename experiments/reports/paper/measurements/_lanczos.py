@@ -1,4 +1,4 @@
-"""The largest eigenvalue of a symmetric matrix that is known by its products."""
+"""The largest eigenvalue of a symmetric matrix, from its products with vectors."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,15 +12,16 @@ Product = Callable[[jax.Array], jax.Array]
 
 
 class Ritz(NamedTuple):
-    """An approximate eigenvalue, and how good it is.
+    """An approximation of the largest eigenvalue, and a bound of its error.
 
     Attributes:
-      value: The largest Ritz value. It is at most the largest eigenvalue. Not a number if a product
-        was not finite.
-      residual: Norm of the product less ``value`` times the Ritz vector, which has norm 1. There is
-        an eigenvalue that is no further than this from ``value``.
+      value: The largest Ritz value. It is at most the largest eigenvalue. NaN if a product was not
+        finite.
+      residual: The norm of the matrix times the Ritz vector less ``value`` times that vector, which
+        has norm 1. There is an eigenvalue that is no further than this from ``value``. NaN if a
+        product was not finite.
       vector: The Ritz vector ``[n]``.
-      iterations: The products that were taken.
+      iterations: The number of products that were taken.
     """
 
     value: float
@@ -32,15 +33,17 @@ class Ritz(NamedTuple):
 def largest_eigenvalue(
     product: Product, start: jax.Array, iterations: int, tolerance: float
 ) -> Ritz:
-    """Lanczos iterations, each orthogonalised twice against all before it.
+    """Return the largest eigenvalue (by value, not magnitude) of a symmetric matrix, by Lanczos.
+
+    Each vector of the basis is orthogonalized twice against all before it.
 
     Args:
-      product: Of the matrix.
-      start: Where to start, ``[n]``, not zero: a random vector, since one that is orthogonal to the
-        eigenvectors of the largest eigenvalue never finds it.
-      iterations: At most so many products.
-      tolerance: Stops when the residual is at most this part of the largest Ritz value by
-        magnitude.
+      product: Function that multiplies the matrix by a vector.
+      start: The first vector, ``[n]``, not zero: a random vector, since from one that is orthogonal
+        to the eigenvectors of the largest eigenvalue the iterations never find it.
+      iterations: The largest number of products.
+      tolerance: The iterations stop when the residual is at most this times the largest magnitude
+        of a Ritz value.
 
     Example:
       >>> ritz = largest_eigenvalue(lambda x: jnp.array([1.0, 5.0]) * x, jnp.ones(2), 20, 1e-3)
@@ -74,7 +77,17 @@ def largest_eigenvalue(
 def _extended(
     basis: jax.Array, step: int, image: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the next vector of the basis, whose later rows are zero, and its two entries."""
+    """Extend the basis of Lanczos by one vector.
+
+    Args:
+      basis: ``[iterations + 1, n]``; rows after ``step`` are zero.
+      step: The row of the last vector.
+      image: The product of the matrix and that vector, ``[n]``.
+
+    Returns:
+      The basis with row ``step + 1`` set, and the entries of the tridiagonal matrix on the diagonal
+      and beside it.
+    """
     along = jnp.vdot(basis[step], image, precision="highest")
     for _ in range(2):  # once leaves rounding errors that grow
         image = image - _combined(jnp.matmul(basis, image, precision="highest"), basis)

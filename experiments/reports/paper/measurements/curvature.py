@@ -1,4 +1,4 @@
-"""How curved the joint loss is: the largest eigenvalue and the trace of its Hessian."""
+"""The curvature of the joint loss: the largest eigenvalue and the trace of its Hessian."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -17,27 +17,28 @@ from experiments.reports.paper.measurements._joint_loss import fixed_samples, jo
 from experiments.reports.paper.measurements._lanczos import Product, largest_eigenvalue
 
 ITERATIONS = 20
-"""Of Lanczos, at most."""
+"""The largest number of Lanczos iterations."""
 
 TOLERANCE = 1e-3
-"""Lanczos stops when the residual is at most this part of the eigenvalue."""
+"""Lanczos stops when the residual is at most this times the largest magnitude of a Ritz value."""
 
 VECTORS = 20
-"""Random vectors for the traces."""
+"""The number of random vectors for the traces."""
 
 
 def curvature(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """Return the Hessian of the joint loss on the first 512 training samples, in evaluation mode.
+    """Return the largest eigenvalue and the trace of the Hessian of the joint loss.
 
-    Deterministic: the random vectors are the same for all states.
+    The loss is taken on the first 512 training samples, in evaluation mode. The result is
+    deterministic: the random vectors are the same for all states.
 
     Args:
-      compiled: The run's program. All that is compiled is one product of the Hessian and a vector,
-        once for a program.
-      state: At whose parameters and batch statistics.
-      encoders: The encoders; their parameters make the smaller block.
+      compiled: The run's program. Only the product of the Hessian and a vector is compiled, once
+        for a program.
+      state: The state whose parameters and batch statistics are used.
+      encoders: The encoders by name; their parameters make the smaller block.
 
     Returns:
       ``samples`` and, for all parameters (``all``) and for the block of the Hessian that belongs to
@@ -80,7 +81,15 @@ def curvature(
 
 
 def _of(encoders: Mapping[str, tuple[str, ...]], params: Any) -> jax.Array:
-    """1 for the encoders' parameters and 0 for the others, in the order of the raveled ones."""
+    """Return the mask of the encoders' parameters: 1 for them and 0 for all others.
+
+    Args:
+      encoders: The encoders by name.
+      params: The parameters of the model, with N numbers in all.
+
+    Returns:
+      ``[N]``, in the order in which ``ravel_pytree`` puts the parameters.
+    """
 
     def indicator(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
         names = [entry.key for entry in path]

@@ -1,4 +1,4 @@
-"""The two gradients in each encoder over many mini-batches: how long, how noisy, how weighted."""
+"""Norms, variances and Pareto weights of each encoder's two gradients over many mini-batches."""
 
 import functools
 import math
@@ -19,13 +19,13 @@ from mmpareto_jax import Encoder
 from mmpareto_jax._gramian import combine, gramian
 
 BATCHES = 100
-"""Mini-batches at the same parameters."""
+"""The number of mini-batches at the same parameters."""
 
 GAMMA = 1.5
-"""The paper's magnitude of MMPareto."""
+"""The paper's gamma of MMPareto."""
 
 DIGITS = 4
-"""Significant digits of what is kept of each batch."""
+"""The number of significant digits to which the values of each batch are rounded."""
 
 MEASURED = 2**31 - 1
 """Sets the batches apart from those that the run itself trains on; no epoch has this number."""
@@ -37,7 +37,7 @@ ROWS = ("joint", "unimodal", "uniform", "pareto", "mmpareto")
 def gradients(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    r"""Norms, covariances and Pareto weights of an encoder's gradients at fixed parameters.
+    r"""Measure norms, variances and Pareto weights of each encoder's gradients, without training.
 
     The batches are :data:`BATCHES` of the training set, epoch after epoch in an order of their own
     that the seed decides. All states of a run are measured on the same batches, and the run was
@@ -52,13 +52,13 @@ def gradients(
     Args:
       compiled: The program; losses are in evaluation mode, without dropout and with fixed batch
         statistics.
-      state: Has the parameters.
-      encoders: By name, the heads whose losses train it. The first is the joint one, the second
-        that of the modality. For several tasks they are just the first and the second. Encoders
-        of more or fewer objectives are left out: the paper's analysis is of two.
+      state: The state whose parameters and batch statistics are used.
+      encoders: By name of an encoder, the heads whose losses train it. The first is the joint one,
+        the second that of the modality. For several tasks they are just the first and the second.
+        Encoders of more or fewer objectives are left out: the paper's analysis is of two.
 
     Returns:
-      For each encoder, None standing for what is not finite or has no value:
+      A dict for each encoder, in which None stands for a value that is not finite or not defined:
 
       * ``objectives``: the heads that are called joint and unimodal in the following;
       * ``norms``: ``joint`` and ``unimodal``, and ``cosine``: a number for each batch;
@@ -111,7 +111,7 @@ def gradients(
 
 
 class Observed(NamedTuple):
-    """What is kept of a batch."""
+    """The values of one encoder that are kept of a batch."""
 
     gramian: Any  # [2, 2], inner products of the joint and the unimodal gradient
     alpha: Any  # [2], their min-norm weights
@@ -124,17 +124,19 @@ def observer(
     pairs: tuple[tuple[str, tuple[str, ...]], ...],
     placement: jax.sharding.Sharding,
 ) -> Callable[..., Any]:
-    """Return the compiled look at a batch, the same for all states of a program.
+    """Return the jitted function that observes the gradients of a batch.
+
+    The last one is cached, so that it is compiled once for all states of a program.
 
     Args:
-      losses: Of a program.
-      pairs: Names of encoders with two objectives each, and these.
-      placement: Of the results, on all devices.
+      losses: The function ``losses`` of a program.
+      pairs: Pairs of an encoder's name and its two objectives.
+      placement: The sharding of the results.
 
     Returns:
       A function of the state, a batch, the running means by encoder, each leaf with a leading axis
-      of :data:`ROWS`, and the number of the batch, beginning with 1. It gives the next means and an
-      :class:`Observed` by encoder.
+      of :data:`ROWS`, and the number of the batch, beginning with 1. It consumes the means, and
+      returns the next means and an :class:`Observed` by encoder.
     """
     encoders = {name: Encoder(f"encoders/{name}", heads) for name, heads in pairs}
 
@@ -156,7 +158,16 @@ def observer(
 
 
 def _welford(pair: Any, mean: Any, number: jax.Array) -> tuple[Any, Observed]:
-    """Return the next mean of each row, and what the batch adds to the products of deviations."""
+    """Update the running means of one encoder by the gradients of a batch (Welford's method).
+
+    Args:
+      pair: The joint and the unimodal gradient, leaves ``[2, ...]``.
+      mean: The running means of :data:`ROWS`, leaves ``[5, ...]``.
+      number: The number of the batch, beginning with 1.
+
+    Returns:
+      The next means, and the values of the batch.
+    """
     products = _total_gramian(pair)
     alpha = mmp.min_norm_weights(products)
     weights = _weights(products, alpha)
@@ -168,7 +179,12 @@ def _welford(pair: Any, mean: Any, number: jax.Array) -> tuple[Any, Observed]:
 
 
 def _weights(products: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Return the weights of the two gradients in each row, ``[5, 2]``."""
+    """Return the weights of the two gradients in each gradient of :data:`ROWS`, ``[5, 2]``.
+
+    Args:
+      products: The Gramian of the two gradients, ``[2, 2]``.
+      alpha: The min-norm weights of the two gradients, ``[2]``, which sum to 1.
+    """
     rule = mmp.weightings.mmpareto(gamma=1.0)
     mmpareto, _ = rule.update(products, rule.init(2))
     return jnp.stack([*jnp.eye(2), jnp.ones(2), 2 * alpha, mmpareto])
@@ -212,9 +228,10 @@ def _summary(observed: Observed, mean_squared: np.ndarray) -> dict[str, Any]:
 
 
 def bound(k: Any) -> Any:
-    """Return the weight of the joint gradient below which Pareto's noise is weaker (Eq. 15).
+    """Return the paper's bound on the weight of the joint gradient, (3 k - 1) / (2 k + 2) (Eq. 15).
 
-    It is so between this and 1/2, under the assumptions of the paper.
+    Under the assumptions of the paper, conventional Pareto has less noise than the uniform sum if
+    the weight is between 1/2 and this bound.
 
     Args:
       k: The variance of the unimodal gradient over that of the joint one, a number or an array.
@@ -227,7 +244,11 @@ def bound(k: Any) -> Any:
 
 
 def _by_method(squares: np.ndarray) -> dict[str, float | None]:
-    """Squares of :data:`ROWS`; those of MMPareto go with the square of gamma."""
+    """Return squares of :data:`ROWS`, ``[5]``, by name, with MMPareto's also at the paper's gamma.
+
+    Its square at gamma is that at 1 times gamma squared. None stands for a value that is not
+    finite.
+    """
     *others, mmpareto = squares
     return {
         **{name: _finite(value) for name, value in zip(ROWS[:-1], others, strict=True)},

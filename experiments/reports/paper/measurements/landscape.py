@@ -16,13 +16,14 @@ from experiments.reports.paper.measurements._joint_loss import fixed_samples, jo
 DIRECTIONS = 3
 
 STEPS = 21
-"""From -1 to 1: a tenth of the parameters' norm each."""
+"""The number of points on a line, at -1, -0.9 and so on to 1 times the direction."""
 
 TEST_SAMPLES = 1000
-"""At most so many for the accuracy, in whole batches of evaluation."""
+"""The largest number of test samples for the accuracy, in whole evaluation batches; the first batch
+is used even if it is larger."""
 
 DISTANCE = 0.5
-"""At which the sharpness is taken."""
+"""The distance from the parameters, on either side, at which the sharpness is taken."""
 
 TestBatches = list[tuple[Batch, np.ndarray]]
 
@@ -30,16 +31,17 @@ TestBatches = list[tuple[Batch, np.ndarray]]
 def landscape(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """Loss and accuracy at 21 points of a line in each of 3 filter-normalized random directions.
+    """Measure loss and accuracy at 21 points along each of 3 filter-normalized random directions.
 
-    A direction does not depend on the scale of a layer's parameters, so that networks can be
-    compared even where ReLU lets one layer be larger and the next smaller. Deterministic: the
+    A direction has the scale of each layer's parameters, so that networks can be compared even
+    where ReLU lets one layer be larger and the next smaller. The result is deterministic: the
     random numbers are the same for all states.
 
     Args:
       compiled: The run's program. Nothing else is compiled but the step along a direction.
-      state: At whose parameters; the batch statistics stay the same.
-      encoders: Not needed: all parameters move.
+      state: The state whose parameters are at the middle of the lines; the batch statistics stay
+        the same.
+      encoders: Ignored, since all parameters move.
 
     Returns:
       ``steps`` ``[21]``, from -1 to 1, where the parameters move by the step times the direction;

@@ -1,4 +1,4 @@
-"""Linear probes on the encoders."""
+"""The measurement "probe": linear classifiers on the frozen encoders."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,12 @@ from experiments.engine.state import TrainState
 def probe(
     compiled: Program, state: TrainState, encoders: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """By encoder the scores of :func:`experiments.engine.probe.linear_probe`.
+    """Return by encoder the scores of :func:`experiments.engine.probe.linear_probe`.
 
     Args:
       compiled: The program of the run.
-      state: Whose encoders are probed.
-      encoders: Not needed: all are probed.
+      state: The state whose encoders are probed.
+      encoders: Ignored, since all encoders are probed.
     """
     del encoders
     return linear_probe(compiled, state)

@@ -1,4 +1,4 @@
-"""The time of MMPareto's integration, over that of the whole step and beside the released rule."""
+"""The time of MMPareto's integration, beside that of the whole step and of the released rule."""
 
 import importlib.metadata
 import importlib.util
@@ -19,7 +19,7 @@ from mmpareto_jax import Encoder
 ROUNDS = 20
 
 RATIOS = {"integration/step": ("integration", "step"), "released/ours": ("released", "integration")}
-"""Numerator and denominator."""
+"""By name of a ratio of times, the programs of its numerator and its denominator."""
 
 
 def measure(
@@ -31,6 +31,11 @@ def measure(
     objectives and ends with its update; the gradients are random, of the shapes of the encoders'
     parameters. The released rule is given the same gradients where torch is installed and runs on
     the same kind of device. The step is the program's on one batch, which lies on the device.
+
+    Args:
+      compiled: The run's program.
+      state: The state to step from; it is copied, not consumed.
+      encoders: By name of an encoder, the heads whose losses train it.
 
     Returns:
       ``rounds``; ``device``, its name; ``integration/step`` and, where torch is installed,
@@ -61,7 +66,10 @@ def measure(
 
 
 def ratios(times: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Return the ratios of those programs that were timed.
+    """Return median, minimum and maximum of the ratios in ``RATIOS`` whose programs were timed.
+
+    Args:
+      times: Seconds per call by program, ``[rounds]``.
 
     Example:
       >>> ratios({"integration": np.array([1.0, 2.0]), "step": np.array([4.0, 4.0])})
@@ -75,7 +83,10 @@ def ratios(times: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 
 def seconds(times: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Mean and variance over the rounds, the latter of a sample.
+    """Return mean and sample variance (n - 1) of each program's seconds over the rounds.
+
+    Args:
+      times: Seconds per call by program, ``[rounds]``.
 
     Example:
       >>> seconds({"step": np.array([1.0, 3.0])})
@@ -88,7 +99,10 @@ def seconds(times: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 
 def _random_gradients(params: Any, encoders: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """By encoder, the tree of its parameters, each ``[objectives, *shape]`` float32 on the host."""
+    """Return standard normal gradients by encoder, a tree like its parameters.
+
+    Each leaf is float32 ``[objectives, *shape]``, a NumPy array.
+    """
     rng = np.random.default_rng(0)
 
     def draw(number: int, tree: Any) -> Any:
@@ -124,7 +138,10 @@ def _step(compiled: Program, state: TrainState) -> Callable[[], Any]:
 
 
 def _released(gradients: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    """Return the released rule on every encoder; nothing where torch lacks this kind of device."""
+    """Return the program "released", which applies the released rule in torch to every encoder.
+
+    The dict is empty if torch is not installed, or if JAX runs on a GPU that torch cannot use.
+    """
     if importlib.util.find_spec("torch") is None:
         return {}
     import torch

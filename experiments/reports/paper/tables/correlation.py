@@ -17,7 +17,7 @@ ENCODERS = ("gray", "color")
 
 
 def needs(scope: Scope) -> list[Item]:
-    """List the runs of the methods at every correlation."""
+    """Return the runs of the three methods at every correlation, with every seed of the scope."""
     return [
         run
         for correlation in CORRELATIONS
@@ -32,7 +32,7 @@ def _runs(scope: Scope, correlation: float, method: str) -> list[Run]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write a table with a row per correlation."""
+    """Return a caption and a table with a row per correlation, or an empty string."""
     rows = []
     for correlation in CORRELATIONS:
         runs = {method: _runs(scope, correlation, method) for method in METHODS}

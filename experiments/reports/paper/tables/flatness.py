@@ -17,18 +17,19 @@ from experiments.reports.statistics import Difference
 REFERENCE = "uniform"
 
 CLAIMED = ("pareto", "mmpareto")
-"""Of which the paper says that their minima are sharper and flatter than the reference's."""
+"""Methods of which the paper makes a claim: Pareto's minima are sharper than the reference's, and
+MMPareto's are flatter."""
 
 
 class Quantity(NamedTuple):
-    """A column of the table.
+    """A column of the table of flatness.
 
     Attributes:
-      name: Its title.
-      item: From a run to what it is read from.
-      read: From the record of that to its value.
-      digits: How the value is written.
-      flatness: Less of it is flatter.
+      name: The title of the column.
+      item: Maps a run to the run or measurement whose record has the value.
+      read: Maps that record to the value.
+      digits: The format of the value, such as ".3g".
+      flatness: Whether the value measures flatness; a smaller value then means a flatter minimum.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Quantity(NamedTuple):
     flatness: bool
 
     def of(self, records: Records, run: Run) -> float | None:
-        """Return the value in a run; None if it was not measured."""
+        """Return the value of this quantity in a run; None if it was not measured."""
         record = flatness.found(records, self.item(run))
         return None if record is None else self.read(record)
 
@@ -121,7 +122,7 @@ def _text(scope: Scope, records: Records) -> str:
 
 
 def _is_measured(scope: Scope, records: Records, setting: str) -> bool:
-    """Tell whether the flatness of any run of a setting was measured, not only its accuracy."""
+    """Return whether the flatness of any run of a setting was measured, not only its accuracy."""
     return any(
         quantity.of(records, run) is not None
         for method in flatness.compared(scope)
@@ -166,13 +167,22 @@ def _explanation(scope: Scope, records: Records) -> str:
 
 
 def _largest_share(parts: list[Record], error: str, value: str) -> float:
-    """Return the largest ratio of an error to its value, over the values other than zero."""
+    """Return the largest ratio of an error to its value, by magnitude, over values not zero.
+
+    Args:
+      parts: The curvatures of parts of the parameters, each a dict of numbers.
+      error: The key of the error.
+      value: The key of the value.
+
+    Returns:
+      The ratio, not in percent; 0 if no ratio is finite.
+    """
     shares = (abs(part[error] / part[value]) for part in parts if part[value])
     return max(filter(np.isfinite, shares), default=0.0)
 
 
 def _comparison(scope: Scope, records: Records, setting: str, method: str) -> str:
-    """Write how a method's flatness differs from the reference's, seed by seed."""
+    """Write a list item on how a method's flatness differs from the reference's, seed by seed."""
     pairs = list(
         zip(
             flatness.runs(scope, setting, method),
@@ -204,7 +214,7 @@ VERDICTS = {
     0: "cannot be told apart",
     1: f"sharper than {REFERENCE}",
 }
-"""By the sign of a difference whose 95 % interval does not contain zero."""
+"""By the sign of a difference, which is 0 if its 95 % interval contains zero."""
 
 
 EXHIBIT = Exhibit(

@@ -21,7 +21,10 @@ HEADS = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """List the runs with every gamma, and in every setting those with the paper's."""
+    """Return the runs of MMPareto and uniform x gamma, with every seed of the scope.
+
+    The settings of ``SETTINGS`` have every gamma, all settings of ``HEADS`` the paper's.
+    """
     runs = [(name, gamma, run) for name in SETTINGS for gamma in GAMMAS for run in BOTH]
     for name in HEADS:
         runs += [(name, 1.0, scaled), *((name, GAMMA, run) for run in BOTH)]
@@ -38,7 +41,10 @@ def mmpareto(setting: Setting, gamma: float, seed: int) -> Run:
 
 
 def scaled(setting: Setting, gamma: float, seed: int) -> Run:
-    """Return a run of the uniform baseline with its encoders' gradient times gamma."""
+    """Return a run of the uniform baseline with the encoders' gradients times gamma.
+
+    For gamma = 1 this is a run of "uniform" itself, whose results other exhibits share.
+    """
     if gamma == 1:
         return Run(setting, "uniform", seed, GAMMA)
     return Run(setting, "uniform-gamma", seed, gamma)
@@ -48,7 +54,10 @@ BOTH = (mmpareto, scaled)
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write a table for each data set, by gamma, and one of all sets at the paper's gamma."""
+    """Return a table for each data set, by gamma, and one of all sets at the paper's gamma.
+
+    Tables without any number are left out; without any table the text is empty.
+    """
 
     def row(name: str, head: str, gamma: float) -> list[str]:
         return _row(scope, records, name, head, gamma)

@@ -16,7 +16,14 @@ Value = Callable[[Measured], float | None]
 
 
 def longer(measured: Measured) -> float | None:
-    """Return the mean norm of the unimodal gradient over that of the joint one."""
+    """Return the mean norm of an encoder's unimodal gradients divided by that of its joint ones.
+
+    Args:
+      measured: The measured gradients of the encoder in one run.
+
+    Returns:
+      The ratio, or None if a norm was not finite or the mean joint norm is zero.
+    """
     joint, unimodal = (measured["norms"][name] for name in ("joint", "unimodal"))
     if None in joint or None in unimodal:
         return None
@@ -24,11 +31,15 @@ def longer(measured: Measured) -> float | None:
 
 
 def over_uniform(method: str, kind: str = "variance") -> Value:
-    """Return the noise of a method over that of the uniform sum.
+    """Return a function that computes a method's gradient variance over that of the uniform sum.
 
     Args:
-      method: A key of the measured variances.
-      kind: "variance" for what was measured, "formula" for what the paper's formula gives.
+      method: A key of the measured variances, such as "pareto".
+      kind: "variance" for the measured variances, "formula" for those by the paper's formula.
+
+    Returns:
+      A function of the measured gradients of an encoder that returns the ratio, or None if one of
+      the two variances is unknown or that of the uniform sum is zero.
     """
     return lambda measured: _ratio(measured[kind][method], measured[kind]["uniform"])
 
@@ -43,11 +54,14 @@ COLUMNS: dict[str, Value] = {
     "Pareto, formula": over_uniform("pareto", "formula"),
     "MMPareto": over_uniform("mmpareto-gamma-1.5"),
 }
-"""What each column shows of what was measured in an encoder."""
+"""By title of a column, the function that maps the measured gradients of an encoder to a value."""
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write the table, and under it what it answers to the questions of the paper."""
+    """Return the table with an explanation and a list of answers to the paper's questions.
+
+    The text is empty if nothing was measured.
+    """
     noises = [each for each in noise.of_records(scope, records) if each.seeds]
     if not noises:
         return ""
@@ -77,7 +91,7 @@ def _cell(spread: Spread | None) -> str:
 
 
 def _answers(noises: list[Noise]) -> list[str]:
-    """Write a sentence for each question, from the means over seeds."""
+    """Return a list item for each question of the paper, answered from the means over seeds."""
 
     def above(column: str, threshold: float) -> str:
         return noise.count(noises, COLUMNS[column], lambda mean: mean > threshold)
@@ -110,7 +124,10 @@ THRESHOLDS = {
 
 
 def _told(noises: list[Noise]) -> list[str]:
-    """Write for each column in how many cases the seeds tell it from its threshold."""
+    """Return for each column a text on how many cases are above and below its threshold.
+
+    A case counts if the 95 % interval over its seeds does not contain the threshold.
+    """
     found = []
     for column, threshold in THRESHOLDS.items():
         seeds = [each.values(COLUMNS[column]) for each in noises]

@@ -25,7 +25,8 @@ PUBLISHED = {
     "agm": ((70.06, 60.38, 37.54), (66.17, 51.31, 34.83)),
     "mmpareto": ((75.13, 65.46, 55.24), (70.13, 56.40, 53.05)),
 }
-"""By method: the three accuracies in each setting, in the order of ``TITLES``."""
+"""The paper's three accuracies (percent) by method, in each setting in the order of ``TITLES``;
+None where it prints none."""
 
 DIGITS = Block(
     "Colored-and-gray digits, which the paper does not have here",

@@ -4,7 +4,7 @@ from experiments.methods import TABLE_1
 from experiments.reports.paper.comparison_table import ABLATION, JOINT, blocks_of, exhibit
 
 METHODS = (*TABLE_1[TABLE_1.index("joint") :], ABLATION)
-"""Those of Table 1 but for the two that train each modality by itself."""
+"""The methods of Table 1 without the two that train each modality by itself, and our ablation."""
 
 TITLES = {
     "crema-d-mbt": "CREMA-D, from scratch",
@@ -23,7 +23,8 @@ PUBLISHED = {
     "agm": ((45.36, 43.81), (66.54, 67.75), (43.65, 43.57), (69.59, 69.14)),
     "mmpareto": ((48.66, 48.17), (70.43, 71.17), (45.20, 45.26), (70.28, 70.11)),
 }
-"""By method: accuracy and macro F1 in each setting, in the order of ``TITLES``."""
+"""The paper's accuracy and macro F1 (percent) by method, in each setting in the order of
+``TITLES``."""
 
 EXHIBIT = exhibit(
     "Methods against imbalanced multimodal learning, on the transformer MBT",

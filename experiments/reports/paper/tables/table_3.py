@@ -20,7 +20,8 @@ PUBLISHED = {
     "metabalance": ((79.18, 77.87), (89.63, 84.87), (68.90, 68.62)),
     "mmpareto": ((81.88, 81.69), (89.95, 85.15), (70.13, 70.18)),
 }
-"""By method: accuracy and macro F1 in each setting, in the order of ``TITLES``."""
+"""The paper's accuracy and macro F1 (percent) by method, in each setting in the order of
+``TITLES``."""
 
 EXHIBIT = exhibit(
     "Multi-task methods on multimodal data",

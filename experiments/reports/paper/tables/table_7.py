@@ -5,7 +5,7 @@ from experiments.reports.paper.comparison_table import ABLATION, JOINT, Block, e
 from experiments.reports.paper.tables import table_3
 
 METHODS = (*TABLE_1[TABLE_1.index("joint") :], ABLATION)
-"""Those of Table 1 but for the two that train each modality by itself."""
+"""The methods of Table 1 without the two that train each modality by itself, and our ablation."""
 
 MOSI = Block(
     "CMU-MOSI, three modalities",

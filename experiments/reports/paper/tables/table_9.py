@@ -11,7 +11,7 @@ from experiments.reports.paper.exhibit import Exhibit, Scope
 from experiments.reports.records import Record
 
 TOLERANCES = (0.1, 0.01)
-"""Of the norm of the shortest convex combination of the gradients, over what it was at first."""
+"""Norms of the shortest convex combination of the gradients, divided by its first norm."""
 
 SETTINGS = ("cg-mnist", "cg-digits", "multi-mnist", "crema-d", "kinetics-sounds")
 
@@ -24,7 +24,7 @@ PUBLISHED = {
 
 
 def needs(scope: Scope) -> list[Item]:
-    """List the runs of MMPareto."""
+    """Return the runs of MMPareto in all five settings, with every seed of the scope."""
     return [run for name in SETTINGS for run in _runs(scope, name)]
 
 
@@ -33,7 +33,7 @@ def _runs(scope: Scope, name: str) -> list[Run]:
 
 
 def text(scope: Scope, records: Records) -> str:
-    """Write a table with a row per data set and encoder."""
+    """Return a caption and a table with a row per data set and encoder, or an empty string."""
     rows = []
     for name in SETTINGS:
         found = [records[run] for run in _runs(scope, name) if run in records]
@@ -69,19 +69,37 @@ def text(scope: Scope, records: Records) -> str:
 
 
 def iterations(record: Record, encoder: str, tolerance: float) -> float:
-    """Return the first step at which a quarter of an epoch ends below the tolerance, or inf."""
+    """Return the step at which the gradients of an encoder first come near Pareto stationarity.
+
+    Args:
+      record: The record of a run.
+      encoder: The name of the encoder.
+      tolerance: The norm of the shortest convex combination of the gradients, averaged over a
+        quarter of an epoch, must be below this times its value in the first quarter.
+
+    Returns:
+      The number of steps at the end of the first such quarter, or infinity if there is none.
+    """
     parts, steps = _parts(record, encoder)
     below = np.flatnonzero(parts < tolerance)
     return float(steps[below[0]]) if len(below) else float("inf")
 
 
 def smallest(record: Record, encoder: str) -> float:
-    """Return the smallest norm of a run over its first one."""
+    """Return the smallest norm of the shortest convex combination, divided by its first one.
+
+    Args:
+      record: The record of a run, whose norms are means over quarters of epochs.
+      encoder: The name of the encoder.
+    """
     return float(_parts(record, encoder)[0].min())
 
 
 def _parts(record: Record, encoder: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the norms over the first one, and the steps at which their quarters end."""
+    """Return the norms divided by the first one, and the steps at which their quarters end.
+
+    Both are ``[quarters]``, over all epochs of a run.
+    """
     norms: list[float] = []
     steps: list[float] = []
     for epoch in record["epochs"]:
