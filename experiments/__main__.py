@@ -67,7 +67,7 @@ VERBS: Loads = {
 
 
 def main() -> None:
-    """Run the verb that the command line names."""
+    """Run the verb that the command line (``sys.argv``) names, or print the help."""
     run("python -m experiments", "Experiments with MMPareto.", VERBS)
 
 

@@ -39,7 +39,11 @@ def run(program: str, description: str, verbs: Loads) -> None:
 
 
 def run_and_leave(main: Callable[[], None]) -> None:
-    """Run a program and end the process with its status."""
+    """Run a program and end the process with its exit status.
+
+    Args:
+      main: The program. It may raise ``SystemExit``; returning means status 0.
+    """
     try:
         main()
     except SystemExit as end:
@@ -68,7 +72,12 @@ def _not_asked() -> None:
 
 
 def group(description: str, verbs: Mapping[str, Verb]) -> Verb:
-    """Make one verb of several verbs, as a function with one argument of a union for tyro."""
+    """Make one verb of several verbs, as a function with one argument of a union for tyro.
+
+    Args:
+      description: The help of the verb.
+      verbs: The verbs by the word that follows on the command line.
+    """
     import tyro
 
     choices = [

@@ -91,7 +91,15 @@ class Config:
 
 
 def _from_json(defaults: Any, values: Any) -> Any:
-    """Return a copy of a dataclass with some values replaced."""
+    """Return a copy of a dataclass with some values replaced.
+
+    Args:
+      defaults: The dataclass; its fields may be dataclasses themselves.
+      values: The new values by field, as JSON has them.
+
+    Raises:
+      UserError: If a field is unknown, or a value has the wrong type.
+    """
     if not isinstance(values, dict):
         raise UserError(f"expected settings by name, got {json.dumps(values)}")
     known = {field.name for field in dataclasses.fields(defaults)}
@@ -115,7 +123,14 @@ def _setting(name: str, default: Any, value: Any) -> Any:
 
 
 def differences(ours: Config, theirs: Config) -> list[str]:
-    """List the differences between two configurations, apart from the number of epochs.
+    """Return the differences between two configurations, apart from the number of epochs.
+
+    Args:
+      ours: The configuration of a checkpoint.
+      theirs: The configuration of the run that continues, called "here" in the texts.
+
+    Returns:
+      A text for each setting that differs, none for equal configurations.
 
     Examples:
       >>> differences(Config(seed=1), Config(seed=2))
@@ -130,5 +145,8 @@ def differences(ours: Config, theirs: Config) -> list[str]:
 
 
 def default_run_dir(config: Config) -> Path:
-    """Return the default folder of a run, ``runs/DATASET-METHOD-SEED``."""
+    """Return the default folder of a run, ``runs/DATASET-METHOD-SEED`` in the working directory.
+
+    The folder is not made.
+    """
     return Path("runs", f"{config.dataset}-{config.method}-{config.seed}")

@@ -1,10 +1,14 @@
-"""Tables in Markdown."""
+"""Tables in Markdown, from cells of text."""
 
 from collections.abc import Sequence
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of cells.
+    """Return a Markdown table of cells, with a newline at its end.
+
+    Args:
+      head: The titles of the columns.
+      rows: The cells, row by row, as many in each as there are titles.
 
     Examples:
       >>> print(grid(["a", "b"], [["1", "2"]]), end="")
@@ -22,12 +26,12 @@ DASH = "–"
 
 
 def filled_grid(head: Sequence[str], rows: Sequence[Sequence[str]], labels: int = 1) -> str:
-    """Write a table of cells, but for the rows and the columns that have nothing but dashes.
+    """Return a Markdown table without the rows and the columns that have nothing but dashes.
 
     Args:
       head: The titles of the columns.
-      rows: The cells, row by row.
-      labels: How many columns at the left name the row; they always stay.
+      rows: The cells, row by row; :data:`DASH` stands for a number that is not known.
+      labels: The number of columns at the left that name the row; they always stay.
 
     Returns:
       The table, or an empty string if no cell has a value.

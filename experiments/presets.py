@@ -16,7 +16,7 @@ REGISTRIES: Mapping[str, Iterable[str]] = {
     "fusion": fusion.FUSIONS,
     "method": methods.METHODS,
 }
-"""By setting, the names that it may have."""
+"""By setting of :class:`~experiments.config.Config`, the names that it may have."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -99,7 +99,7 @@ TITLES = {
 
 
 def build(config: Config) -> Method:
-    """Return the method that a configuration names.
+    """Return the method that a configuration names, with the options that it sets.
 
     Raises:
       UserError: If no method has that name, or the method does not have one of the options.

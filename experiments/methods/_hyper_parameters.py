@@ -8,6 +8,12 @@ from experiments.errors import UserError
 def in_range(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raise a ``UserError`` unless a value is a number from ``low`` to below ``high``.
 
+    Args:
+      name: The name of the option, for the message.
+      value: The value that the user set; True and False are not numbers.
+      low: The smallest allowed value.
+      high: The bound that the value must be below.
+
     Examples:
       >>> in_range("share", 1.5, 0, 1)
       Traceback (most recent call last):

@@ -12,7 +12,7 @@ from mmpareto_jax import Encoder
 Losses = Mapping[str, jax.Array]
 
 Representations = Mapping[str, jax.Array]
-"""The arrays that the heads read, by encoder, with a leading axis of B samples."""
+"""By encoder, the array that the heads read, with a leading axis of B samples."""
 
 State = Any
 """The state of a method from step to step, any tree of arrays. It is saved in checkpoints."""
@@ -50,10 +50,11 @@ class Pass(NamedTuple):
     """A forward pass over a batch.
 
     Attributes:
-      batch: The batch.
-      representations: The representations by encoder.
-      outputs: The outputs by head.
-      losses: The losses by head, each the mean over the batch.
+      batch: The batch: by field, an array with a leading axis of B samples.
+      representations: The representations by encoder, with a leading axis of B samples.
+      outputs: The outputs by head, with a leading axis of B samples; of a classification the
+        logits ``[B, classes]``.
+      losses: The losses by head, scalars, each the mean over the batch.
       classify: Function of other representations that returns the outputs of the same heads.
     """
 
@@ -111,7 +112,10 @@ class Method(NamedTuple):
 
 
 def every_loss(forward: Pass, state: State) -> tuple[Losses, Signals]:
-    """Return the losses of all heads as objectives, and no signals."""
+    """Return the losses of all heads as objectives, and no signals.
+
+    This is the function ``objectives`` of most methods.
+    """
     del state
     return dict(forward.losses), ()
 
@@ -119,7 +123,11 @@ def every_loss(forward: Pass, state: State) -> tuple[Losses, Signals]:
 def every_objective(
     aggregator: Callable[[Mapping[str, Encoder]], optax.GradientTransformation],
 ) -> Method:
-    """Make a method that trains each encoder with the losses of all heads that it serves."""
+    """Make a method that trains each encoder with the losses of all heads that it serves.
+
+    Args:
+      aggregator: Function of the encoders by name that returns the aggregator of their gradients.
+    """
     return Method(
         objectives=every_loss,
         encoder_objectives=lambda heads: heads,

@@ -17,7 +17,15 @@ GAMMA = 1.5
 def integrate(
     joint: Mapping[str, "torch.Tensor"], unimodal: Mapping[str, "torch.Tensor"]
 ) -> dict[str, "torch.Tensor"]:
-    """Return the update of one encoder from the gradients of its two objectives."""
+    """Return the combined gradient of one encoder by the released code's rule, with gamma 1.5.
+
+    Args:
+      joint: The gradient of the joint loss, by name of the parameter.
+      unimodal: The gradient of the encoder's own loss, with the same names and shapes.
+
+    Returns:
+      A tensor for each parameter, which takes the place of its gradient in the optimizer.
+    """
     import torch
 
     flat_joint = torch.cat([gradient.flatten() for gradient in joint.values()])

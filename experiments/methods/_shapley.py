@@ -1,4 +1,4 @@
-"""Shapley values."""
+"""Shapley values: the fair shares of several players in what they are worth together."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ import jax
 
 
 def subsets(players: Collection[str]) -> list[frozenset[str]]:
-    """Return all subsets, small ones first.
+    """Return all subsets of the players, the empty one and that of all included, small ones first.
 
     Examples:
       >>> [sorted(each) for each in subsets(["a", "b"])]
@@ -31,6 +31,9 @@ def shapley_values(
       players: The names of the players.
       worth: Function of a subset that returns its worth, an array. It is called once for each of
         the 2^M subsets.
+
+    Returns:
+      The value of each player, an array like the worths.
 
     Examples:
       >>> shapley_values(["left", "right", "none"], lambda s: float({"left", "right"} <= s))

@@ -50,7 +50,7 @@ from experiments.methods._shapley import shapley_values
 from experiments.methods.joint import joint
 
 ALPHA = {"crema-d": 1.5}
-"""The published strength, by data set."""
+"""The strength that AGM's authors use, by data set."""
 
 ALPHA_ELSEWHERE = 1.0
 
@@ -64,7 +64,7 @@ MOST_MODALITIES = 8
 
 
 class Scores(NamedTuple):
-    """The mean scores of the steps so far."""
+    """The state of AGM: the mean scores of the steps so far, by modality."""
 
     steps: jax.Array  # () float32
     means: dict[str, jax.Array]  # by modality, () float32; 0 before the first step
@@ -99,7 +99,11 @@ def agm(config: Config, *, alpha: float | None = None) -> Method:
 
 
 def init(problem: Problem) -> Scores:
-    """Return the state without scores, or raise a ``UserError`` for more than 8 modalities."""
+    """Return the state of AGM before the first step.
+
+    Raises:
+      UserError: If there are more than 8 modalities.
+    """
     if len(problem.encoders) > MOST_MODALITIES:
         raise NotApplicableError(
             f"method agm evaluates the joint head for every subset of the modalities, and "
@@ -112,7 +116,14 @@ def init(problem: Problem) -> Scores:
 def after_step(
     state: Scores, scores: dict[str, jax.Array], gradients: object, params: object
 ) -> Scores:
-    """Return the means including the scores of one more step."""
+    """Return AGM's state after one more step, whose scores enter the running means.
+
+    Args:
+      state: The state before the step.
+      scores: The scores of the step by modality, ``()``.
+      gradients: Ignored.
+      params: Ignored.
+    """
     del gradients, params
     steps = state.steps + 1
     means = {name: mean + (scores[name] - mean) / steps for name, mean in state.means.items()}
@@ -120,7 +131,12 @@ def after_step(
 
 
 def responses(forward: Pass) -> dict[str, jax.Array]:
-    """Return the share of each modality in the joint logits, ``[B, classes]``."""
+    """Return the share of each modality in the joint logits, its Shapley value ``[B, classes]``.
+
+    Args:
+      forward: A pass over a batch of B samples. The joint head is evaluated for every subset of the
+        modalities.
+    """
     modalities = tuple(forward.representations)
     joint = forward.outputs["joint"]
 
@@ -133,13 +149,25 @@ def responses(forward: Pass) -> dict[str, jax.Array]:
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the mean cross-entropy of a batch, with probabilities of at least 1e-8."""
+    """Return the mean cross-entropy ``()`` of a batch, where a probability counts as at least 1e-8.
+
+    Args:
+      logits: ``[B, classes]``.
+      labels: int ``[B]``.
+    """
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return jnp.mean(jnp.minimum(losses, -jnp.log(SMALLEST_PROBABILITY)))
 
 
 def ratios(scores: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    """Return the ratio by which each modality is ahead of the others; 1 for equal scores."""
+    """Return the ratio by which each modality is ahead of the others; 1 for equal scores.
+
+    Args:
+      scores: The cross-entropy of each modality, ``()``; a smaller one is ahead.
+
+    Returns:
+      The exponential of the others' mean score less the modality's own, above 1 if it is ahead.
+    """
     return {
         name: jnp.exp(jnp.mean(jnp.stack([scores[k] - score for k in scores if k != name])))
         for name, score in scores.items()
@@ -149,7 +177,12 @@ def ratios(scores: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
 def coefficients(
     scores: Mapping[str, jax.Array], means: Mapping[str, jax.Array], alpha: float
 ) -> dict[str, jax.Array]:
-    """Return the factor of the gradient through each modality's response.
+    """Return AGM's factor kappa ``()`` of the gradient through each modality's response.
+
+    Args:
+      scores: The cross-entropy of each modality in this step, ``()``.
+      means: Its mean over all earlier steps, ``()``; zeros before the first step.
+      alpha: The strength of the modulation; 0 gives ones.
 
     Examples:
       >>> scores = {"audio": jnp.array(1.0), "video": jnp.array(2.0)}
@@ -172,6 +205,11 @@ def modulated(
 
     The responses add up to the logits, so each gradient is there once already. The added terms have
     the value zero and ``kappa - 1`` times the gradient.
+
+    Args:
+      logits: The joint logits ``[B, classes]``.
+      responses: The share of each modality in them, ``[B, classes]``.
+      kappa: The factor of each modality, ``()``.
     """
     for name, response in responses.items():
         logits = logits + (kappa[name] - 1) * (response - jax.lax.stop_gradient(response))

@@ -1,4 +1,4 @@
-"""Dynamic weight average, with epochs as its periods."""
+"""Dynamic weight average (DWA): more weight for losses that fall slowly from epoch to epoch."""
 
 import mmpareto_jax as mmp
 from experiments.config import Config
@@ -6,7 +6,11 @@ from experiments.methods._method import Method, every_loss
 
 
 def dwa(config: Config) -> Method:
-    """Train with DWA, whose losses are averaged over epochs as in the paper (Liu et al. 2019)."""
+    """Train with DWA, whose losses are averaged over epochs as in its paper (Liu et al. 2019).
+
+    Args:
+      config: The configuration, of which nothing is used.
+    """
     del config
     return Method(
         objectives=every_loss,

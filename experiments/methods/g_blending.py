@@ -37,7 +37,10 @@ from experiments.tasks import Task
 
 
 class Blend(NamedTuple):
-    """The state: the weights, and the losses at the last checkpoint, by head."""
+    """The state of gradient blending: the weights, and the mean losses at the last estimate.
+
+    All are by head, ``()``.
+    """
 
     weights: Mapping[str, jax.Array]
     train: Losses
@@ -45,7 +48,7 @@ class Blend(NamedTuple):
 
 
 class LossSums(NamedTuple):
-    """Sums over the samples of a set."""
+    """The sums of the losses over the samples of a set, and the number of these samples."""
 
     losses: Losses  # by head, the sum over samples
     samples: jax.Array
@@ -113,16 +116,16 @@ def g_blending(
 def blend(
     state: Blend, train: Losses, held_out: Losses, least_overfitting: float
 ) -> dict[str, jax.Array]:
-    """Return the weights by head, from the losses at the last checkpoint and at this one.
+    """Return the weights by head, from the losses at the last estimate and the losses now.
 
     Args:
-      state: The weights and losses at the last checkpoint.
-      train: Mean losses on the training set.
-      held_out: Mean losses on held-out samples.
+      state: The weights and losses at the last estimate.
+      train: Mean losses on the training set now, by head.
+      held_out: Mean losses on held-out samples now, by head.
       least_overfitting: Lower bound of the size of the growth of overfitting.
 
     Returns:
-      Non-negative weights that sum to the number of heads.
+      Non-negative weights that sum to the number of heads; those of the state if no head gained.
 
     Examples:
       >>> before = Blend({"joint": 1.0, "audio": 1.0}, *2 * [{"joint": 2.0, "audio": 2.0}])

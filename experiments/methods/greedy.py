@@ -45,7 +45,7 @@ from experiments.methods._method import Method, Pass, Problem, Representations
 
 
 class Balance(NamedTuple):
-    """The state; all fields but the counts are by modality."""
+    """The state of the method greedy; all fields but the two counts of steps are by modality."""
 
     speeds: Mapping[str, jax.Array]  # sums of mu over the regular steps
     means: Representations  # over all steps until now, of one sample's shape
@@ -132,7 +132,11 @@ def greedy(
 
 
 def mu(gradient: Any, params: Any) -> jax.Array:
-    """Return the squared norm of a gradient over that of the parameters, both trees.
+    """Return the learning speed ``()``: squared norm of a gradient over that of the parameters.
+
+    Args:
+      gradient: A tree of arrays.
+      params: The parameters, a tree of the same structure. Zeros give infinity or NaN.
 
     Examples:
       >>> float(mu({"kernel": jnp.array([3.0, 4.0])}, {"kernel": jnp.array([10.0, 0.0])}))
@@ -146,6 +150,11 @@ def still(gradients: Any, rest: Mapping[str, jax.Array]) -> Any:
 
     In a model whose streams exchange information, a paused encoder would have a gradient through
     the other's representation.
+
+    Args:
+      gradients: The gradients of the model, a dict with those of the encoders under "encoders".
+      rest: By modality, the number of re-balancing steps left; an encoder is paused if it is
+        positive.
     """
     encoders = {
         name: jax.tree.map(lambda g, left=rest[name]: jnp.where(left > 0, 0.0, g), each)

@@ -9,7 +9,14 @@ from experiments.methods._method import Method
 
 
 def joint(config: Config) -> Method:
-    """Train on the multimodal loss alone; the unimodal heads keep their initial parameters."""
+    """Train on the multimodal loss alone; the unimodal heads are not trained.
+
+    Args:
+      config: The configuration, of which the name of the method is used, in messages.
+
+    Raises:
+      UserError: From the method's functions, if the data set has no joint head.
+    """
     joint_alone = _joint_alone(config.method)
     return Method(
         objectives=lambda forward, state: ({"joint": forward.losses["joint"]}, ()),

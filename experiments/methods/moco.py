@@ -1,4 +1,4 @@
-"""MoCo, with its tracking variables."""
+"""MoCo: weights from running means of the objectives' gradients, which it tracks."""
 
 import jax.numpy as jnp
 import optax

@@ -45,7 +45,7 @@ from experiments.methods._responses import joint_logits
 from experiments.methods.joint import joint
 
 ALPHA = {"crema-d": 0.8}
-"""The published strength, by data set."""
+"""The strength that OGM-GE's authors use, by data set."""
 
 ALPHA_ELSEWHERE = 0.1
 
@@ -86,7 +86,16 @@ def ogm_ge(config: Config, *, alpha: float | None = None, noise: bool = True) ->
 
 
 def scores(forward: Pass) -> dict[str, jax.Array]:
-    """Return the summed probability of the true class from each modality's part of the logits."""
+    """Return the score of each modality: the true classes' probabilities, summed over the batch.
+
+    The probabilities come from the modality's part of the joint logits alone.
+
+    Args:
+      forward: A pass over a batch.
+
+    Returns:
+      The score ``s_u`` by modality, ``()``.
+    """
     modalities = tuple(forward.representations)
     shared = (1 - 1 / len(modalities)) * joint_logits(forward, ())
     labels = forward.batch["label"][:, None]
@@ -99,6 +108,13 @@ def scores(forward: Pass) -> dict[str, jax.Array]:
 
 def coefficients(scores: Mapping[str, jax.Array], alpha: float) -> dict[str, jax.Array]:
     """Return the factor of each encoder's gradient, by modality, from the scores.
+
+    Args:
+      scores: The score of each modality, ``()``.
+      alpha: The strength of the modulation; 0 gives ones.
+
+    Returns:
+      The factors ``k_u``, ``()``: below 1 for a modality that is ahead, else 1.
 
     Examples:
       >>> factors = coefficients({"audio": jnp.array(3.0), "video": jnp.array(1.0)}, alpha=0.5)
@@ -115,7 +131,12 @@ def coefficients(scores: Mapping[str, jax.Array], alpha: float) -> dict[str, jax
 
 
 def scaled(encoders: Mapping[str, Any], factors: Mapping[str, jax.Array]) -> dict[str, Any]:
-    """Return the gradients of each encoder times its factor."""
+    """Return the gradients of each encoder times its factor.
+
+    Args:
+      encoders: The gradients by modality, trees of arrays.
+      factors: The factors by modality, ``()``.
+    """
     return {
         name: jax.tree.map(lambda gradient, factor=factors[name]: factor * gradient, encoder)
         for name, encoder in encoders.items()
@@ -123,7 +144,15 @@ def scaled(encoders: Mapping[str, Any], factors: Mapping[str, jax.Array]) -> dic
 
 
 def sampling_noise(gradients: Any, key: jax.Array) -> Any:
-    """Draw normal noise with the standard deviation of the gradient's entries in each tensor."""
+    """Draw normal noise with the standard deviation of the gradient's entries in each tensor.
+
+    Args:
+      gradients: A tree of arrays.
+      key: The random key.
+
+    Returns:
+      The noise, of mean zero, in a tree of the same shapes.
+    """
     leaves, structure = jax.tree.flatten(gradients)
     keys = jax.tree.unflatten(structure, list(jax.random.split(key, len(leaves))))
     return jax.tree.map(lambda g, k: _spread(g) * jax.random.normal(k, g.shape), gradients, keys)

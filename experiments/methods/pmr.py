@@ -1,4 +1,4 @@
-"""PMR: prototypical modal rebalance."""
+"""PMR, prototypical modal rebalance: losses on class means balance the modalities."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from experiments.methods._multimodal import modalities
 
 
 class Prototypes(NamedTuple):
-    """The state of PMR, which changes between epochs."""
+    """The state of PMR, which changes between epochs only."""
 
     centroids: Mapping[str, jax.Array]  # by modality, [classes, features] float32
     early: jax.Array  # () float32, 1 in the epochs with entropy regularization, 0 after
@@ -144,7 +144,14 @@ def pmr(
 
 
 def log_probabilities(vectors: jax.Array, centroids: jax.Array) -> jax.Array:
-    """Return ``log p(k | z)`` (Eq. 7), ``[B, classes]``, of vectors ``[B, features]``.
+    """Return the log-probabilities ``log p(k | z)`` of PMR's prototypes (Eq. 7).
+
+    Args:
+      vectors: The representations z, ``[B, features]``.
+      centroids: The prototypes of the classes, ``[classes, features]``.
+
+    Returns:
+      ``[B, classes]``.
 
     Examples:
       >>> jnp.exp(log_probabilities(jnp.zeros((1, 1)), jnp.array([[1.0], [-1.0]])))
@@ -160,10 +167,15 @@ def log_probabilities(vectors: jax.Array, centroids: jax.Array) -> jax.Array:
 def coefficients(
     scores: Mapping[str, jax.Array],
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """Return the coefficients that speed up and slow down each modality, beta and gamma.
+    """Return PMR's coefficients that speed up and slow down each modality, beta and gamma.
 
     Args:
-      scores: ``s_m`` by modality (Eq. 8).
+      scores: The sum of the true classes' probabilities over the batch by modality, ``s_m`` (Eq.
+        8), ``()``.
+
+    Returns:
+      By modality the coefficients of its cross-entropy and of its entropy, each ``()`` and from 0
+      to 1, without gradient.
 
     Examples:
       >>> speed_up, hold_back = coefficients({"audio": jnp.array(3.0), "video": jnp.array(2.0)})
@@ -207,5 +219,10 @@ def _vectors(representations: jax.Array) -> jax.Array:
 
 
 def _true_class(values: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the values ``[B]`` of the labels from values ``[B, classes]``."""
+    """Return the value of each sample's label, ``[B]``.
+
+    Args:
+      values: ``[B, classes]``.
+      labels: int ``[B]``.
+    """
     return jnp.take_along_axis(values, labels[:, jnp.newaxis], axis=-1)[:, 0]

@@ -15,7 +15,7 @@ from experiments.methods._multimodal import modalities
 
 
 class Phase(NamedTuple):
-    """The phase that a run is in."""
+    """The state of the method: the phase, pre-training or fine-tuning, that a run is in."""
 
     turn: jax.Array  # () int32, the epoch with which fine-tuning begins, from 0
     finetuning: jax.Array  # () float32, the weight of the joint loss, 0 or 1
@@ -37,8 +37,7 @@ def pretrain_finetune(config: Config, *, share: float = 0.5) -> Method:
     * Each phase has half of the epochs that every other method has, so no method gets more updates
       than another. The last epoch is always fine-tuned.
     * The state has the epoch in which fine-tuning begins, which is set when the run begins. If a
-      run
-      is resumed with more epochs, it fine-tunes in all additional ones.
+      run is resumed with more epochs, it fine-tunes in all additional ones.
     * Weight decay acts in both phases: before fine-tuning it alone changes the joint head, after it
       the heads of single modalities.
     * Only the joint head counts as trained. The other heads belong to the encoders as they were

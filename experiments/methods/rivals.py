@@ -1,4 +1,4 @@
-"""Methods of other papers that train with their defaults in the library."""
+"""The rivals: methods of other papers, as the library has them with their default settings."""
 
 import inspect
 from collections.abc import Callable

@@ -68,13 +68,23 @@ class LateFusion(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map inputs by modality to representations ``[B, features]`` by modality."""
+        """Map inputs by modality to representations ``[B, features]`` by modality.
+
+        Args:
+          inputs: The input of each modality, with a leading axis of B samples.
+          rngs: Ignored: encoders of a late fusion have no dropout.
+        """
         return {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
 
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map representations by modality to logits ``[B, num_classes]`` by head."""
+        """Map representations by modality to logits ``[B, num_classes]`` by head.
+
+        Args:
+          representations: The representations ``[B, features]`` of all modalities.
+          rngs: Ignored, since there is no dropout.
+        """
         together = [representations[name] for name in self.modalities]
         return {
             name: self.heads[name](together if name == "joint" else representations[name])

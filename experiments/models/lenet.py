@@ -31,7 +31,12 @@ class Trunk(nnx.Module):
         self.dense = nnx.Linear(20 * _left(height) * _left(width), FEATURES, rngs=rngs)
 
     def __call__(self, images: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
-        """Map images ``[B, H, W, channels]`` to representations ``[B, 50]``."""
+        """Map images ``[B, H, W, channels]`` to representations ``[B, 50]``.
+
+        Args:
+          images: The images.
+          rngs: Random numbers for dropout, stream "dropout"; needed in training mode only.
+        """
         x = nnx.relu(_pool(self.conv1(images)))
         x = self.dropout(self.conv2(x), rngs=rngs)
         x = nnx.relu(_pool(x))
@@ -52,7 +57,12 @@ class Head(nnx.Module):
         self.dense2 = nnx.Linear(FEATURES, classes, rngs=rngs)
 
     def __call__(self, features: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
-        """Map representations ``[B, 50]`` to logits ``[B, classes]``."""
+        """Map representations ``[B, 50]`` to logits ``[B, classes]``.
+
+        Args:
+          features: The representations.
+          rngs: Random numbers for dropout, stream "dropout"; needed in training mode only.
+        """
         return self.dense2(self.dropout(nnx.relu(self.dense1(features)), rngs=rngs))
 
 
@@ -87,19 +97,34 @@ class LeNet(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map images ``[B, H, W, channels]``, by name, to ``{"shared": features [B, 50]}``."""
+        """Map images to ``{"shared": features [B, 50]}``.
+
+        Args:
+          inputs: The images ``[B, H, W, channels]`` under their name.
+          rngs: Random numbers for dropout, stream "dropout"; needed in training mode only.
+        """
         return {"shared": self.encoders["shared"](inputs[self.modality], rngs=rngs)}
 
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map features to logits ``[B, classes]`` by task."""
+        """Map the shared features to logits ``[B, classes]`` by task.
+
+        Args:
+          representations: The features ``{"shared": [B, 50]}`` of :meth:`encode`.
+          rngs: Random numbers for dropout, stream "dropout"; needed in training mode only.
+        """
         features = representations["shared"]
         return {name: self.heads[name](features, rngs=rngs) for name in self.outputs}
 
 
 def lenet(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> LeNet:
     """Make a :class:`LeNet`.
+
+    Args:
+      shapes: Shape of one sample's image, ``(H, W, channels)``, under its name.
+      outputs: Number of classes by task.
+      rngs: Random numbers for the initial parameters.
 
     Examples:
       >>> model = lenet({"image": (28, 56, 1)}, {"left": 10, "right": 10}, rngs=nnx.Rngs(0))
@@ -115,5 +140,5 @@ def _pool(x: jax.Array) -> jax.Array:
 
 
 def _left(length: int) -> int:
-    """Return the length of a side of the image after two convolutions and pools."""
+    """Return the pixels of a side of ``length`` pixels after two convolutions and two pools."""
     return ((length - 4) // 2 - 4) // 2

@@ -80,7 +80,12 @@ class BottleneckTransformer(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map inputs ``[B, *shape]`` to class tokens after the exchange ``[B, width]``."""
+        """Map inputs by modality to class tokens after the exchange ``[B, width]``, by modality.
+
+        Args:
+          inputs: The input ``[B, *shape]`` of each modality.
+          rngs: Ignored, since there is no dropout.
+        """
         tokens = {name: self.encoders[name].embed(inputs[name]) for name in self.modalities}
         layers = {name: self.encoders[name].layers for name in self.modalities}
         for index in range(self.single_layers):
@@ -95,7 +100,12 @@ class BottleneckTransformer(Network):
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map class tokens by modality to logits ``[B, classes]`` by head."""
+        """Map class tokens by modality to logits ``[B, classes]`` by head.
+
+        Args:
+          representations: The class token ``[B, width]`` of each modality.
+          rngs: Ignored, since there is no dropout.
+        """
         together = jnp.concatenate([representations[name] for name in self.modalities], axis=-1)
         read = {**representations, "joint": together}
         return {name: self.heads[name](read[name]) for name in self.outputs}
@@ -128,11 +138,23 @@ def exchange(
 
 
 def mbt(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> BottleneckTransformer:
-    """Make the :class:`BottleneckTransformer` of the MMPareto paper, with ViT-B/16's sizes."""
+    """Make the :class:`BottleneckTransformer` of the MMPareto paper, with ViT-B/16's sizes.
+
+    Args:
+      shapes: Shape of one sample's input by modality.
+      outputs: Number of classes by head: "joint" or a modality.
+      rngs: Random numbers for the initial parameters.
+    """
     return BottleneckTransformer(shapes, outputs, rngs=rngs)
 
 
 def mbt_small(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> BottleneckTransformer:
-    """Make a :class:`BottleneckTransformer` with ViT-Ti/16's sizes: width 192, 3 heads."""
+    """Make a :class:`BottleneckTransformer` with ViT-Ti/16's sizes: width 192, 3 heads.
+
+    Args:
+      shapes: Shape of one sample's input by modality.
+      outputs: Number of classes by head: "joint" or a modality.
+      rngs: Random numbers for the initial parameters.
+    """
     size = Size(width=192, heads=3, mlp=768)
     return BottleneckTransformer(shapes, outputs, size=size, rngs=rngs)

@@ -14,7 +14,10 @@ Outputs = Mapping[str, int]
 
 
 class Network(nnx.Module):
-    """Encoders under ``encoders/NAME`` and heads under ``heads/NAME``."""
+    """A model with encoders and heads, parameters under ``encoders/NAME`` and ``heads/NAME``.
+
+    Some training methods change the representations between ``encode`` and ``classify``.
+    """
 
     @abc.abstractmethod
     def encode(
@@ -25,7 +28,7 @@ class Network(nnx.Module):
         Args:
           inputs: The inputs, with a leading axis of B samples.
           rngs: Random numbers for dropout in training, stream "dropout". Models without dropout
-            ignore them.
+            ignore them; None suffices in evaluation mode.
         """
 
     @abc.abstractmethod
@@ -35,8 +38,11 @@ class Network(nnx.Module):
         """Map representations by encoder to outputs by head.
 
         Args:
-          representations: As :meth:`encode` returns them.
-          rngs: As for :meth:`encode`.
+          representations: The arrays that :meth:`encode` returns.
+          rngs: Random numbers for dropout, as for :meth:`encode`.
+
+        Returns:
+          By head, the outputs with a leading axis of B samples; of a classification the logits.
         """
 
     def __call__(

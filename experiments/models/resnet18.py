@@ -19,7 +19,7 @@ class BasicBlock(nnx.Module):
       width: Channels of the output.
       stride: Stride of the first convolution and of the projection.
       rngs: Random numbers for the initial parameters.
-      axis_name: As in :class:`ResNet18`.
+      axis_name: Mapped axis over which batch statistics are averaged, as for :class:`ResNet18`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class BasicBlock(nnx.Module):
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Map ``[B, H, W, channels]`` to ``[B, H / stride, W / stride, width]``."""
+        """Map ``[B, H, W, channels]`` to ``[B, H / stride, W / stride, width]``, rounded up."""
         shortcut = x if self.projection is None else self.projection(x)
         x = nnx.relu(self.norm1(self.conv1(x)))
         return nnx.relu(self.norm2(self.conv2(x)) + shortcut)

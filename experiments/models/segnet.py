@@ -142,13 +142,25 @@ class SegNet(Network):
     def encode(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map images ``[B, H, W, channels]`` to ``{"shared": features [B, H, W, width]}``."""
+        """Map images to ``{"shared": features [B, H, W, width]}``.
+
+        Args:
+          inputs: The images ``[B, H, W, channels]`` under their name.
+          rngs: Ignored, since there is no dropout.
+        """
         return {"shared": self.encoders["shared"](inputs[self.modality])}
 
     def classify(
         self, representations: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map features to predictions ``[B, H, W, outputs[task]]`` by task."""
+        """Map the shared features to the heads' outputs ``[B, H, W, outputs[task]]`` by task.
+
+        The outputs are not normalized: logits for a segmentation.
+
+        Args:
+          representations: The features ``{"shared": [B, H, W, width]}`` of :meth:`encode`.
+          rngs: Ignored, since there is no dropout.
+        """
         return {name: self.heads[name](representations["shared"]) for name in self.outputs}
 
 
@@ -198,12 +210,24 @@ def max_unpool(x: jax.Array, place: jax.Array) -> jax.Array:
 
 
 def segnet(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> SegNet:
-    """Make the published :class:`SegNet`."""
+    """Make the :class:`SegNet` of Liu et al. (2019), with 64 channels in the first stage.
+
+    Args:
+      shapes: Shape of one sample's image, ``(H, W, channels)``, under its name.
+      outputs: Channels of the prediction by task.
+      rngs: Random numbers for the initial parameters.
+    """
     return SegNet(shapes, outputs, rngs=rngs)
 
 
 def segnet_small(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> SegNet:
-    """Make a :class:`SegNet` with an eighth of the channels, 8 in the first stage."""
+    """Make a :class:`SegNet` with an eighth of the channels of :func:`segnet`.
+
+    Args:
+      shapes: Shape of one sample's image, ``(H, W, channels)``, under its name.
+      outputs: Channels of the prediction by task.
+      rngs: Random numbers for the initial parameters.
+    """
     return SegNet(shapes, outputs, width=8, rngs=rngs)
 
 

@@ -62,7 +62,8 @@ class TransformerLayer(nnx.Module):
 
         Args:
           tokens: The tokens.
-          present: Which tokens are attended to, ``[B, N]`` bool. All by default.
+          present: Which tokens are attended to, ``[B, N]`` bool. None means all. Other tokens are
+            mapped too.
         """
         mask = None if present is None else present[:, None, None, :]
         tokens = tokens + self.attention(self.norm1(tokens), mask=mask)
@@ -130,7 +131,15 @@ class VisionTransformer(nnx.Module):
 
 
 def _grid(shape: tuple[int, ...], patch: int) -> tuple[int, int, int]:
-    """Return the number of patches along frames, rows and columns."""
+    """Return the number of patches along frames (1 for an image), rows and columns.
+
+    Args:
+      shape: Shape of one input in pixels, ``(H, W, channels)`` or ``(T, H, W, channels)``.
+      patch: Side of a patch in pixels.
+
+    Raises:
+      UserError: If the shape has another rank, or holds no patch.
+    """
     if len(shape) not in (3, 4):
         raise UserError(f"input shape {shape}: expected (H, W, channels) or (T, H, W, channels)")
     frames = shape[0] if len(shape) == 4 else 1

@@ -1,11 +1,15 @@
-"""The mean over a part of an array."""
+"""The mean of the values that a mask selects."""
 
 import jax
 import jax.numpy as jnp
 
 
 def masked_mean(mask: jax.Array, values: jax.Array) -> jax.Array:
-    """Return the mean of the values in a mask, or 0 if the mask is empty.
+    """Return the mean ``()`` of the values where the mask is true, or 0 where it is true nowhere.
+
+    Args:
+      mask: Bool, of the shape of ``values``.
+      values: The values, of any shape; those that are masked out may be anything, also NaN.
 
     Examples:
       >>> masked_mean(jnp.array([True, False]), jnp.array([2.0, 7.0]))

@@ -1,4 +1,4 @@
-"""The protocol of a task."""
+"""The interface of a task: the loss and the scores of one head."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,14 +11,19 @@ class Task(Protocol):
 
     @property
     def target(self) -> str:
-        """The field of the data set that the head predicts."""
+        """Return the name of the data set's field that the head predicts."""
 
     @property
     def num_outputs(self) -> int:
-        """The number of channels of the head's output."""
+        """Return the number of channels of the head's output, such as the number of classes."""
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Return the mean loss of a batch, a scalar."""
+        """Return the mean loss of a batch, ``()``.
+
+        Args:
+          outputs: Outputs of the head, with a leading axis of B samples.
+          targets: The targets, with a leading axis of B samples.
+        """
 
     def sums(self, outputs: jax.Array, targets: jax.Array, counted: jax.Array) -> Any:
         """Return the sums of a batch; their totals over a set determine the scores.
@@ -30,4 +35,8 @@ class Task(Protocol):
         """
 
     def scores(self, sums: Any) -> Mapping[str, float]:
-        """Return the scores by name, from NumPy sums over a whole set."""
+        """Return the scores by name.
+
+        Args:
+          sums: The total of :meth:`sums` over a whole set, as NumPy arrays.
+        """

@@ -1,4 +1,4 @@
-"""Fusion by concatenation."""
+"""Fusion by one linear map of the concatenated representations."""
 
 from collections.abc import Sequence
 
@@ -21,5 +21,9 @@ class Concatenation(nnx.Linear):
         super().__init__(modalities * features, num_classes, rngs=rngs)
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:  # type: ignore[override]
-        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations to logits ``[B, num_classes]``.
+
+        Args:
+          representations: One ``[B, features]`` for each modality, in a fixed order.
+        """
         return super().__call__(jnp.concatenate(representations, axis=-1))

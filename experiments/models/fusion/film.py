@@ -34,7 +34,11 @@ class Film(nnx.Module):
         self.output = nnx.Linear(features, num_classes, rngs=rngs)
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
-        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations to logits ``[B, num_classes]``.
+
+        Args:
+          representations: One ``[B, features]`` for each modality; the order matters.
+        """
         fused, *later = representations
         for modulation, x in zip(self.modulations, later, strict=True):
             scale, shift = jnp.split(modulation(fused), 2, axis=-1)

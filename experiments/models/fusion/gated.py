@@ -1,4 +1,4 @@
-"""Gated fusion."""
+"""Fusion by gates: each representation opens or closes the next."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,11 @@ class Gated(nnx.Module):
         self.output = nnx.Linear(features, num_classes, rngs=rngs)
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
-        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations to logits ``[B, num_classes]``.
+
+        Args:
+          representations: One ``[B, features]`` for each modality; the order matters.
+        """
         fused, *later = representations
         for gate, value, x in zip(self.gates, self.values, later, strict=True):
             fused = nnx.sigmoid(gate(fused)) * value(x)

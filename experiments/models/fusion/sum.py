@@ -1,4 +1,4 @@
-"""Fusion by summation."""
+"""Fusion by the sum of the modalities' logits."""
 
 from collections.abc import Sequence
 
@@ -26,6 +26,10 @@ class Sum(nnx.Module):
         )
 
     def __call__(self, representations: Sequence[jax.Array]) -> jax.Array:
-        """Map representations ``[B, features]`` of each modality to logits ``[B, num_classes]``."""
+        """Map representations to logits ``[B, num_classes]``.
+
+        Args:
+          representations: One ``[B, features]`` for each modality, in a fixed order.
+        """
         first, *rest = (linear(x) for linear, x in zip(self.maps, representations, strict=True))
         return sum(rest, first)

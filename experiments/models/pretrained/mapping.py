@@ -1,4 +1,4 @@
-"""Strict loading of a state dict into a module: no tensor may be missing or left over."""
+"""Load a state dict into a module strictly: no tensor may be missing or left over."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,12 +20,19 @@ def unchanged(tensor: np.ndarray) -> np.ndarray:
 
 
 def linear(weight: np.ndarray) -> np.ndarray:
-    """Return the kernel ``[in, out]`` of a weight ``[out, in]``."""
+    """Return the flax kernel ``[in, out]`` of a PyTorch weight ``[out, in]`` of a linear layer."""
     return np.transpose(weight, (1, 0))
 
 
 def convolution(weight: np.ndarray) -> np.ndarray:
-    """Return the kernel ``[height, width, in, out]`` of a weight ``[out, in, height, width]``."""
+    """Return the flax kernel of a PyTorch weight of a convolution.
+
+    Args:
+      weight: ``[out, in, height, width]``.
+
+    Returns:
+      ``[height, width, in, out]``.
+    """
     return np.transpose(weight, (2, 3, 1, 0))
 
 

@@ -1,4 +1,4 @@
-"""Reading of a state dict, the tensors of a PyTorch module by name, from a file."""
+"""Read a state dict, the tensors of a PyTorch module by name, from a file."""
 
 from pathlib import Path
 

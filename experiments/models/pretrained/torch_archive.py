@@ -1,4 +1,4 @@
-"""Reading of the zip archive that ``torch.save`` writes, without PyTorch.
+"""Read the zip archive that ``torch.save`` writes, without PyTorch.
 
 The archive has a pickle, ``ROOT/data.pkl``, and the bytes of each storage, ``ROOT/data/KEY``. The
 pickle refers to storages by persistent ids and calls a function for each tensor. A pickle can name
@@ -35,9 +35,12 @@ _WRAPPERS = ("state_dict", "model")
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Read the tensors of an archive, by name.
+    """Read the tensors of an archive, by name, as NumPy arrays with their shapes and dtypes.
 
     The archive has a state dict, or a dict with the state dict under ``state_dict`` or ``model``.
+
+    Args:
+      path: The file that ``torch.save`` wrote, of PyTorch 1.6 or later.
 
     Raises:
       UserError: If the archive is damaged, or contains anything but named tensors.
@@ -58,7 +61,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 class _RefusedError(Exception):
-    """Something in the pickle that is neither a tensor nor a plain container."""
+    """The error of a pickle that names a function or class other than tensors need."""
 
 
 class _Storage(NamedTuple):

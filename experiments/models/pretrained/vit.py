@@ -49,7 +49,7 @@ def load_vit(model: nnx.Module, path: Path) -> None:
 
 
 def _stream(stream: VisionTransformer) -> dict[str, Source]:
-    """Return the sources of the parameters of a stream, by path."""
+    """Return the tensor for each parameter of a stream, by the parameter's path."""
     channels, heads = stream.embedding.in_features, stream.layers[0].attention.num_heads
     sources = {
         "class_token": Source("cls_token"),
@@ -117,7 +117,15 @@ def _embedding(weight: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _positions(embedding: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:
-    """Resize positions ``[1, 1 + side * side, width]`` to a grid of frames, rows and columns."""
+    """Resize learned positions to another grid of patches, the same for every frame.
+
+    Args:
+      embedding: ``[1, 1 + side * side, width]``, the class token's position first.
+      grid: The numbers of frames, rows and columns of patches.
+
+    Returns:
+      float32 ``[1, 1 + frames * rows * columns, width]``.
+    """
     if embedding.ndim != 3 or embedding.shape[1] < 2:
         raise ValueError(f"no positions: shape {embedding.shape}")
     embedding = embedding.astype(np.float32)  # the file may have half precision
