@@ -1,4 +1,4 @@
-"""The data sets of the experiments, by name."""
+"""The data sets of the experiments, by name, and the function that loads one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from experiments.errors import UserError
 __all__ = ["DATASETS", "Batch", "DataSet", "Fields", "Samples", "Splits", "load", "named"]
 
 Splits = Mapping[str, Fields] | Mapping[str, Samples]
-"""The splits "train" and "test", in memory or read from disk."""
+"""The splits "train" and "test": in memory an array per field, or :class:`Samples` on disk."""
 
 DATASETS: dict[str, DataSet] = {
     dataset.name: dataset
@@ -43,7 +43,11 @@ DATASETS: dict[str, DataSet] = {
 
 
 def named(name: str) -> DataSet:
-    """Return the data set with a name, or raise a ``UserError`` that lists the names."""
+    """Return the description of the data set with a name; nothing is read from disk.
+
+    Raises:
+      UserError: If no data set has that name; the message lists the names.
+    """
     if name not in DATASETS:
         raise UserError(f"unknown data set {name!r}: choose one of {', '.join(sorted(DATASETS))}")
     return DATASETS[name]

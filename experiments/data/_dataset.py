@@ -14,7 +14,8 @@ from experiments.data.storage.samples import Transforms
 from experiments.tasks import Classification, Task
 
 Scaling = Callable[[jax.Array], jax.Array]
-"""Function of a stored field that returns an input of the model; it runs on the device."""
+"""Function of a stored field ``[B, ...]`` that returns an input of the model, float32 of the same
+shape; it runs on the device."""
 
 
 class Objectives(NamedTuple):
@@ -90,19 +91,24 @@ class DataSet:
 
     @property
     def heads(self) -> Mapping[str, Task]:
-        """The task of each head of a model."""
+        """Return the task of each head of a model, by name of the head."""
         return self.objectives.heads
 
     @property
     def encoders(self) -> Mapping[str, tuple[str, ...]]:
-        """The heads whose losses train each encoder."""
+        """Return the names of the heads whose losses train each encoder, by name of the encoder."""
         return self.objectives.encoders
 
     @property
     def preset(self) -> Config:
-        """The default configuration of a run."""
+        """Return the default configuration of a run on this data set."""
         return Config(dataset=self.name, model=self.model, optimization=self.optimization)
 
     def inputs(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """Return the scaled inputs of a model from a batch of samples."""
+        """Return the scaled inputs of a model, float32 by modality, from a batch of samples.
+
+        Args:
+          batch: An array per stored field; fields that are no modality, such as the label, are left
+            out.
+        """
         return {name: scale(batch[name]) for name, scale in self.modalities.items()}

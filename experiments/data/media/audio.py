@@ -114,7 +114,7 @@ def _is_cut_short(path: Path) -> bool:
 
 
 def _runs(frames: Iterable[decoding.Decoded]) -> Iterator[list[decoding.Decoded]]:
-    """Split frames where their format changes and where there is a gap between them."""
+    """Yield runs of successive frames, of the same format and without a gap of ``GAP`` seconds."""
     run: list[decoding.Decoded] = []
     for decoded in frames:
         if run and not _continues(decoded, run[-1]):
@@ -135,7 +135,15 @@ def _format(frame: "av.AudioFrame") -> tuple[int, str, str]:
 
 
 def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
-    """Return the mean of the channels of frames of one format, float32 [samples]."""
+    """Return the mean of the channels of frames of one format, resampled, float32 [samples].
+
+    Args:
+      frames: Frames without gaps between them; at least one.
+      rate: The sampling rate of the result, in Hz.
+
+    Raises:
+      ClipError: If the sampling rate of the frames is outside ``RATES``.
+    """
     import av
 
     if not RATES[0] <= frames[0].sample_rate <= RATES[1]:
@@ -149,7 +157,7 @@ def _resampled(frames: "list[av.AudioFrame]", rate: int) -> np.ndarray:
 
 
 def _channels(frame: "av.AudioFrame") -> np.ndarray:
-    """Return the samples of a packed frame, [samples, channels]."""
+    """Return the samples of a packed (interleaved) frame, [samples, channels], in its dtype."""
     return frame.to_ndarray().reshape(frame.samples, -1)
 
 

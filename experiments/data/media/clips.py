@@ -25,7 +25,7 @@ class Clip:
 
 
 class ClipError(Exception):
-    """A clip that cannot be used; the message is the reason for which it is left out.
+    """The error of a clip that cannot be used; its message is why the clip is left out.
 
     The reason completes a sentence about the clip, such as "missing", "unreadable" or "without
     audio". It is the same for all clips with the same problem, since they are counted by reason.

@@ -1,4 +1,4 @@
-"""Decoding of the sound and pictures of clips by PyAV, in several processes.
+"""Decode the sound and pictures of clips by PyAV, in several processes.
 
 A clip that cannot be used does not end the preparation of a set of thousands. It is left out with a
 reason (``ClipError``), which the caller records. This includes a file that crashes its decoder,
@@ -189,8 +189,8 @@ class Decoded(NamedTuple):
     """A decoded frame.
 
     Attributes:
-      time: Its start, in seconds.
-      frame: PyAV's frame.
+      time: The start of the frame, in seconds from the start of the first stream.
+      frame: The frame, as PyAV returns it.
       pixel_aspect: Width of a pixel over its height, for pictures.
     """
 

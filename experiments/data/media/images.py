@@ -1,4 +1,4 @@
-"""Encoding, decoding, cropping and resizing of images to the 224 pixels that the networks take.
+"""Encode and decode images, and crop and resize them to the 224 pixels that the networks take.
 
 Source of the random resized crop: Szegedy et al., "Going deeper with convolutions", CVPR 2015,
 with the scale, the aspect ratios and the ten attempts of torchvision, which the released code uses.
@@ -33,14 +33,18 @@ ATTEMPTS = 10
 
 
 class ImageError(Exception):
-    """An image whose colors cannot be determined; the message completes a sentence about it."""
+    """The error of an image whose colors cannot be determined.
+
+    Its message completes a sentence about the image, such as "in the color mode F, which has no
+    white".
+    """
 
 
 def jpeg(image: "Image.Image", size: tuple[float, float] | None = None) -> bytes:
-    """Encode an image for storage, its shorter side at most ``STORED_SIDE`` pixels.
+    """Encode an image for storage, its shorter side at most ``STORED_SIDE`` (256) pixels.
 
     Args:
-      image: As for ``shown``.
+      image: An image that ``shown`` can convert.
       size: The displayed width and height; by default those of the image.
 
     Returns:

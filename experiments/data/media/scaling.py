@@ -28,5 +28,5 @@ def imagenet(pixels: jax.Array) -> jax.Array:
 
 
 def as_stored(values: jax.Array) -> jax.Array:
-    """Return float32 values that need no scaling."""
+    """Return the values unchanged, for float32 fields that need no scaling."""
     return values

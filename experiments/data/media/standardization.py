@@ -1,4 +1,4 @@
-"""Moments by which features are standardized."""
+"""The mean and standard deviation by which features are standardized."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ def moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       rows: Features, [M, D].
 
     Returns:
-      Mean and standard deviation of the population, both float64 [D]. The deviation of a constant
-      feature is given as 1, so that division by it is safe.
+      Mean and standard deviation (divisor M), both float64 [D]. The deviation of a constant feature
+      is given as 1, so that division by it is safe. Without rows they are zeros and ones.
 
     Examples:
       >>> moments(np.array([[1.0, 5.0], [3.0, 5.0]]))

@@ -56,7 +56,11 @@ def each_second(path: Path, start: float = 0.0, end: float = math.inf) -> list[b
 
 
 def _jpeg(decoded: decoding.Decoded) -> bytes:
-    """Encode a picture as a player shows it: upright, with square pixels, not interlaced."""
+    """Return a picture as a JPEG file, as a player shows it: upright, square pixels, one field.
+
+    Raises:
+      ClipError: If the rotation of the picture is not a multiple of 90 degrees.
+    """
     from PIL import Image
 
     frame = decoded.frame

@@ -17,7 +17,7 @@ AS_PUBLISHED: dict[str, Any] = {
 
 
 def write(folder: Path, *, name: str = "mosi_data.pkl", protocol: int = 4, **options: Any) -> None:
-    """Write the pickle.
+    """Write the pickle of the miniature.
 
     Args:
       folder: The folder of the file.

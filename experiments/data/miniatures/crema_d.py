@@ -26,7 +26,7 @@ def write(
     seconds: float = 1.7,
     lists: bool = False,
 ) -> None:
-    """Write the archive.
+    """Write the sounds and videos of the miniature, and the lists of its splits if asked for.
 
     A clip of each emotion is encoded; the clips of all actors are copies of it.
 
@@ -65,5 +65,10 @@ def _files(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def write_list(path: Path, names: Iterable[str]) -> None:
-    """Write a list of clips as earlier work publishes them."""
+    """Write a list of clips as earlier work publishes it: a line ``NAME,EMOTION`` for each clip.
+
+    Args:
+      path: The file.
+      names: The names of the clips, such as "1001_DFA_ANG_XX".
+    """
     path.write_text("".join(f"{name},{name.split('_')[2]}\n" for name in names))

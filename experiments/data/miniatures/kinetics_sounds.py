@@ -60,7 +60,7 @@ def write(
     seconds: int = 2,
     folders: bool = False,
 ) -> None:
-    """Write the videos and the annotations.
+    """Write the videos and the annotations of the miniature.
 
     A clip of each class is encoded; the others of the class are copies of it.
 
@@ -95,5 +95,10 @@ def write(
 
 
 def write_annotations(folder: Path, rows: Iterable[str]) -> None:
-    """Write rows below the header that Kinetics publishes."""
+    """Write ``annotations.csv`` with the header that Kinetics publishes.
+
+    Args:
+      folder: The folder of the file, which must exist.
+      rows: The lines below the header, with the cells of ``HEADER`` separated by commas.
+    """
     (folder / "annotations.csv").write_text("\n".join([HEADER, *rows]) + "\n")

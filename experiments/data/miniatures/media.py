@@ -1,4 +1,4 @@
-"""Writing of generated sound and pictures to files."""
+"""Generate sound and pictures, and write them to files of clips."""
 
 import colorsys
 from pathlib import Path
@@ -75,7 +75,7 @@ def write(
 
 
 class _Pipe:
-    """A file that cannot be searched."""
+    """A file that can only be written from start to end, like a pipe."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -85,13 +85,30 @@ class _Pipe:
 
 
 def sine(frequency: float, seconds: float, rate: int, amplitude: float = 0.5) -> np.ndarray:
-    """Return one channel of a sine, float32 [1, samples]."""
+    """Return one channel of a sine, float32 [1, samples].
+
+    Args:
+      frequency: The frequency in Hz.
+      seconds: The length.
+      rate: Samples per second.
+      amplitude: The largest value.
+    """
     times = np.arange(round(seconds * rate)) / rate
     return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)[None]
 
 
 def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np.ndarray:
-    """Return plain gray pictures that get brighter by ``step`` from one to the next."""
+    """Return plain gray pictures that get brighter from one to the next.
+
+    Args:
+      count: The number of pictures.
+      height: Height in pixels.
+      width: Width in pixels.
+      step: The increase from one picture to the next, in levels of 255; the first is black.
+
+    Returns:
+      uint8 [count, height, width, 3].
+    """
     levels = (np.arange(count) * step).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (count, height, width, 3))
 
@@ -99,14 +116,31 @@ def numbered(count: int, height: int = 48, width: int = 64, step: int = 8) -> np
 def plain(
     color: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
-    """Return ``count`` equal pictures in one color."""
+    """Return equal pictures in one color, uint8 [count, height, width, 3].
+
+    Args:
+      color: Red, green and blue, from 0 to 255.
+      count: The number of pictures.
+      height: Height in pixels.
+      width: Width in pixels.
+    """
     return np.broadcast_to(np.array(color, np.uint8), (count, height, width, 3))
 
 
 def stripes(
     color: tuple[float, float, float], count: int, height: int = 48, width: int = 64
 ) -> np.ndarray:
-    """Return noisy moving stripes around a color, as slow to decode as real pictures."""
+    """Return pictures of noisy moving stripes around a color, as slow to decode as real pictures.
+
+    Args:
+      color: Red, green and blue, from 0 to 255.
+      count: The number of pictures.
+      height: Height in pixels.
+      width: Width in pixels.
+
+    Returns:
+      uint8 [count, height, width, 3].
+    """
     rng = np.random.default_rng(0)
     columns = np.arange(width, dtype=np.float32)[:, None]
     pictures = np.empty((count, height, width, 3), np.uint8)
@@ -118,7 +152,10 @@ def stripes(
 
 
 def hue(share: float) -> tuple[float, float, float]:
-    """Return a color from the circle of hues, red at 0 and at 1, with channels up to 255.
+    """Return a color from the circle of hues, as red, green and blue from 0 to 255.
+
+    Args:
+      share: The place on the circle, 0 to 1; both ends are red.
 
     Examples:
       >>> [round(channel) for channel in hue(0.5)]

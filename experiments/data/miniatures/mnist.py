@@ -15,7 +15,12 @@ COUNTS = {"train": 60, "test": 20}
 
 
 def write(folder: Path, *, seed: int = 0) -> None:
-    """Write the four files."""
+    """Write the four files of the miniature, gzip-compressed.
+
+    Args:
+      folder: The folder of the files.
+      seed: Seed of the images and labels.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for split, arrays in splits(seed=seed).items():
         for name, array in zip(FILES[split], arrays, strict=True):
@@ -23,7 +28,11 @@ def write(folder: Path, *, seed: int = 0) -> None:
 
 
 def splits(*, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the images, uint8 [N, 28, 28], and labels, uint8 [N], that are written."""
+    """Return the arrays that ``write`` writes with the same seed.
+
+    Returns:
+      For "train" and "test" the images, uint8 [N, 28, 28], and the labels, uint8 [N].
+    """
     rng = np.random.default_rng(seed)
     return {
         split: (
@@ -35,7 +44,10 @@ def splits(*, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the decompressed contents of each file, in place of the real ones."""
+    """Return the SHA-256 (hexadecimal) of the decompressed contents of each file, by file name.
+
+    Tests put them in place of those of the real files.
+    """
     return {
         name: hashlib.sha256(gzip.decompress((folder / name).read_bytes())).hexdigest()
         for names in FILES.values()

@@ -67,5 +67,11 @@ def write(
 
 
 def gray(label: int, number: int, place: int) -> int:
-    """Return the gray of an object's view; ``place`` is the index of the view, from 0."""
+    """Return the gray level, 0 to 254, of an object's view.
+
+    Args:
+      label: The index of the class.
+      number: The number of the object in its class, from 1.
+      place: The index of the view among those that are written, from 0.
+    """
     return (label * 6 + number * 2 + place * 19) % 255

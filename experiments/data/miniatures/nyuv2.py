@@ -20,13 +20,13 @@ def write(
     test: str = "val",
     noise: float = 0.0,
 ) -> None:
-    """Write the scenes.
+    """Write the scenes of the miniature, three files each.
 
     Args:
       folder: The folder of the folders of the splits.
       counts: The number of scenes of ``train`` and ``val``.
       test: Name of the folder of ``val``.
-      noise: As for ``scene``.
+      noise: Standard deviation of the noise that ``scene`` adds; 0 adds none.
     """
     for split, count in counts.items():
         for number in range(count):

@@ -11,6 +11,11 @@ def write(folder: Path, *, samples: int = 2000, seed: int = 0) -> None:
     """Write the six files: normal features around a mean of each class, the last one constant.
 
     The columns are aligned with spaces, as in the files of the repository.
+
+    Args:
+      folder: The folder of the files.
+      samples: The number of samples of all ten classes together.
+      seed: Seed of the numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -24,5 +29,10 @@ def write(folder: Path, *, samples: int = 2000, seed: int = 0) -> None:
 
 
 def read(folder: Path, view: str) -> np.ndarray:
-    """Read the numbers in a file with NumPy."""
+    """Read the features of a view with NumPy, float64 [samples, features].
+
+    Args:
+      folder: The folder of the files.
+      view: A key of ``WIDTHS``.
+    """
     return np.loadtxt(folder / f"mfeat-{view}")

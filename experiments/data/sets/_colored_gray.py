@@ -23,7 +23,7 @@ from experiments.data.storage import from_arrays
 from experiments.data.storage.fields import Fields
 
 VERSION = "1.1.0"
-"""Of prepared sets. In version 1.0.0 the field ``color`` had another name."""
+"""The version of the prepared sets. In version 1.0.0 the field ``color`` had another name."""
 
 MODALITIES: Mapping[str, Scaling] = {"gray": unit, "color": unit}
 
@@ -120,11 +120,12 @@ def dataset(
     """Return the description of a set of colored-and-gray digits, whose files are not required.
 
     Args:
-      name: As in :class:`DataSet`.
-      description: As in :class:`~experiments.data.storage.recipe.Recipe`.
-      arrays: As in :class:`DataSet`; a function of a module, so that it can be pickled.
+      name: The name of the set on the command line.
+      description: One line about the set, which is kept with the prepared set.
+      arrays: Function that makes the set in memory from the folder of its files; a function of a
+        module, so that it can be pickled.
       side: Height and width of the images, in pixels.
-      optimization: As in :class:`DataSet`.
+      optimization: The default optimization.
     """
     return DataSet(
         name=name,
@@ -146,7 +147,7 @@ def dataset(
 
 
 def features(side: int) -> dict[str, Any]:
-    """Return the features of square images of ``side`` pixels."""
+    """Return the TFDS feature of each field, for square images of ``side`` pixels a side."""
     import tensorflow_datasets as tfds
 
     return {

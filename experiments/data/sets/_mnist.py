@@ -51,8 +51,11 @@ def read_for(dataset: str, data_dir: str | Path | None) -> dict[str, tuple[np.nd
     """Read MNIST for a data set that is made from it.
 
     Args:
-      dataset: The name of the data set.
-      data_dir: As for ``read``, whose splits are returned; None if the user named no folder.
+      dataset: The name of the data set, for the error message.
+      data_dir: The folder of the MNIST files; None if the user named no folder, which is an error.
+
+    Returns:
+      The splits "train" and "test", as for ``read``.
 
     Raises:
       UserError: If no folder is named; as for ``read``.

@@ -20,8 +20,8 @@ def arrays(correlation: float = 1) -> dict[str, Fields]:
     """Make the colored-and-gray digits in memory, always the same.
 
     Args:
-      correlation: The correlation of colors and labels in the training set, as in
-        ``colored_and_gray``. 1 by default.
+      correlation: The probability, 0 to 1, with which the color of a training image is that of its
+        label, as in ``colored_and_gray``. 1 by default; the test set has 0.
 
     Returns:
       ``train`` (1,297 samples) and ``test`` (500), each with ``gray``, uint8 [N, 8, 8, 1];
@@ -47,7 +47,7 @@ def arrays(correlation: float = 1) -> dict[str, Fields]:
 
 
 def _arrays(data_dir: object) -> dict[str, Fields]:
-    """Return the default arrays; the folder is ignored."""
+    """Return the arrays with correlation 1, as ``DataSet`` asks for them; the folder is ignored."""
     del data_dir
     return arrays()
 

@@ -164,7 +164,11 @@ def decode(clip: Clip) -> dict[str, Any]:
 
 
 def _spectrogram(waveform: np.ndarray) -> np.ndarray:
-    """Return the log spectrogram of three seconds, float32 ``[257, 188, 1]``."""
+    """Return the log spectrogram of the first three seconds of sound, float32 ``[257, 188, 1]``.
+
+    Args:
+      waveform: int16 [N] at 22.05 kHz; a shorter one is repeated.
+    """
     samples = audio.tiled(waveform, SECONDS * RATE).astype(np.float32) / 32_768
     return audio.log_spectrogram(samples)
 
@@ -173,7 +177,10 @@ training, evaluation = from_clips.transforms(_spectrogram, FRAMES)
 
 
 def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
-    """Leave out clips whose files are missing, unreadable, or without sound or pictures."""
+    """Return the clips of both splits as the recipe writes them.
+
+    Clips whose files are missing, unreadable, or without sound or pictures are left out.
+    """
     return from_clips.examples(builder, clips(builder.files_dir), decode)
 
 

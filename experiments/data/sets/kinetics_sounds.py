@@ -100,7 +100,7 @@ class Segment(Clip):
 
 @dataclass(frozen=True)
 class Found:
-    """The clips in the annotations.
+    """The clips that the annotations of Kinetics-Sounds list.
 
     Attributes:
       splits: The clips of "train" and "test", in the order of the rows.
@@ -160,7 +160,10 @@ def clips(data_dir: str | Path | None) -> Found:
 
 
 def _videos(folder: Path) -> dict[str, Path]:
-    """Return the videos by name."""
+    """Return the video files in a folder and below it, by name without suffix.
+
+    Of several files with the same name, the first in alphabetical order is returned.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
     return {path.stem: path for path in reversed(paths) if not path.name.startswith(".")}
 
@@ -225,7 +228,11 @@ def decode(segment: Segment) -> dict[str, Any]:
 
 
 def _filterbank(waveform: np.ndarray) -> np.ndarray:
-    """Return the normalized filterbank, float32 ``[1024, 128, 1]``: time, frequency, channel."""
+    """Return the normalized filterbank, float32 ``[1024, 128, 1]``: time, frequency, channel.
+
+    Args:
+      waveform: int16 [N] at 16 kHz. A shorter one than 10.255 s is padded, a longer one cut.
+    """
     samples = waveform.astype(np.float32) / 32_768
     energies = audio.log_mel_filterbank(samples - samples.mean())[:TIME]
     padded = np.pad(energies, ((0, TIME - len(energies)), (0, 0)))
@@ -236,9 +243,10 @@ training, evaluation = from_clips.transforms(_filterbank, FRAMES)
 
 
 def _examples(builder: "RecipeBuilder") -> Mapping[str, Examples]:
-    """Leave out clips whose files are missing, unreadable, or without sound or pictures.
+    """Return the clips of both splits as the recipe writes them.
 
-    The number of rows with other classes of Kinetics is stored in the metadata as
+    Clips whose files are missing, unreadable, or without sound or pictures are left out. The number
+    of rows with other classes of Kinetics is stored in the metadata of the prepared set as
     ``other_classes``.
     """
     found = clips(builder.files_dir)

@@ -173,7 +173,7 @@ def evaluation(example: dict[str, Any]) -> dict[str, Any]:
     """Make an evaluation sample: gray images become RGB, and all sizes become 224 x 224.
 
     Args:
-      example: As for ``training``.
+      example: A stored object, as for ``training``.
 
     Returns:
       The same fields as ``training`` returns.

@@ -96,7 +96,10 @@ def _partners(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noisy(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Replace half of the pixels by black or white: two of four equal draws keep the pixel."""
+    """Return uint8 images in which each pixel is replaced, with probability 1/2, by black or white.
+
+    Black and white have the same probability: of four equal draws, two keep the pixel.
+    """
     draws = rng.integers(4, size=images.shape, dtype=np.uint8)
     return np.where(draws < 2, draws * np.uint8(255), images)
 

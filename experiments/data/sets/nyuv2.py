@@ -205,7 +205,15 @@ def training(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any
 
 
 def _nearest(size: int, cropped: int) -> np.ndarray:
-    """Return the pixel of a crop that contains the center of each pixel of the resized crop."""
+    """Return for each pixel of a resized crop the pixel of the crop that contains its center.
+
+    Args:
+      size: Pixels of the resized crop along an axis.
+      cropped: Pixels of the crop along that axis.
+
+    Returns:
+      Indices from 0 to ``cropped - 1``, int64 [size].
+    """
     return ((np.arange(size) + 0.5) * cropped / size).astype(np.int64)
 
 
@@ -213,7 +221,7 @@ def evaluation(example: dict[str, Any]) -> dict[str, Any]:
     """Make an evaluation sample: the unchanged scene.
 
     Args:
-      example: As for ``training``.
+      example: A stored scene, as for ``training``.
 
     Returns:
       The same fields as ``training`` returns.

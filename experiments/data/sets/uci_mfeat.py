@@ -76,7 +76,7 @@ def arrays(data_dir: str | Path | None) -> dict[str, Fields]:
 
 
 def _split() -> dict[str, np.ndarray]:
-    """Return the rows of each split, in ascending order."""
+    """Return the rows of the files that belong to each split, int [N] in ascending order."""
     rng = np.random.default_rng(SEED)
     is_test = np.concatenate([rng.permutation(CLASS_SIZE) < TEST_SIZE for _ in range(NUM_CLASSES)])
     return {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}

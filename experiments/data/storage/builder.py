@@ -40,7 +40,13 @@ class RecipeBuilder(tfds.core.GeneratorBasedBuilder):
         return RecipeBuilder, (self.recipe, self.prepared_dir, self.files_dir, self.workers)
 
     def skip(self, split: str, sample: str, reason: str) -> None:
-        """Leave a sample out, for a reason that is reported and kept with the set."""
+        """Record that a sample is left out; the record is reported and kept with the set.
+
+        Args:
+          split: "train" or "test".
+          sample: The name of the sample.
+          reason: A few words that complete a sentence about the sample, such as "unreadable".
+        """
         self.info.metadata.setdefault("skipped", []).append(
             {"split": split, "sample": sample, "reason": reason}
         )

@@ -70,7 +70,11 @@ def _held(path: Path, wait: bool) -> IO[str]:
 def _remove_if_empty(path: Path, made: list[Path]) -> None:
     """Remove a lock file and the folders that were made for it.
 
-    Nothing is removed if no folder was made, or if its folder has another file.
+    Nothing is removed if no folder was made, or if the lock's folder has another file.
+
+    Args:
+      path: The lock file.
+      made: The folders that were made, the innermost first.
     """
     with suppress(OSError):
         if made and list(path.parent.iterdir()) == [path]:

@@ -1,4 +1,4 @@
-"""Atomic writing of result files."""
+"""Write result files atomically: a reader never sees half of one."""
 
 import errno
 import os
@@ -11,7 +11,12 @@ from experiments.errors import of_system
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results, before the work whose results it will hold.
+    """Make a folder for results, and check that files can be written in it.
+
+    Commands call this before the work whose results the folder will hold.
+
+    Args:
+      folder: The folder, which may exist; its parents are made too.
 
     Raises:
       UserError: If a file is in its place, or nothing can be written in it.
@@ -82,7 +87,7 @@ def write_together(files: Mapping[Path, str | bytes]) -> None:
 
 @contextmanager
 def _named(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Put the name of the file into errors of the system.
+    """Put the name of a file into the ``OSError`` that the block raises.
 
     Args:
       path: The file.
@@ -127,7 +132,7 @@ def _held(partial: Path) -> Iterator[int]:
 
 
 def _is_there(path: Path, descriptor: int) -> bool:
-    """Return whether a path still leads to an open file."""
+    """Return whether a path still leads to the open file of a descriptor."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Recipes of the data sets that are made in memory before they are written."""
+"""The recipe of data sets that are made in memory before they are written to disk."""
 
 import functools
 import io
@@ -31,12 +31,12 @@ def recipe(
     Fields that are uint8 images [N, H, W, 1 or 3] are written as PNG files, others as they are.
 
     Args:
-      name: As in :class:`Recipe`.
-      description: As in :class:`Recipe`.
-      features: As in :class:`Recipe`.
+      name: The folder of the prepared set.
+      description: One line about the set.
+      features: Function that returns the TFDS feature of each field.
       arrays: Function that makes the set in memory, equal to what is later read from disk. It must
         be a function of a module, so that it can be pickled.
-      version: As in :class:`Recipe`.
+      version: Version of the examples; it must increase when they change.
     """
     return Recipe(
         name, description, features, functools.partial(_examples, arrays), version=version

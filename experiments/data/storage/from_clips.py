@@ -1,4 +1,4 @@
-"""Parts of the recipes of the data sets of clips, which are decoded in several processes."""
+"""Recipe and transforms of the data sets of clips, which are decoded in several processes."""
 
 import functools
 import io
@@ -32,10 +32,11 @@ def recipe(
     """Return the recipe of a set of clips.
 
     Args:
-      name: As in :class:`Recipe`.
-      description: As in :class:`Recipe`.
+      name: The folder of the prepared set.
+      description: One line about the set.
       classes: The names of the classes, in the order of the labels.
-      examples: As in :class:`Recipe`; it calls the function ``examples`` of this module.
+      examples: Function that returns the samples of "train" and "test" from the files of the
+        builder; it calls the function ``examples`` of this module.
     """
     return Recipe(name, description, functools.partial(features, classes), examples, VERSION)
 

@@ -1,4 +1,4 @@
-"""Detection of Git LFS pointers, which replace files that were not fetched with a repository."""
+"""Detect Git LFS pointers, which stand for files that were not fetched with a repository."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reading of pickled NumPy arrays without executing code from the pickle.
+"""Read pickled NumPy arrays without executing code from the pickle.
 
 A pickle is a program: it names functions and calls them. This reader looks up no names. The few
 names that a pickled array needs are replaced by stand-ins that record their arguments, and the
@@ -179,7 +179,10 @@ def _bytes(data: object) -> bytes | bytearray:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """Return bytes that protocols 0 to 2 wrote as text; they write empty bytes in another way."""
+    """Return the bytes that a pickle of protocol 0 to 2 wrote as Latin-1 text.
+
+    Such a pickle writes empty bytes in another way.
+    """
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it has bytes in the encoding {encoding!r}")
     return text.encode("latin1")
@@ -207,7 +210,12 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray)
 
 
 def _finished(value: Any, memo: dict[int, Any]) -> Any:
-    """Replace the records of the stand-ins by arrays; ``memo`` maps identities to results."""
+    """Return a value with arrays in place of the records of the stand-ins, at every depth.
+
+    Args:
+      value: A plain value or a record.
+      memo: The results so far, by ``id`` of the value, so that a shared value stays shared.
+    """
     if isinstance(value, _ATOMS):
         return value
     if id(value) in memo:

@@ -1,4 +1,4 @@
-"""Data sets on disk, which a TFDS builder writes once."""
+"""Prepared data sets: written to disk once by a TFDS builder, and read from there."""
 
 import io
 import json
@@ -94,7 +94,10 @@ def is_prepared(recipe: Recipe, prepared_dir: str | Path) -> bool:
 
 
 def skipped(opened: "RecipeBuilder") -> str:
-    """Return a line on the samples that a prepared set leaves out, or "" if there are none."""
+    """Return a line on the number of samples that a prepared set leaves out, with the reasons.
+
+    The line is "" if there are none.
+    """
     left_out = (opened.info.metadata or {}).get("skipped", [])
     if not left_out:
         return ""
@@ -114,8 +117,9 @@ def arrays(
 
     Args:
       recipe: A recipe made by ``from_arrays.recipe``.
-      prepared_dir: As for ``prepare``.
-      data_dir: As for ``prepare``.
+      prepared_dir: The folder of prepared data sets.
+      data_dir: The folder of the files that the set is made from, if it needs any. It is used only
+        to prepare.
 
     Returns:
       The splits "train" and "test", equal byte for byte to the arrays that were written.

@@ -1,4 +1,4 @@
-"""Splits that are read from disk sample by sample."""
+"""Splits of a prepared set that are read from disk and decoded sample by sample."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,8 +39,8 @@ class Samples:
 
     Attributes:
       examples: The stored examples, by index.
-      training: As in ``Transforms``.
-      evaluation: As in ``Transforms``.
+      training: Function of an example and a random generator that returns a training sample.
+      evaluation: Function of an example that returns an evaluation sample.
     """
 
     examples: Sequence[Example]
@@ -51,7 +51,11 @@ class Samples:
         return len(self.examples)
 
     def subset(self, rows: np.ndarray) -> "Samples":
-        """Return the samples with some indices, [N], in that order."""
+        """Return the samples in the given rows, in that order.
+
+        Args:
+          rows: Indices of this object's samples, int ``[N]``.
+        """
         return replace(self, examples=_Subset(self.examples, rows))
 
     def training_batch(
@@ -78,7 +82,14 @@ class Samples:
         )
 
     def evaluation_batch(self, indices: np.ndarray) -> Fields:
-        """Make a batch of the evaluation samples with some indices, [B]."""
+        """Make a batch of evaluation samples.
+
+        Args:
+          indices: The indices of the samples, int ``[B]``.
+
+        Returns:
+          An array per field, with the samples along the first axis.
+        """
         return _stacked([self.evaluation(self.examples[int(index)]) for index in indices])
 
 

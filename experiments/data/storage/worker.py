@@ -27,7 +27,7 @@ PATIENCE = 600
 
 
 class WorkerError(BreakError):
-    """A worker process that was killed, or that does not answer."""
+    """The error of a worker process that was killed, lacks memory, cannot start or is stuck."""
 
 
 def end_with_parent(*_: Any) -> None:
@@ -144,7 +144,7 @@ class Mapped(Iterator[Result], Generic[Item, Result]):
 
 
 class _Worker:
-    """One process, and the connection to it."""
+    """One worker process of :class:`Mapped`, and the connection to it."""
 
     def __init__(self, payload: bytes) -> None:
         context = _context()
@@ -253,7 +253,15 @@ def _work(payload: bytes, connection: Connection) -> None:
 
 
 def _send(connection: Connection, ok: bool, result: Any) -> None:
-    """Send an answer, with its arrays separately, so that they are not copied into the message."""
+    """Send an answer, with its arrays separately, so that they are not copied into the message.
+
+    A result or an error that cannot be pickled is replaced by a RuntimeError with its text.
+
+    Args:
+      connection: The connection to the parent process.
+      ok: Whether the result is one; otherwise it is an error.
+      result: The result of an item, or the error of the function.
+    """
     arrays: list[pickle.PickleBuffer] = []
     try:
         message = pickle.dumps((ok, result), protocol=5, buffer_callback=arrays.append)
