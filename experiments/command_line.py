@@ -68,7 +68,7 @@ def _run(program: str, description: str, verbs: Loads) -> None:
 
 
 def _not_asked() -> None:
-    """Replace a verb that is not the one on the command line."""
+    """Stand for a verb that the command line does not name, so that it need not be imported."""
 
 
 def group(description: str, verbs: Mapping[str, Verb]) -> Verb:

@@ -73,7 +73,7 @@ class Config:
         _require(0 <= self.seed < 2**32, "seed must be at least 0 and below 2**32", self.seed)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the configuration as plain JSON values."""
+        """Return the configuration as a nested dict of values that JSON can hold, by setting."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -19,11 +19,11 @@ class UserError(Exception):
 
 
 class NotApplicableError(UserError):
-    """A training method that does not work with the data set or the model."""
+    """The error of a training method that does not work with the data set or the model."""
 
 
 class BreakError(UserError):
-    """An external problem, such as a full disk, after whose repair the command can continue."""
+    """The error of an external problem, such as a full disk; once it is mended, a run can go on."""
 
 
 REMEDIES = {

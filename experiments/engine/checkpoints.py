@@ -85,7 +85,7 @@ class Checkpoints:
                     self.folder.rmdir()  # if it is empty
 
     def exist(self) -> bool:
-        """Return whether there is a complete checkpoint."""
+        """Return whether the folder of the run has a complete checkpoint."""
         return self._manager.latest_step() is not None
 
     def save(self, state: TrainState, config: Config) -> None:
@@ -224,7 +224,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _reason(error: Exception) -> str:
-    """Shorten an error to a few words, since those of Orbax can fill pages."""
+    """Return the text of an error, cut to 100 characters, since those of Orbax can fill pages."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if of_the_system := quoted(error):

@@ -53,7 +53,10 @@ class Protocol:
         )
 
     def config(self, method: str) -> Config:
-        """Return the configuration of the runs of a method."""
+        """Return the configuration of the runs of a method, with the default seed, 0.
+
+        The methods of ``DIAGNOSED`` run with ``diagnose``.
+        """
         return dataclasses.replace(
             DATASETS[self.dataset].preset,
             method=method,

@@ -50,12 +50,12 @@ def make_mesh(specification: str | None = None) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Return the sharding with a whole copy on every device."""
+    """Return the sharding that puts a whole copy of an array on every device of a mesh."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def over_samples(mesh: Mesh) -> NamedSharding:
-    """Return the sharding that splits the leading axis, of samples, over "data"."""
+    """Return the sharding that splits the leading axis, of samples, over the mesh axis "data"."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 

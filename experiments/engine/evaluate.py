@@ -92,5 +92,8 @@ def scores(program: Program, state: TrainState) -> Scores:
 
 
 def _exact(part: np.ndarray) -> type:
-    """Return the dtype for sums over a whole set, which may be too large for 32 bits."""
+    """Return int64 for an integer array and float64 for others, the dtype of sums over a set.
+
+    Such sums may be too large for 32 bits.
+    """
     return np.int64 if np.issubdtype(part.dtype, np.integer) else np.float64

@@ -85,7 +85,13 @@ class Forward:
         return forward, _variables(model)[1]
 
     def evaluate(self, params: Any, batch_stats: Any, batch: Batch) -> Pass:
-        """Run the model on a batch in evaluation mode: no dropout, fixed batch statistics."""
+        """Run the model on a batch in evaluation mode: no dropout, fixed batch statistics.
+
+        Args:
+          params: The parameters.
+          batch_stats: The batch statistics, which do not change.
+          batch: The batch.
+        """
         return self._run(nnx.merge(self._evaluation, params, batch_stats), batch)
 
     def _run(self, model: Network, batch: Batch, rngs: nnx.Rngs | None = None) -> Pass:

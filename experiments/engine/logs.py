@@ -38,7 +38,7 @@ class RunLog:
         self._events.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append a record.
+        """Append the record of an epoch to both logs.
 
         Args:
           record: A record of :func:`experiments.engine.loop.train`.

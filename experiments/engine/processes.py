@@ -35,5 +35,5 @@ def join() -> None:
 
 
 def is_first() -> bool:
-    """Return whether this is the process that writes logs and output."""
+    """Return whether this process, the first of the run, is the one that writes logs and output."""
     return jax.process_index() == 0

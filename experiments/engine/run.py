@@ -118,7 +118,7 @@ def finish(
       folder: The folder of the run.
       on_start: Called once with the number of steps that are already done.
       on_epoch: Called after each epoch with its record, after the record is written.
-      on_step: As for :func:`experiments.engine.loop.train`.
+      on_step: Called after each step with its metrics, which the devices may still be computing.
       of_epoch: Called after each epoch; returns entries that are added to its record.
       logs: Whether to write the log. Of several processes only one does, while each saves its part
         of the checkpoint.

@@ -119,7 +119,15 @@ def build(config: Config) -> Method:
 
 
 def _options(config: Config, signature: inspect.Signature) -> dict[str, Any]:
-    """Return the options of a configuration as keyword arguments of the method's factory."""
+    """Return the options of a configuration as keyword arguments of the method's factory.
+
+    Args:
+      config: The configuration, whose options are texts NAME=VALUE.
+      signature: The signature of the factory; its keyword-only parameters are the options.
+
+    Raises:
+      UserError: If the method has no option of a name, or a value cannot be read.
+    """
     names = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
     options = {}
     for option in config.options:

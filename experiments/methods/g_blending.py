@@ -176,7 +176,11 @@ def _weighted(forward: Pass, state: Blend) -> dict[str, jax.Array]:
 
 
 def _loss_sums(tasks: Mapping[str, Task]) -> Callable[[Pass, jax.Array], LossSums]:
-    """Return a function that sums the losses of the samples that count, one by one."""
+    """Return a function of a pass and a mask bool ``[B]`` that sums the counted samples' losses.
+
+    Args:
+      tasks: The task of each head, whose loss is taken of one sample at a time.
+    """
 
     def sums(forward: Pass, counted: jax.Array) -> LossSums:
         losses = {}

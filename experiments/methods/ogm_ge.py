@@ -159,6 +159,6 @@ def sampling_noise(gradients: Any, key: jax.Array) -> Any:
 
 
 def _spread(gradient: jax.Array) -> jax.Array:
-    """Return the unbiased standard deviation of the entries, or 0 for a single entry."""
+    """Return the standard deviation ``()`` of all entries (divisor n - 1), 0 for a single one."""
     deviations = gradient - jnp.mean(gradient)
     return jnp.sqrt(jnp.sum(deviations**2) / max(gradient.size - 1, 1))

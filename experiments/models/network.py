@@ -48,5 +48,10 @@ class Network(nnx.Module):
     def __call__(
         self, inputs: Mapping[str, jax.Array], *, rngs: nnx.Rngs | None = None
     ) -> dict[str, jax.Array]:
-        """Map inputs by modality to outputs by head; ``rngs`` as for :meth:`encode`."""
+        """Map inputs by modality to outputs by head: :meth:`encode`, then :meth:`classify`.
+
+        Args:
+          inputs: The inputs, with a leading axis of B samples.
+          rngs: Random numbers for dropout in training; None suffices in evaluation mode.
+        """
         return self.classify(self.encode(inputs, rngs=rngs), rngs=rngs)

@@ -232,7 +232,7 @@ def segnet_small(shapes: Shapes, outputs: Outputs, *, rngs: nnx.Rngs) -> SegNet:
 
 
 def _chosen(place: jax.Array) -> jax.Array:
-    """Return places ``[B, H, W, C]`` one-hot, ``[B, H, W, 4, C]`` bool."""
+    """Return places, int 0 to 3 ``[B, H, W, C]``, as a one-hot mask, bool ``[B, H, W, 4, C]``."""
     return place[:, :, :, None] == jnp.arange(4).reshape(1, 1, 1, 4, 1)
 
 

@@ -39,7 +39,7 @@ class SequenceTransformer(nnx.Module):
         self.norm = nnx.LayerNorm(size.width, epsilon=1e-6, rngs=rngs)
 
     def __call__(self, steps: jax.Array) -> jax.Array:
-        """Map sequences ``[B, T, features]`` to representations ``[B, width]``."""
+        """Map sequences ``[B, T, features]``, padded with zeros, to vectors ``[B, width]``."""
         present = jnp.any(steps != 0, axis=-1)
         tokens = self.embedding(steps)
         tokens = tokens + sinusoids(*tokens.shape[1:])[None]

@@ -37,7 +37,7 @@ LIBRARIES = ("jax", "flax", "optax")
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are on disk."""
+    """The folders of data, prepared sets, results and runs, and the number of worker processes."""
 
     data_dir: Path = Path("data")
     """Folder of a folder of files for each data set."""
@@ -153,7 +153,13 @@ class Archive:
             self._write(item, {"seconds": time.perf_counter() - start, "measured": measured})
 
     def _trained(self, run: Run, compiled: Program, on_epoch: Callable[[], object]) -> TrainState:
-        """Train a run to its end, from its last checkpoint if there is one; return its state."""
+        """Train a run to its end, from its last checkpoint if there is one; return its last state.
+
+        Args:
+          run: The run.
+          compiled: The compiled program of the run.
+          on_epoch: Called for each epoch, also for those that were done before, for a progress bar.
+        """
         trace = Trace()
 
         def on_start(steps: int) -> None:

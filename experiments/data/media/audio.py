@@ -75,8 +75,8 @@ def waveform(path: Path, rate: int, start: float = 0.0, end: float = math.inf) -
       ``start``, or has a gap, there is silence.
 
     Raises:
-      ClipError: As for ``decoding.frames``; or if there is no sample, the sampling rate is outside
-        ``RATES``, a sample is not finite, or a WAV file is shorter than its header says.
+      ClipError: If the file is missing or cannot be decoded, or has no sound; the sampling rate is
+        outside ``RATES``, a sample is not finite, or a WAV file is shorter than its header says.
     """
     with decoding.reporting_damage():
         sound = np.empty(0, np.float32)

@@ -175,7 +175,7 @@ def reporting_damage() -> Iterator[None]:
 
 
 def _opened_whatever_its_metadata(path: Path) -> "av.container.InputContainer":
-    """Open a file whose metadata, such as its title, may have any encoding."""
+    """Return PyAV's container of a file whose metadata, such as a title, may have any encoding."""
     import av
 
     file = path.absolute()  # FFmpeg takes the text before a colon for a protocol
@@ -240,7 +240,18 @@ def _before(end: float, decoded: Iterable[Decoded]) -> Iterator[Decoded]:
 def _decoded(
     container: "av.container.InputContainer", kind: Literal["audio", "video"], start: float = 0.0
 ) -> Iterator[Decoded]:
-    """Yield the frames of a stream, from some time before ``start`` on if the file is seekable."""
+    """Yield the frames of the main stream of a kind, in the order of time.
+
+    Args:
+      container: The opened file.
+      kind: "audio" or "video".
+      start: Seconds from the start of the first stream. If the file is seekable, the frames begin
+        at some time before it, otherwise at the start of the file.
+
+    Raises:
+      ClipError: If there is no such stream, its codec is unknown, or its frames have no times and
+        no known rate.
+    """
     import av
 
     stream: Any = container.streams.best(kind)

@@ -113,7 +113,11 @@ def _check_classes(folder: Path) -> None:
 
 
 def _views(folder: Path) -> dict[str, dict[int, Path]]:
-    """Return the files of a class in a split, by object and by number of the view."""
+    """Return the images in the folder of a class and split, by object and by number of the view.
+
+    Raises:
+      UserError: If the name of an image does not have a view, or there is no image.
+    """
     views: dict[str, dict[int, Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix not in (".png", ".jpg"):

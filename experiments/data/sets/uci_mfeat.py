@@ -83,7 +83,11 @@ def _split() -> dict[str, np.ndarray]:
 
 
 def _read(path: Path, width: int) -> np.ndarray:
-    """Read the numbers in a file, float64 [2000, width]."""
+    """Read the numbers in a file, float64 [2000, width].
+
+    Raises:
+      UserError: If the file is missing, or does not have 2,000 lines of ``width`` finite numbers.
+    """
     refuse_pointer(path)
     try:
         lines = path.read_text("ascii").splitlines()

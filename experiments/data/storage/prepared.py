@@ -89,7 +89,7 @@ def prepare(
 
 
 def is_prepared(recipe: Recipe, prepared_dir: str | Path) -> bool:
-    """Return whether the folder of prepared data sets has the set of a recipe."""
+    """Return whether the folder of prepared data sets has the set of a recipe, in its version."""
     return _home(recipe, Path(prepared_dir)).exists()
 
 
@@ -185,12 +185,12 @@ def _read_split(builder: "RecipeBuilder", split: str) -> Fields:
 
 
 def _shape(feature: Any, value: Any) -> tuple[int, ...]:
-    """Return the shape of a feature, or of one sample's value if the feature does not fix it."""
+    """Return the shape of a TFDS feature, or of a sample's value if the feature leaves it open."""
     return np.shape(value) if None in feature.shape else feature.shape
 
 
 def _dtype(feature: Any) -> np.dtype:
-    """Return the dtype of a feature; int32 for labels, which TFDS calls int64."""
+    """Return the NumPy dtype of a TFDS feature, but int32 for labels, which TFDS calls int64."""
     import tensorflow_datasets as tfds
 
     return np.dtype(np.int32 if isinstance(feature, tfds.features.ClassLabel) else feature.np_dtype)

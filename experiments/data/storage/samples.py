@@ -139,7 +139,11 @@ class _Stored(Sequence[Example]):
 
 
 def _examples(opened: "RecipeBuilder", split: str) -> Sequence[Example]:
-    """Return the examples of a split, with images left as encoded bytes."""
+    """Return the stored examples of a split, which are read when indexed, images as encoded bytes.
+
+    Raises:
+      UserError: If the prepared set is damaged.
+    """
     import tensorflow_datasets as tfds
 
     class Encoded(tfds.decode.SkipDecoding):

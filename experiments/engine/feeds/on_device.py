@@ -69,7 +69,12 @@ class OnDevice:
         return self._draw_order(np.asarray(key), epoch)
 
     def training(self, key: jax.Array, steps: range) -> Batches:
-        """Return the batches of some steps, as :meth:`Feed.training`."""
+        """Return the training batches of some steps, gathered on the devices.
+
+        Args:
+          key: The random key of the order of the samples.
+          steps: A range of consecutive steps, counted from 0 at the start of the first epoch.
+        """
         # The key is copied now, because its state may be consumed before the first batch is made.
         return self._training(np.asarray(key), steps)
 
@@ -82,7 +87,14 @@ class OnDevice:
             yield self._select(self._sets["train"], order, row)
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
-        """Yield the batches of a set and their masks, as :meth:`Feed.evaluation`."""
+        """Yield the batches of a set in order, each with a mask of the samples that count.
+
+        A batch has eight times the samples of a training batch; the mask is bool ``[B]``, False
+        where the last batch is filled up.
+
+        Args:
+          split: The name of the set.
+        """
         size, number = self._evaluation_batch_size, self._sizes[split]
         rows = np.arange(number + -number % size).reshape(-1, size)
         for row in range(len(rows)):

@@ -49,7 +49,12 @@ class Streamed:
         self._rows = _rows_of_this_process(self._sharding, batch_size)
 
     def training(self, key: jax.Array, steps: range) -> Batches:
-        """Return the batches of some steps, as :meth:`Feed.training`."""
+        """Return the training batches of some steps, augmented.
+
+        Args:
+          key: The random key of the order of the samples and of their augmentation.
+          steps: A range of consecutive steps, counted from 0 at the start of the first epoch.
+        """
         train = self._sets["train"]
         seed = int(jax.random.bits(key, dtype=np.uint32))
         batches = (
@@ -62,7 +67,13 @@ class Streamed:
         return self._placed(batches[steps.start : steps.stop])
 
     def evaluation(self, split: str) -> Iterator[tuple[Batch, np.ndarray]]:
-        """Yield the batches of a set and their masks, as :meth:`Feed.evaluation`."""
+        """Yield the batches of a set in order, without augmentation, each with a mask.
+
+        The mask of the samples that count is bool ``[B]``, False where the last batch is filled up.
+
+        Args:
+          split: The name of the set.
+        """
         samples = self._sets[split]
         size, number = self._batch_size, len(samples)
         rows = np.arange(number + -number % size).reshape(-1, size)
@@ -123,7 +134,7 @@ class _Ahead(Iterator[Batch]):
         return batch
 
     def close(self) -> None:
-        """Stop making batches."""
+        """Stop making batches; a following ``next`` raises ``StopIteration``."""
         self._closed = True
         self._made.close()
         while self._thread.is_alive():  # it may wait for room in the queue
@@ -142,7 +153,7 @@ class _Ahead(Iterator[Batch]):
 
 
 def _rows_of_this_process(sharding: jax.sharding.Sharding, batch_size: int) -> np.ndarray:
-    """Return the rows of a batch that the devices of this process hold."""
+    """Return the rows of a batch that the devices of this process hold, int [rows], sorted."""
     rows = np.arange(batch_size)
     own = sharding.addressable_devices_indices_map((batch_size,)).values()
     return np.unique(np.concatenate([rows[index] for index in own]))

@@ -90,7 +90,11 @@ def _dense(path: str, name: str) -> dict[str, Source]:
 
 def _attention(path: str, name: str, heads: int) -> dict[str, Source]:
     def projection(weight: np.ndarray, index: int) -> np.ndarray:
-        """Return query (0), key (1) or value (2): ``[in, heads, in / heads]``; biases lack in."""
+        """Return the query (0), key (1) or value (2) part of a joint weight or bias.
+
+        A weight ``[3 * width, width]`` gives ``[width, heads, width / heads]``, a bias ``[3 *
+        width]`` gives ``[heads, width / heads]``.
+        """
         part = np.reshape(weight, (3, heads, -1, *weight.shape[1:]))[index]
         return np.moveaxis(part, -1, 0) if weight.ndim == 2 else part
 

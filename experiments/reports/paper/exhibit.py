@@ -25,7 +25,10 @@ class Scope(NamedTuple):
         return SETTINGS[self.preset][name]
 
     def chosen(self, methods: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those of the given methods that are asked for, in the given order."""
+        """Return those of the given methods that are asked for, in the given order.
+
+        All are returned if no methods are named.
+        """
         return tuple(name for name in methods if not self.methods or name in self.methods)
 
 

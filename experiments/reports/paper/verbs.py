@@ -67,7 +67,7 @@ def report(scope: Scope, places: Places) -> None:
 
     Args:
       scope: How much is asked for.
-      places: Where things are on disk.
+      places: The folders of data, results and runs.
     """
     _require_known(scope)
     archive = Archive(scope.preset, places)

@@ -139,7 +139,12 @@ def draw(scope: Scope, records: Records) -> "Figure":
 
 
 def _draw_bars(panel: "Axes", values: Bars) -> None:
-    """Draw a group of bars for each head, a bar for each method, the seeds as dots."""
+    """Draw a group of bars for each head, a bar for each method, the seeds as dots, in percent.
+
+    Args:
+      panel: The panel to draw in; without any accuracy it says "not run here".
+      values: The accuracies (0 to 1); every method has the same heads.
+    """
     heads = list(next(iter(values.values())))
     width = 0.8 / len(values)
     every = [100 * value for by in values.values() for of in by.values() for value in of.values()]

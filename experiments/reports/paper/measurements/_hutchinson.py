@@ -10,7 +10,7 @@ from experiments.reports.paper.measurements._lanczos import Product
 
 
 class Estimate(NamedTuple):
-    """A mean over random vectors and its standard error."""
+    """An estimated trace: the mean over random vectors, and its standard error."""
 
     value: float
     error: float

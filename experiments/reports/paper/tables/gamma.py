@@ -36,7 +36,7 @@ def needs(scope: Scope) -> list[Item]:
 
 
 def mmpareto(setting: Setting, gamma: float, seed: int) -> Run:
-    """Return a run of MMPareto with a gamma."""
+    """Return a run of MMPareto with a gamma, in a setting and from a seed."""
     return Run(setting, "mmpareto", seed, gamma)
 
 
