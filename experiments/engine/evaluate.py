@@ -35,12 +35,11 @@ def evaluate(
       run_dir: Folder of the run.
       data_dir: Folder of the files that the data set is made from. By default data/DATASET.
       prepared_dir: Folder of prepared data sets; None makes the set in memory.
-      mesh: How to use the devices, as in data=4,model=2; it may differ from that of the run. By
-        default all devices belong to "data".
+      mesh: Devices by axis, as in data=4,model=2; it may differ from the run. By default all data.
       distributed: This is one of several processes, as for train.
       workers: Processes that read a data set that does not fit in memory.
-      probe: Also fit a linear classifier to the training samples' output of each frozen encoder,
-        and score it on the test set. Needed for methods that train no head for a modality.
+      probe: Also score a linear classifier on each frozen encoder, fitted to the training set; for
+        methods that train no head for a modality.
     """
     from experiments import data
     from experiments.engine import devices, processes, program

@@ -22,7 +22,7 @@ def prepare(
     A preparation that is killed leaves nothing that looks complete, and the next one starts anew.
 
     Args:
-      dataset: Data set, as for train.
+      dataset: Name of the data set, such as crema-d.
       data_dir: Folder of the files that the data set is made from. By default data/DATASET.
       prepared_dir: Folder in which prepared data sets are kept.
       workers: Processes that decode audio and video; at least one is used, since a decoder may
