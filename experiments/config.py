@@ -65,7 +65,7 @@ class Config:
     """Measure the conflict of the objectives at every step also for methods that do not need it,
     at the cost of a backward pass for each objective; the updates are the same."""
     seed: int = 0
-    """Seed of the initial parameters and of the order of the samples."""
+    """Seed of the initial parameters, the order of the samples, dropout and the method."""
     optimization: Optimization = Optimization()
 
     def __post_init__(self) -> None:
