@@ -278,9 +278,9 @@ def test_the_citation_is_of_this_version():
     assert f"\nlicense: {project['license']}\n" in citation
 
 
-def test_the_rivals_are_those_of_the_library():
-    section = README.split("## The rivals")[1].split("\n## ")[0]
-    names = set(re.findall(r"`([a-z_]+)(?:\(weights\))?`", section))
+def test_the_methods_are_those_of_the_library():
+    section = README.split("## Other methods")[1].split("\n## ")[0]
+    names = set(re.findall(r"`([a-z_]+)`", section))
     methods = {name for name, _ in inspect.getmembers(mmp.weightings, inspect.isfunction)}
     assert names == methods - {"mmpareto"}
 

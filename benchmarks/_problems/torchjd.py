@@ -42,6 +42,7 @@ PEERS = {
     "mean": Peer("MeanWeighting", "matrix"),
     "min_norm": Peer("MGDAWeighting", "gramian"),
     "nash_mtl": Peer("NashMTL", "matrix", off_device="cvxpy"),
+    "pcd": Peer("PCDWeighting", "gramian", {"tau": 0.02}, "Python loops"),
     "pcgrad": Peer("PCGradWeighting", "gramian", off_device="Python loops"),
     "random": Peer("RandomWeighting", "matrix"),
     "sdmgrad": Peer("SDMGradWeighting", "gramian"),

@@ -19,6 +19,7 @@ from mmpareto_jax.weightings._min_norm import min_norm
 from mmpareto_jax.weightings._mmpareto import MMParetoState, mmpareto
 from mmpareto_jax.weightings._moco import MoCoState, moco
 from mmpareto_jax.weightings._nash_mtl import NashMTLState, nash_mtl
+from mmpareto_jax.weightings._pcd import PCDState, pcd
 from mmpareto_jax.weightings._pcgrad import PCGradState, pcgrad
 from mmpareto_jax.weightings._random import RandomState, random
 from mmpareto_jax.weightings._sdmgrad import SDMGradState, sdmgrad
@@ -37,6 +38,7 @@ __all__ = [
     "MetaBalanceState",
     "MoCoState",
     "NashMTLState",
+    "PCDState",
     "PCGradState",
     "RandomState",
     "SDMGradState",
@@ -61,6 +63,7 @@ __all__ = [
     "mmpareto",
     "moco",
     "nash_mtl",
+    "pcd",
     "pcgrad",
     "random",
     "sdmgrad",

@@ -106,6 +106,7 @@ DEFAULTS = {
     "mmpareto": {"gamma": 1.5},
     "moco": {"gamma": 0.1, "gamma_decay": 0.5, "rho": 0.0},
     "nash_mtl": {"max_norm": 1.0, "update_every": 1},
+    "pcd": {"tau": 0.02, "beta": 0.999, "eps": 1e-8},
     "pcgrad": {},
     "random": {},
     "sdmgrad": {

@@ -43,6 +43,7 @@ PROMISES: dict[str, set[Promise]] = {
     "mmpareto": {P.NO_CONFLICT, P.LINEAR, P.EQUIVARIANT},
     "moco": {P.EQUIVARIANT},
     "nash_mtl": {P.NO_CONFLICT, P.UNIT_FREE, P.EQUIVARIANT},
+    "pcd": {P.UNIT_FREE},
     "pcgrad": {P.NO_CONFLICT_OF_TWO, P.LINEAR},
     "random": {P.LINEAR},
     "sdmgrad": {P.LINEAR, P.EQUIVARIANT},

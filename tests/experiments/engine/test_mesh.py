@@ -179,7 +179,7 @@ def test_samples_are_filled_up_to_divide_among_the_devices():
     [
         ("data=4,model=2", "mesh data=4,model=2 takes 8 devices, and there are 1"),
         ("model=2", "mesh data=1,model=2 takes 2 devices, and there are 1"),
-        ("data=1,expert=2", "unknown mesh axis 'expert': choose from data, model"),
+        ("data=1,expert=2", "unknown mesh axis 'expert': choose one of data, model"),
         ("data", "cannot read mesh 'data': write it as data=4,model=2"),
         ("data=0", "cannot read mesh 'data=0'"),
         ("data=1,data=1", "cannot read mesh 'data=1,data=1'"),

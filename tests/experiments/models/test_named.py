@@ -12,7 +12,7 @@ WRONG = {
     "cg-cnn does not fit the frames of crema-d: choose mbt, mbt-small, resnet18": {
         "dataset": "crema-d"
     },
-    "unknown fusion 'magic': choose concatenation": {"fusion": "magic"},
+    "unknown fusion 'magic': choose one of concatenation": {"fusion": "magic"},
     "mbt does not fuse late": {"dataset": "crema-d", "model": "mbt", "fusion": "sum"},
     "would change the updates of mbt": {"dataset": "crema-d", "model": "mbt", "diagnose": True},
     "no pretrained weights for cg-cnn": {"weights": "weights.pth"},

@@ -127,7 +127,7 @@ def test_the_report_shows_what_was_measured_and_folds_the_rest(places, capsys):
 @pytest.mark.parametrize(
     ("scope", "message"),
     [
-        (Scope(methods=("magic",)), "unknown method 'magic': choose among"),
+        (Scope(methods=("magic",)), "unknown method 'magic': choose one of"),
         (Scope(seeds=0), "seeds must be positive, got 0"),
     ],
 )
