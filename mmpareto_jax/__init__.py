@@ -8,6 +8,7 @@ these rows, as the first transformation in an ``optax.chain``.
 from mmpareto_jax import weightings
 from mmpareto_jax._accumulate import accumulate
 from mmpareto_jax._aggregate import aggregate, mmpareto
+from mmpareto_jax._alignment import Alignment, update_alignment
 from mmpareto_jax._diagnostics import Diagnostics, diagnostics
 from mmpareto_jax._encoders import Encoder
 from mmpareto_jax._grad_drop import grad_drop
@@ -20,6 +21,7 @@ from mmpareto_jax.strategies import Features
 from mmpareto_jax.weightings import Weighting
 
 __all__ = [
+    "Alignment",
     "Diagnostics",
     "Encoder",
     "Features",
@@ -35,6 +37,7 @@ __all__ = [
     "stack_objectives",
     "track_gradients",
     "trimmed_mean",
+    "update_alignment",
     "value_and_objective_grads",
     "weightings",
 ]

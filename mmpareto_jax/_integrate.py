@@ -1,4 +1,8 @@
-"""One combined gradient from several losses, by one of three strategies."""
+"""Combining the gradients of several losses without storing each of them.
+
+The weighting decides the result. The strategy decides how it is computed: "stacked" and "gramian"
+are exact, at different costs in time and memory, and "features" is a cheaper approximation.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

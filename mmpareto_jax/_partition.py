@@ -84,7 +84,7 @@ def per_encoder(
             check_same_paths(params, updates, "the tree of parameters", "the tree of gradients")
         if not isinstance(state, AggregateState):
             raise ValueError(f"update takes the state from init, got {kind(state)}")
-        _check_gradients(encoders, labels, updates, params)
+        check_gradients(encoders, labels, updates, params)
         updates = jax.tree.map(jnp.asarray, updates)  # NumPy's may be float64
         updates, partition = optax.partition(transforms, labels).update(
             updates, state.partition, params, **extra
@@ -94,7 +94,7 @@ def per_encoder(
     return aggregating.Aggregator(init, update)  # type: ignore[arg-type]
 
 
-def _check_gradients(
+def check_gradients(
     encoders: Mapping[str, Encoder], labels: Any, updates: Any, params: Any
 ) -> None:
     """Check that leaves of an encoder have one row per objective, and other leaves one gradient.

@@ -45,7 +45,7 @@ def programs(batch: Any) -> dict[str, Callable[[], None]]:
 
 
 def program(make: Callable[[LateFusion], Backward], batch: Any) -> Callable[[], None]:
-    """Return a function that takes the next step of training of a new network at each call.
+    """Make a network, and return a function that takes its next training step at each call.
 
     Args:
       make: Function from the network to the function that fills ``.grad`` from its losses.

@@ -83,15 +83,15 @@ class Archive:
         """Run the training and the measurements of those items that are not on disk.
 
         Each record is written when it is ready; a run that was killed goes on at the next call.
-        Runs of one program follow each other, so that it is compiled once. Commands that run at
-        the same time share the work.
+        Runs of one program follow each other, so that it is compiled once. Several commands may run
+        at the same time; they do no run twice.
 
         Args:
           items: The runs and measurements.
 
         Returns:
-          By name of a setting that cannot be run here, the file or folder that is missing. Its
-          items are left out.
+          By name of each setting that cannot be run here, a phrase that names the missing file or
+          folder. Its items are left out.
         """
         from tqdm import tqdm
 

@@ -46,3 +46,8 @@ def test_gradients_that_are_summed_already_are_not_averaged_again(report):
 
 def test_an_update_of_sharded_gradients_exchanges_only_gramians(report):
     assert report["collectives"] == ["all-reduce"]
+
+
+@pytest.mark.parametrize("way", ["shard_map", "explicit"])
+def test_the_alignment_of_sharded_parameters(report, way):
+    assert report["alignments"][way] <= 1e-5

@@ -378,6 +378,38 @@ def update_collectives():
     return [name for name in names if f" {name}(" in text or f" {name}-start(" in text]
 
 
+def alignments():
+    """By way, how far the alignment of sharded parameters is from that of one device."""
+    params, _ = problem()
+    grads, owners = gradients(2), encoders(2)
+    whole = jax.jit(lambda g, u: mmp.update_alignment(g, u, owners))(grads, params)
+    mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
+    places = {m: {"w": P("data"), "b": P()} for m in UNIMODAL} | {"heads": P()}
+    stacked = {m: {"w": P(None, "data"), "b": P()} for m in UNIMODAL} | {"heads": P()}
+    run = partial(
+        jax.shard_map,
+        lambda g, u: mmp.update_alignment(g, u, owners, axis_name="data"),
+        mesh=mesh,
+        in_specs=(stacked, places),
+        out_specs=P(),
+    )
+    explicit = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Explicit,))
+    with jax.set_mesh(explicit):
+        placed = [
+            jax.device_put(tree, jax.tree.map(partial(NamedSharding, explicit), specs))
+            for tree, specs in ((grads, stacked), (params, places))
+        ]
+        seen = jax.jit(lambda g, u: mmp.update_alignment(g, u, owners))(*placed)
+    ways = {"shard_map": jax.jit(run())(grads, params), "explicit": seen}
+    return {
+        way: max(
+            float(np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max())
+            for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(whole), strict=True)
+        )
+        for way, found in ways.items()
+    }
+
+
 def main():
     assert jax.device_count() == DEVICES
     params, batch = problem()
@@ -393,6 +425,7 @@ def main():
         for way, found in mapped_ways(mapping, params, batch).items():
             results[f"{mapping}, {way}"] = deviation(found, whole[way])
     report = {"deviations": results, "collectives": update_collectives(), "refused": refused()}
+    report["alignments"] = alignments()
     print(json.dumps(report))
 
 
