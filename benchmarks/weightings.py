@@ -105,7 +105,10 @@ def measure(protocol: Protocol) -> list[Row]:
     from tqdm import tqdm
 
     names = [
-        name for name in mmp.weightings.__all__ if inspect.isfunction(getattr(mmp.weightings, name))
+        name
+        for name in mmp.weightings.__all__
+        if inspect.isfunction(getattr(mmp.weightings, name))
+        and name not in mmp.weightings.COMBINATORS
     ]
     cases = list(itertools.product(names, protocol.objectives))
     return [_row(name, size, protocol) for name, size in tqdm(cases, unit="case")]

@@ -10,7 +10,7 @@ import optax
 from optax.experimental import aggregating
 
 from mmpareto_jax import weightings
-from mmpareto_jax._decision import EncoderState, check_weighting, decide, initial_state
+from mmpareto_jax._decision import EncoderState, decide, initial_state
 from mmpareto_jax._encoders import Encoder
 from mmpareto_jax._gramian import combine, gramian
 from mmpareto_jax._partition import per_encoder
@@ -27,6 +27,7 @@ from mmpareto_jax._scattered import (
     sum_over_shards,
 )
 from mmpareto_jax.weightings import Weighting
+from mmpareto_jax.weightings._weighting import check_weighting
 
 
 def aggregate(

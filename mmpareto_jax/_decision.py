@@ -27,17 +27,6 @@ class EncoderState(NamedTuple):
     weighting: Any
 
 
-def check_weighting(weighting: Any) -> None:
-    """Raise ``ValueError`` for anything but a weighting, such as a factory that was not called."""
-    if not (hasattr(weighting, "init") and hasattr(weighting, "update")):
-        called = (
-            f": call it, {weighting.__name__}()"
-            if callable(weighting) and hasattr(weighting, "__name__")
-            else ""
-        )
-        raise ValueError(f"weighting must be a Weighting, got a {type(weighting).__name__}{called}")
-
-
 def initial_state(encoder: Encoder, weighting: Weighting, leaves: Sequence[Any]) -> EncoderState:
     """Return the state of an encoder before the first step, with Gramian and weights zero.
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from mmpareto_jax import strategies
-from mmpareto_jax._decision import EncoderState, check_weighting, decide, initial_state
+from mmpareto_jax._decision import EncoderState, decide, initial_state
 from mmpareto_jax._encoders import (
     Encoder,
     check_encoders,
@@ -24,6 +24,7 @@ from mmpareto_jax._scattered import AxisName, apart, check_disjoint, sum_over_sh
 from mmpareto_jax.strategies import Features
 from mmpareto_jax.strategies._strategy import select
 from mmpareto_jax.weightings import Weighting
+from mmpareto_jax.weightings._weighting import check_weighting
 
 
 class IntegrateState(NamedTuple):

@@ -40,7 +40,8 @@ def _aggregator(name: str) -> Callable[[Config], Method]:
 WEIGHTINGS = tuple(
     name
     for name in mmp.weightings.__all__
-    if inspect.isfunction(getattr(mmp.weightings, name)) and name not in BASELINES + NOT_A_METHOD
+    if inspect.isfunction(getattr(mmp.weightings, name))
+    and name not in BASELINES + NOT_A_METHOD + mmp.weightings.COMBINATORS
 )
 
 RIVALS: dict[str, Callable[[Config], Method]] = {

@@ -6,6 +6,8 @@ from mmpareto_jax.weightings._config import config
 from mmpareto_jax.weightings._constant import constant
 from mmpareto_jax.weightings._dual_proj import dual_proj
 from mmpareto_jax.weightings._dwa import DWAState, dwa
+from mmpareto_jax.weightings._ema import EMAState, ema
+from mmpareto_jax.weightings._every import EveryState, every
 from mmpareto_jax.weightings._fairgrad import fairgrad
 from mmpareto_jax.weightings._famo import FAMOState, famo
 from mmpareto_jax.weightings._geometric_mean import geometric_mean
@@ -19,9 +21,11 @@ from mmpareto_jax.weightings._min_norm import min_norm
 from mmpareto_jax.weightings._mmpareto import MMParetoState, mmpareto
 from mmpareto_jax.weightings._moco import MoCoState, moco
 from mmpareto_jax.weightings._nash_mtl import NashMTLState, nash_mtl
+from mmpareto_jax.weightings._normalized import normalized
 from mmpareto_jax.weightings._pcd import PCDState, pcd
 from mmpareto_jax.weightings._pcgrad import PCGradState, pcgrad
 from mmpareto_jax.weightings._random import RandomState, random
+from mmpareto_jax.weightings._rescale import rescale
 from mmpareto_jax.weightings._sdmgrad import SDMGradState, sdmgrad
 from mmpareto_jax.weightings._stch import stch
 from mmpareto_jax.weightings._uncertainty import UncertaintyState, uncertainty
@@ -29,8 +33,13 @@ from mmpareto_jax.weightings._uniform import uniform
 from mmpareto_jax.weightings._upgrad import upgrad
 from mmpareto_jax.weightings._weighting import Weighting
 
+COMBINATORS = ("ema", "every", "normalized", "rescale")
+"""Names of the functions from a weighting to a weighting; the others make one from numbers."""
+
 __all__ = [
     "DWAState",
+    "EMAState",
+    "EveryState",
     "FAMOState",
     "GradNormState",
     "GradVacState",
@@ -50,6 +59,8 @@ __all__ = [
     "constant",
     "dual_proj",
     "dwa",
+    "ema",
+    "every",
     "fairgrad",
     "famo",
     "geometric_mean",
@@ -63,9 +74,11 @@ __all__ = [
     "mmpareto",
     "moco",
     "nash_mtl",
+    "normalized",
     "pcd",
     "pcgrad",
     "random",
+    "rescale",
     "sdmgrad",
     "stch",
     "uncertainty",

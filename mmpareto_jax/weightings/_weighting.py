@@ -33,6 +33,17 @@ class Weighting(NamedTuple):
     update: Callable[..., tuple[jax.Array, Any]]
 
 
+def check_weighting(weighting: Any) -> None:
+    """Raise ``ValueError`` for anything but a weighting, such as a factory that was not called."""
+    if not (hasattr(weighting, "init") and hasattr(weighting, "update")):
+        called = (
+            f": call it, {weighting.__name__}()"
+            if callable(weighting) and hasattr(weighting, "__name__")
+            else ""
+        )
+        raise ValueError(f"weighting must be a Weighting, got a {type(weighting).__name__}{called}")
+
+
 def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:
     """Make a weighting without state from a function of the Gramian.
 

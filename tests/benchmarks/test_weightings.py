@@ -65,7 +65,12 @@ def test_a_weighting_carries_its_state_through_the_calls(name):
 
 def test_what_has_no_peer_is_known():
     ours = {name for name, _ in inspect.getmembers(mmp.weightings, inspect.isfunction)}
-    assert ours - set(torchjd.PEERS) == {"gradnorm", "metabalance", "mmpareto", "moco"}
+    assert ours - {*torchjd.PEERS, *mmp.weightings.COMBINATORS} == {
+        "gradnorm",
+        "metabalance",
+        "mmpareto",
+        "moco",
+    }
 
 
 @pytest.mark.skipif(not torchjd.installed(), reason="needs TorchJD: pip install '.[peers]'")

@@ -28,7 +28,7 @@ def factories():
     """Every public factory: what it makes as an aggregator, and its parameters."""
     for name in mmp.weightings.__all__:
         factory = getattr(mmp.weightings, name)
-        if inspect.isfunction(factory):
+        if inspect.isfunction(factory) and name not in mmp.weightings.COMBINATORS:
             yield name, weighting_aggregator(factory), inspect.signature(factory).parameters
     for name in mmp.__all__:
         function = getattr(mmp, name)

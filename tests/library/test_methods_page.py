@@ -11,7 +11,11 @@ from promises import COORDINATEWISE, PROMISES, WEIGHTINGS, make
 
 import mmpareto_jax as mmp
 
-FACTORIES = dict(inspect.getmembers(mmp.weightings, inspect.isfunction)) | {
+FACTORIES = {
+    name: factory
+    for name, factory in inspect.getmembers(mmp.weightings, inspect.isfunction)
+    if name not in mmp.weightings.COMBINATORS
+} | {
     "grad_drop": mmp.grad_drop,
     "trimmed_mean": mmp.trimmed_mean,
 }
