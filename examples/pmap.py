@@ -1,4 +1,4 @@
-"""`pmap`, with batch statistics over all devices and the integration on shards."""
+"""`pmap`, with batch statistics over all devices; each device combines a shard of the gradients."""
 
 import functools
 

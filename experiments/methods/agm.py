@@ -179,6 +179,9 @@ def coefficients(
 ) -> dict[str, jax.Array]:
     """Return AGM's factor kappa ``()`` of the gradient through each modality's response.
 
+    It is below 1 for a modality that is ahead of the others by its cross-entropy, compared with
+    the ratio of the means, and above 1 for one that is behind.
+
     Args:
       scores: The cross-entropy of each modality in this step, ``()``.
       means: Its mean over all earlier steps, ``()``; zeros before the first step.

@@ -1,4 +1,4 @@
-"""Weightings: methods that turn the Gramian of gradients into weights, one per file."""
+"""Weightings, which turn the Gramian of gradients into weights, and combinators of them."""
 
 from mmpareto_jax.weightings._aligned_mtl import aligned_mtl
 from mmpareto_jax.weightings._cagrad import cagrad

@@ -48,7 +48,7 @@ SHA256 = {
 
 
 def read_for(dataset: str, data_dir: str | Path | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Read MNIST for a data set that is made from it.
+    """Read MNIST for a data set that is made from it, and download its files if they are missing.
 
     Args:
       dataset: The name of the data set, for the error message.

@@ -7,7 +7,7 @@ from flax import nnx
 
 
 class Gated(nnx.Module):
-    """Fusion that gates each representation by a function of the earlier ones.
+    """Fusion that gates each representation but the first by a function of the earlier ones.
 
     Starting from ``z_1 = x_1``, ``z_m = sigmoid(U_m z_{m-1}) * V_m x_m``, where U and V have
     biases. The logits are a linear map of the last z. With two modalities this is the published
