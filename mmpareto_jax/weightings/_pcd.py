@@ -54,7 +54,7 @@ def pcd(tau: float | PerObjective = 0.02, beta: float = 0.999, eps: float = 1e-8
       >>> import mmpareto_jax as mmp
       >>> weighting = mmp.weightings.pcd(tau=0)
       >>> gramian = jnp.array([[4.0, -1.0], [-1.0, 1.0]])
-      >>> print(weighting.update(gramian, weighting.init(2))[0])
+      >>> print(weighting.update(gramian, weighting.init(2))[0].round(4))
       [1.1547 1.1547]
 
     References:
