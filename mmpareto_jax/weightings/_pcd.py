@@ -53,9 +53,9 @@ def pcd(tau: float | PerObjective = 0.02, beta: float = 0.999, eps: float = 1e-8
       >>> import jax.numpy as jnp
       >>> import mmpareto_jax as mmp
       >>> weighting = mmp.weightings.pcd(tau=0)
-      >>> gramian = jnp.array([[4.0, -1.0], [-1.0, 1.0]])
+      >>> gramian = jnp.array([[25.0, -15.0], [-15.0, 25.0]])
       >>> print(weighting.update(gramian, weighting.init(2))[0].round(4))
-      [1.1547 1.1547]
+      [1.25 0.75]
 
     References:
       Varam & Alhajri, `Not all objectives are born equal: priority-constrained descent
