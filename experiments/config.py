@@ -63,7 +63,8 @@ class Config:
     """Magnitude relative to the uniform baseline's, for the methods that have one."""
     diagnose: bool = False
     """Measure the conflict of the objectives at every step also for methods that do not need it,
-    at the cost of a backward pass for each objective; the updates are the same."""
+    at the cost of a backward pass for each objective, and how far each update serves each objective
+    after momentum and weight decay; the updates are the same."""
     seed: int = 0
     """Seed of the initial parameters, the order of the samples, dropout and the method."""
     optimization: Optimization = Optimization()

@@ -14,8 +14,7 @@ from experiments.engine.program import RUN_AHEAD, Program
 from experiments.engine.state import TrainState
 
 Metrics = dict[str, Any]
-"""The metrics of a step: ``loss``, a scalar by head, and ``encoders``, the
-:class:`mmpareto_jax.Diagnostics` by encoder."""
+"""The metrics of a step, as :class:`experiments.engine.step.Step` returns them."""
 
 
 def train(
@@ -36,7 +35,8 @@ def train(
         was spent waiting for the next batch), ``loss`` (mean over the steps, by head), ``scores``
         (on the test set, by trained head) and ``encoders`` (by encoder, the mean ``cosine`` and the
         shares of steps, 0 to 1, in ``conflict`` and ``stationary``; only for encoders with several
-        objectives and diagnostics).
+        objectives and diagnostics). If the run diagnoses, an encoder also has ``update_cosine`` and
+        ``update_change``, the means of its :class:`mmpareto_jax.Alignment` by objective.
       on_step: Called after each step with its metrics, which the devices may still be computing.
 
     Returns:
@@ -95,17 +95,22 @@ def _whole_epoch(
     return state, stacked, 0.0
 
 
+def _mean(steps: Any) -> float:
+    return float(np.mean(steps))
+
+
 def _record(state: TrainState, metrics: Metrics, seconds: float, waiting: float) -> dict[str, Any]:
     return {
         "step": int(state.step),
         "seconds": seconds,
         "waiting": waiting,
-        "loss": {head: float(np.mean(losses)) for head, losses in metrics["loss"].items()},
+        "loss": {head: _mean(losses) for head, losses in metrics["loss"].items()},
         "encoders": {
             name: {
-                "cosine": float(np.mean(encoder.cosine)),
-                "conflict": float(np.mean(encoder.conflict)),
-                "stationary": float(np.mean(encoder.stationary)),
+                "cosine": _mean(encoder.cosine),
+                "conflict": _mean(encoder.conflict),
+                "stationary": _mean(encoder.stationary),
+                **jax.tree.map(_mean, metrics.get("alignment", {}).get(name, {})),
             }
             for name, encoder in metrics["encoders"].items()
             if encoder.weights.shape[-1] > 1

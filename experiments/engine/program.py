@@ -93,7 +93,7 @@ def build(
         steps_per_epoch=feed.steps_per_epoch,
         epochs=config.optimization.epochs,
     )
-    step = Step(method, forward, problem, config.optimization)
+    step = Step(method, forward, problem, config.optimization, config.diagnose)
     tasks = {head: dataset.heads[head] for head in method.trained_heads(tuple(dataset.heads))}
     replicated = devices.replicated(mesh)
     shardings = devices.of_state(

@@ -32,15 +32,22 @@ class Step:
       forward: The passes of the model.
       problem: What the run trains.
       optimization: The settings of SGD.
+      diagnose: Whether the metrics tell what SGD left of each combined gradient.
     """
 
     def __init__(
-        self, method: Method, forward: Forward, problem: Problem, optimization: Optimization
+        self,
+        method: Method,
+        forward: Forward,
+        problem: Problem,
+        optimization: Optimization,
+        diagnose: bool = False,
     ) -> None:
         self._method = method
         self._forward = forward
         self._problem = problem
-        encoders = {
+        self._diagnose = diagnose
+        self._encoders = encoders = {
             name: Encoder(params=f"encoders/{name}", objectives=method.encoder_objectives(heads))
             for name, heads in problem.encoders.items()
         }
@@ -76,8 +83,9 @@ class Step:
           batch: The batch.
 
         Returns:
-          The next state, and the metrics of this step: ``loss``, a scalar by head, and
-          ``encoders``, the :class:`mmpareto_jax.Diagnostics` by encoder.
+          The next state, and the metrics of this step: ``loss``, a scalar by head, ``encoders``,
+          the :class:`mmpareto_jax.Diagnostics` by encoder, and with ``diagnose`` also
+          ``alignment``: by encoder, ``update_cosine`` and ``update_change``, scalars by objective.
         """
         key = jax.random.fold_in(state.key, state.step)
         for_dropout, for_method = (jax.random.fold_in(key, use) for use in (DROPOUT, METHOD))
@@ -98,7 +106,21 @@ class Step:
             method=self._method.after_step(state.method, signals, gradients, state.params),
             opt_state=(aggregation, sgd),
         )
-        return following, {"loss": losses, "encoders": mmp.diagnostics(aggregation)}
+        metrics = {"loss": losses, "encoders": mmp.diagnostics(aggregation)}
+        if self._diagnose:
+            metrics["alignment"] = self._alignment(gradients, updates)
+        return following, metrics
+
+    def _alignment(self, gradients: Any, updates: Any) -> dict[str, dict[str, Losses]]:
+        """Return the cosines and changes of :func:`mmpareto_jax.update_alignment` by objective."""
+        found = mmp.update_alignment(gradients, updates, self._encoders)
+        return {
+            name: {
+                f"update_{field}": dict(zip(self._encoders[name].objectives, values, strict=True))
+                for field, values in alignment._asdict().items()
+            }
+            for name, alignment in found.items()
+        }
 
     def _objectives(
         self, params: Any, batch_stats: Any, method_state: Any, batch: Batch, key: jax.Array

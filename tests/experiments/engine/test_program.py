@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.config import Config, Optimization
-from experiments.engine import program
+from experiments.engine import loop, program
 from experiments.errors import UserError
 
 
@@ -28,6 +28,35 @@ def test_diagnosing_does_not_change_the_update(linear, digits, method):
     _, diagnosed, metrics = one_step(linear(method=method, diagnose=True), digits)
     chex.assert_trees_all_close(plain, diagnosed, rtol=1e-5, atol=1e-7)
     assert metrics["encoders"]["gray"].weights.shape == (2,)
+
+
+def test_diagnosing_tells_what_the_optimizer_left(linear, digits):
+    plain = Optimization(epochs=1, batch_size=320, weight_decay=0.0, momentum=0.0)
+    config = linear(method="uniform", optimization=plain, diagnose=True)
+    _, _, metrics = one_step(config, digits)
+    seen = metrics["alignment"]["gray"]
+    assert set(seen["update_cosine"]) == {"joint", "gray"}
+    # Without momentum the update is minus the learning rate times the sum of the gradients.
+    gramian = np.asarray(metrics["encoders"]["gray"].gramian, np.float64)
+    sums = gramian.sum(axis=1)
+    cosines = sums / np.sqrt(np.diagonal(gramian) * gramian.sum())
+    for field, expected in {
+        "update_cosine": cosines,
+        "update_change": -plain.learning_rate * sums,
+    }.items():
+        found = [seen[field][objective] for objective in ("joint", "gray")]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_diagnosed_run_logs_the_alignment(linear, digits):
+    records = []
+    config = linear(method="mmpareto", diagnose=True)
+    compiled = program.build(config, digits)
+    start = compiled.initial_state(config.seed)
+    loop.train(compiled, start, 1, lambda state, record: records.append(record))
+    encoder = records[0]["encoders"]["color"]
+    assert set(encoder["update_cosine"]) == set(encoder["update_change"]) == {"joint", "color"}
+    assert all(isinstance(value, float) for value in encoder["update_cosine"].values())
 
 
 def test_uniform_gamma_scales_the_encoders_alone(linear, digits):
