@@ -74,7 +74,7 @@ def check_encoders(encoders: Any) -> None:
     """Raise ``ValueError`` for anything but a dict from names to encoders."""
     if not isinstance(encoders, Mapping):
         raise ValueError(
-            f"encoders must be a dict from names to Encoder, got a {type(encoders).__name__}"
+            f"encoders must be a dict from names to Encoder, got {type(encoders).__name__}"
         )
     for name, encoder in encoders.items():
         if not isinstance(name, str) or not isinstance(encoder, Encoder):

@@ -192,10 +192,10 @@ def kind(output: Any) -> str:
 
     Examples:
       >>> kind({}), kind((1, 2))
-      ('a dict', 'a tuple of 2')
+      ('dict', 'tuple of 2')
     """
     size = f" of {len(output)}" if isinstance(output, tuple | list) else ""
-    return f"a {type(output).__name__}{size}"
+    return f"{type(output).__name__}{size}"
 
 
 def _check_objectives(losses: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> None:

@@ -142,7 +142,7 @@ def integrate(
         if not isinstance(state, IntegrateState):
             raise ValueError(
                 "value_and_grad takes the parameters, the state from init and then the arguments "
-                f"of the losses; got a {type(state).__name__} for the state"
+                f"of the losses; got {type(state).__name__} for the state"
             )
 
         def decided(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mmpareto_jax._hyper_parameters import as_real, check
+from mmpareto_jax._hyper_parameters import as_real, check_nonnegative
 from mmpareto_jax.solvers._active_set import Optimum, optimal_support
 from mmpareto_jax.solvers._dual_cone import dual_cone_weights
 from mmpareto_jax.solvers._gramian import (
@@ -124,7 +124,7 @@ def _worst(gramian: jax.Array, weights: jax.Array, norms: jax.Array) -> tuple[ja
 
 def check_radius(c: float) -> None:
     """Raise ``ValueError`` unless the radius c is finite and at least 0; accept a traced one."""
-    check("c", c, "finite and at least 0", lambda c: 0 <= c < float("inf"))
+    check_nonnegative("c", c)
 
 
 class _Problem(NamedTuple):

@@ -41,7 +41,7 @@ def check_weighting(weighting: Any) -> None:
             if callable(weighting) and hasattr(weighting, "__name__")
             else ""
         )
-        raise ValueError(f"weighting must be a Weighting, got a {type(weighting).__name__}{called}")
+        raise ValueError(f"weighting must be a Weighting, got {type(weighting).__name__}{called}")
 
 
 def stateless(weights: Callable[[jax.Array], jax.Array]) -> Weighting:

@@ -86,8 +86,8 @@ ENCODER_USERS = {
 @pytest.mark.parametrize(
     ("encoders", "message"),
     [
-        ([NET["net"]], "got a list"),
-        (NET["net"], "got a Encoder"),
+        ([NET["net"]], "got list"),
+        (NET["net"], "got Encoder"),
         ({"net": "net"}, "got 'net': a str"),
         ({1: NET["net"]}, "got 1: a Encoder"),
     ],
@@ -112,19 +112,19 @@ WRONG = {
     ),
     "aux promised, gradients": (
         lambda: grads_of(PARAMS, has_aux=True),
-        r"losses must return a pair \(dict of scalars, auxiliary output\), got a dict",
+        r"losses must return a pair \(dict of scalars, auxiliary output\), got dict",
     ),
     "aux promised, integrate": (
         lambda: integrated(PARAMS, has_aux=True),
-        "has_aux=True: losses must return a pair .* got a dict",
+        "has_aux=True: losses must return a pair .* got dict",
     ),
     "aux of three": (
         lambda: grads_of(PARAMS, lambda params: (losses(params), 1, 2), has_aux=True),
-        "has_aux=True: losses must return a pair .* got a tuple of 3",
+        "has_aux=True: losses must return a pair .* got tuple of 3",
     ),
     "aux not promised": (
         lambda: grads_of(PARAMS, with_aux),
-        "losses must return a dict of scalars, got a tuple of 2",
+        "losses must return a dict of scalars, got tuple of 2",
     ),
     "accumulate, aux not promised": (
         lambda: accumulated(lambda params, batch: (((1.0, 2.0)), params)),
@@ -132,11 +132,11 @@ WRONG = {
     ),
     "accumulate, aux promised": (
         lambda: accumulated(lambda params, batch: ({"joint": 1.0}, params), has_aux=True),
-        r"must return \(\(values, aux\), grads\), got a dict",
+        r"must return \(\(values, aux\), grads\), got dict",
     ),
     "accumulate, an integrator": (
         lambda: accumulated(lambda params, batch: (1.0, params, ())),
-        r"must return \(values, grads\), got a tuple of 3",
+        r"must return \(values, grads\), got tuple of 3",
     ),
     "accumulate, an odd batch": (
         lambda: accumulated(lambda params, batch: (1.0, params), size=3),
@@ -148,7 +148,7 @@ WRONG = {
     ),
     "no state": (
         lambda: integrated(PARAMS, state={"x": 1}),
-        "got a dict for the state",
+        "got dict for the state",
     ),
     "losses without text names": (
         lambda: grads_of(PARAMS, lambda params: {1: losses(params)["joint"]}),
@@ -249,20 +249,21 @@ WRONG = {
     "gamma": (lambda: mmp.mmpareto(gamma=float("nan")), "gamma must be positive"),
     "a factory, aggregate": (
         lambda: mmp.aggregate(mmp.weightings.min_norm, NET),
-        r"weighting must be a Weighting, got a function: call it, min_norm\(\)",
+        r"weighting must be a Weighting, got function: call it, min_norm\(\)",
     ),
     "a factory, integrate": (
         lambda: mmp.integrate(losses, NET, mmp.weightings.min_norm),
-        r"weighting must be a Weighting, got a function: call it, min_norm\(\)",
+        r"weighting must be a Weighting, got function: call it, min_norm\(\)",
     ),
-    "a name": (lambda: mmp.aggregate("min_norm", NET), "must be a Weighting, got a str"),
+    "a number": (lambda: mmp.aggregate(3, NET), "must be a Weighting, got int$"),
+    "a name": (lambda: mmp.aggregate("min_norm", NET), "must be a Weighting, got str"),
     "weights of another length": (
         lambda: updated(GRADS, tx=mmp.aggregate(mmp.Weighting(lambda k: (), wrong_weights), NET)),
         r"weights of shape \(3,\), expected \(2,\)",
     ),
     "the state of another": (
         lambda: mmp.mmpareto(NET).update(GRADS, (), PARAMS),
-        "update takes the state from init, got a tuple of 0",
+        "update takes the state from init, got tuple of 0",
     ),
     "gradients of other shapes": (
         lambda: mmp.stack_objectives(

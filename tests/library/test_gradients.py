@@ -153,9 +153,9 @@ WRONG_OUTPUT = {
     "a nested dict": ({"joint": ZERO, "audio": {"a": ZERO}}, "'audio'"),
     "a list of one": ({"joint": ZERO, "audio": [ZERO]}, "'audio'"),
     "none": ({"joint": ZERO, "audio": None}, "'audio'"),
-    "an array": (np.zeros(2), "dict of scalars, got a ndarray"),
-    "a list": ([ZERO], "dict of scalars, got a list of 1"),
-    "a pair without has_aux": (({"joint": ZERO}, 1), "dict of scalars, got a tuple of 2"),
+    "an array": (np.zeros(2), "dict of scalars, got ndarray"),
+    "a list": ([ZERO], "dict of scalars, got list of 1"),
+    "a pair without has_aux": (({"joint": ZERO}, 1), "dict of scalars, got tuple of 2"),
     "empty": ({}, "empty dict"),
     "another name": (
         {"joint": ZERO, "sound": ZERO},

@@ -169,7 +169,7 @@ def test_losses_reach_the_inner_weighting():
 
 @combinators
 def test_a_factory_that_is_not_called_is_an_error(name):
-    with pytest.raises(ValueError, match=r"got a function: call it, min_norm\(\)"):
+    with pytest.raises(ValueError, match=r"got function: call it, min_norm\(\)"):
         MAKE[name](W.min_norm)
 
 
