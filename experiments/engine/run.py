@@ -205,10 +205,10 @@ def _the_way_on_told(run_dir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, BreakError) as error:
-        told = of_system(error) if isinstance(error, OSError) else error
-        if not isinstance(told, BreakError):
-            raise told from error
-        raise BreakError(f"{told}; {_the_way_on(run_dir)}") from error
+        problem = of_system(error) if isinstance(error, OSError) else error
+        if not isinstance(problem, BreakError):
+            raise problem from error
+        raise BreakError(f"{problem}; {_the_way_on(run_dir)}") from error
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ class Step:
         forward: Forward,
         problem: Problem,
         optimization: Optimization,
-        diagnose: bool = False,
+        diagnose: bool,
     ) -> None:
         self._method = method
         self._forward = forward

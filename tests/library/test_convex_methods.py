@@ -1,6 +1,6 @@
-"""The methods that solve a convex problem where it is degenerate, trivial, or in another unit.
+"""Methods that solve a convex problem, on degenerate, trivial and rescaled Gramians.
 
-The files of their names in `weightings/` have the conditions that tell a solution.
+The optimality conditions of each method are tested in the file of its name in `weightings/`.
 """
 
 import numpy as np

@@ -39,7 +39,7 @@ METHODS = {
     "fairgrad_1": weights_of(mmp.weightings.fairgrad(1.0)),
     "fairgrad_2": weights_of(mmp.weightings.fairgrad(2.0)),
 }
-"""The weights by method and parameter: made once, for a program of `compiled` serves all files."""
+"""The functions under test by method and parameter, here so that all files share one program."""
 
 
 @cache

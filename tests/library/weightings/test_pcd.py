@@ -77,8 +77,9 @@ def test_an_auxiliary_objective_gets_its_share_and_the_first_its_norm():
         weights = run(mmp.weightings.pcd(tau=0.1), gramian_of(gradients[None]))[0]
         update, norms = weights @ gradients, np.linalg.norm(gradients, axis=1)
         np.testing.assert_allclose(np.linalg.norm(update), norms[0], rtol=1e-10)
-        # In the first step all scaled gradients have length 1; the direction may be shorter.
-        direction = update * (weights[0] * norms[0] / norms[0]) ** -1 / norms[0]
+        # In the first step all scaled gradients have length 1, and the first has weight 1 in the
+        # direction that satisfies the constraints.
+        direction = update / (weights[0] * norms[0])
         assert (gradients[1:] @ direction / norms[1:] >= 0.1 - 1e-6).all()
 
 
